@@ -1,0 +1,28 @@
+"""One row per number of an evaluation: a metric of one slice, for one class or for all."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SLICES = pa.schema(
+    [
+        # metadata key that the slice is made by; empty for the whole split
+        pa.field("slice_key", pa.string(), nullable=False),
+        # its value; empty for the whole split, null for the images on which the key is not set
+        pa.field("slice_value", pa.string()),
+        # train, val or test
+        pa.field("split", pa.string(), nullable=False),
+        # class of the ontology; null for all classes
+        pa.field("label", pa.string()),
+        # AP, AP50, AP75, recall, precision, accuracy, macro_f1, f1
+        pa.field("metric", pa.string(), nullable=False),
+        # the number, 0 to 1; null where it is not defined
+        pa.field("value", pa.float64()),
+        # images of the slice; of a class, those of them that hold it
+        pa.field("images", pa.int64(), nullable=False),
+        # ground-truth objects (labels, for classification) behind the number
+        pa.field("objects", pa.int64(), nullable=False),
+        # whether images is below the project's evaluation.min_slice
+        pa.field("small", pa.bool_(), nullable=False),
+    ]
+)

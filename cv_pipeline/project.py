@@ -1,0 +1,386 @@
+"""A project: one vision problem, described by one ``project.yaml``.
+
+Loading validates the whole file and names, for every mistake, the key, the line, what was
+expected and the nearest known name. Nothing here touches the network or the data.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from cv_pipeline.errors import ProjectError, nearest
+from cv_pipeline.settings import expand
+
+Task = Literal["detection", "classification"]
+Severity = Literal["error", "warn"]
+SplitName = Literal["train", "val", "test"]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A part of ``project.yaml``: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Charter(Section):
+    """What the project is for: read by people, and checked against what exists."""
+
+    problem: str = Field(min_length=1, description="the problem, in a sentence or two")
+    requirements: tuple[str, ...] = Field((), description="what a solution must do")
+    product_metrics: tuple[str, ...] = Field((), description="how the product measures success")
+    out_of_scope: tuple[str, ...] = Field((), description="what it is not for")
+    feasibility: tuple[str, ...] = Field((), description="open questions on feasibility")
+    owners: dict[str, str] = Field(default_factory=dict, description="role to named person")
+
+
+class Source(Section):
+    """Where the images and what is known about them come from."""
+
+    images: str = Field(
+        description="folder, s3://bucket/prefix, or archive.tar.gz!folder/inside; ${NAME} expands"
+    )
+    metadata: str | None = Field(
+        None,
+        description="CSV with a path column; captured_at, tags (;-separated) and split are known,"
+        " every other column is a metadata key",
+    )
+    splits: dict[SplitName, str] = Field(
+        default_factory=dict, description="split to a text file that lists its images, a line each"
+    )
+    max_pixels: int = Field(200_000_000, gt=0, description="larger images are quarantined")
+    max_bytes: int = Field(500_000_000, gt=0, description="larger files are quarantined")
+
+
+class Annotations(Section):
+    """Where the labels come from, and how several annotators become one label."""
+
+    source: str = Field(description="file or folder of the export; ${NAME} expands")
+    format: Literal["auto", "coco", "csv", "label_studio", "pascal_voc", "yolo"] = Field(
+        "auto", description="format of the export"
+    )
+    aggregation: Literal["latest", "majority"] = Field(
+        "latest",
+        description="several annotators on one image: the latest annotator's labels, or the"
+        " majority vote",
+    )
+    gold: str | None = Field(None, description="CSV of image,label: known truth, held out to test")
+
+
+class Ontology(Section):
+    """The classes and attributes, under a version."""
+
+    version: str = Field("1", description="version of the classes and attributes")
+    guideline_version: str = Field("1", description="version of the labelling guideline")
+    labels: tuple[str, ...] = Field(min_length=1, description="class names, in training order")
+    attributes: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="attribute to its allowed values; empty means yes or no"
+    )
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Ontology:
+        twice = sorted({x for x in self.labels if self.labels.count(x) > 1})
+        if twice:
+            raise ValueError(f"labels are listed twice: {', '.join(twice)}")
+        return self
+
+
+class Query(Section):
+    """Which images a dataset is made of."""
+
+    labelled: bool | None = Field(True, description="only images with labels; null for all")
+    metadata: dict[str, str] = Field(default_factory=dict, description="key to required value")
+    tags_any: tuple[str, ...] = Field((), description="at least one of these tags")
+    date_range: str | None = Field(
+        None, description="capture time, UTC: 2025, 2025-Q4, 2025-11 or START/END (END exclusive)"
+    )
+
+
+class Split(Section):
+    """How images are divided; near-duplicates always stay together."""
+
+    ratios: dict[SplitName, Fraction] = Field(
+        {"train": 0.7, "val": 0.15, "test": 0.15}, description="share of each split"
+    )
+    group_by: tuple[str, ...] = Field(
+        (), description="metadata keys whose values never cross a split, such as patient"
+    )
+    seed: int = Field(0, ge=0, description="seed of the assignment")
+    near_duplicate_distance: int = Field(
+        6, ge=0, le=16, description="bits of a 64-bit perceptual hash at which images are the same"
+    )
+
+    @model_validator(mode="after")
+    def _ratios_sum_to_one(self) -> Split:
+        total = sum(self.ratios.values())
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"ratios must add up to 1, not {total:g}")
+        return self
+
+
+class Dataset(Section):
+    """Which images, and how they are split."""
+
+    query: Query = Field(default_factory=Query, description="which images")
+    split: Split = Field(default_factory=Split, description="how they are divided")
+
+
+class Check(Section):
+    """One check on a dataset candidate."""
+
+    severity: Severity = Field("error", description="error blocks the version, warn only tells")
+    threshold: float | None = Field(None, ge=0, description="limit; null for the check's own")
+
+
+class Augmentation(Section):
+    """Ranges that augmentation parameters are drawn from; those drawn are recorded."""
+
+    flip: Fraction = Field(0.5, description="probability of a left-right flip")
+    crop: Fraction = Field(0.0, description="largest share of each side that is cropped away")
+    brightness: Fraction = Field(0.0, description="brightness factor is drawn from 1 ± this")
+    contrast: Fraction = Field(0.0, description="contrast factor is drawn from 1 ± this")
+    saturation: Fraction = Field(0.0, description="saturation factor is drawn from 1 ± this")
+
+
+class Training(Section):
+    """The model and how it is trained."""
+
+    model: str = Field(description="name in the model registry")
+    input_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] = Field(
+        description="height and width in pixels; images are scaled to fit and padded"
+    )
+    epochs: int = Field(10, ge=1, le=1000, description="passes over the training split")
+    batch_size: int = Field(16, ge=1, description="images per step")
+    learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(1e-4, ge=0, description="AdamW weight decay")
+    seed: int = Field(0, ge=0, description="seed of weights, order and augmentation")
+    loader: Literal["auto", "dali", "torchvision"] = Field(
+        "auto", description="auto: DALI where it is installed, else torchvision"
+    )
+    augmentation: Augmentation = Field(default_factory=Augmentation, description="augmentation")
+
+
+class Evaluation(Section):
+    """Which metric counts, and for which slices it is reported."""
+
+    metric: Literal["AP", "AP50", "accuracy", "macro_f1"] | None = Field(
+        None, description="the optimizing metric; null for the task's own (AP50, accuracy)"
+    )
+    slices: tuple[str, ...] = Field((), description="metadata keys: a slice for each value")
+    min_slice: int = Field(10, ge=1, description="images below which a slice is too small")
+
+
+class MetricDrift(Section):
+    """When a new evaluation counts as drift."""
+
+    relative_drop: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.08, description="drop of the metric, relative to the best or the last, that triggers"
+    )
+
+
+class Monitoring(Section):
+    """What is watched after training."""
+
+    metric_drift: MetricDrift = Field(default_factory=MetricDrift, description="metric drift")
+
+
+class Retraining(Section):
+    """How often drift may start a retraining."""
+
+    cooldown_minutes: float = Field(360, ge=0, description="least time between two retrainings")
+    daily_limit: int = Field(2, ge=0, description="most retrainings in 24 hours; 0 for none")
+
+
+class Schedule(Section):
+    """The nightly run."""
+
+    cron: str = Field("0 2 * * *", description="cron expression")
+    timezone: str = Field("UTC", description="IANA time zone of the cron expression")
+
+    @model_validator(mode="after")
+    def _is_a_cron(self) -> Schedule:
+        fields = self.cron.split()
+        if len(fields) != 5 or not all(re.fullmatch(r"[\d*/,\-a-zA-Z]+", f) for f in fields):
+            raise ValueError(f"{self.cron!r} is not a five-field cron expression")
+        return self
+
+
+class Project(Section):
+    """Everything that one project declares."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="name: lower-case letters, digits and _"
+    )
+    task: Task = Field(description="what the model does")
+    charter: Charter = Field(description="what the project is for")
+    source: Source = Field(description="where images come from")
+    annotations: Annotations = Field(description="where labels come from")
+    ontology: Ontology = Field(description="classes and attributes")
+    dataset: Dataset = Field(default_factory=Dataset, description="which images, how split")
+    checks: dict[str, Check] = Field(
+        default_factory=dict, description="check name to its severity and threshold"
+    )
+    training: Training = Field(description="the model and how it is trained")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="metric and slices")
+    monitoring: Monitoring = Field(default_factory=Monitoring, description="what is watched")
+    retraining: Retraining = Field(default_factory=Retraining, description="how often")
+    schedule: Schedule = Field(default_factory=Schedule, description="the nightly run")
+
+    @property
+    def metric(self) -> str:
+        """Name of the optimizing metric."""
+        default = "AP50" if self.task == "detection" else "accuracy"
+        return self.evaluation.metric or default
+
+    @model_validator(mode="after")
+    def _metric_fits_task(self) -> Project:
+        fits = {"detection": ("AP", "AP50"), "classification": ("accuracy", "macro_f1")}
+        if self.metric not in fits[self.task]:
+            raise ValueError(
+                f"evaluation.metric {self.metric!r} is not a {self.task} metric;"
+                f" expected one of {', '.join(fits[self.task])}"
+            )
+        return self
+
+
+def load_project(path: Path) -> Project:
+    """Load and validate one ``project.yaml``.
+
+    Args:
+        path: the file, in a folder that has the project's name.
+
+    Raises:
+        ProjectError: it is missing, is not YAML, or does not validate; every mistake is named
+            with its key, line, what was expected and the nearest known name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ProjectError(
+            f"{path} does not exist.", do="Run: cvp new NAME --images … --annotations …"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} cannot be read as UTF-8 text: {error}.") from error
+    try:
+        raw = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ProjectError(
+            f"{path}{line}: not valid YAML: {error.problem}.", do="Mend that line."
+        ) from error
+    if not isinstance(raw, CommentedMap):
+        raise ProjectError(f"{path}: expected a mapping of keys, found {type(raw).__name__}.")
+    try:
+        project = Project.model_validate(_plain(raw))
+    except ValidationError as error:
+        problems = "\n".join(f"  {_describe(e, raw)}" for e in error.errors())
+        count = error.error_count()
+        raise ProjectError(
+            f"{path} has {count} mistake{'s' if count > 1 else ''}:\n{problems}\n",
+            do="See docs/project.md for every key.",
+        ) from error
+    if path.parent.name != project.name:
+        raise ProjectError(
+            f"{path}, line {_line(raw, ('name',))}: name {project.name!r} differs from its folder"
+            f" {path.parent.name!r}.",
+            do="Make them the same.",
+        )
+    return project
+
+
+def project_names(folder: Path) -> list[str]:
+    """Names of the folders below ``folder`` that hold a ``project.yaml``, sorted."""
+    return sorted(p.parent.name for p in folder.glob("*/project.yaml"))
+
+
+def find_project(name: str, folder: Path) -> Project:
+    """Load the project called ``name``.
+
+    Raises:
+        ProjectError: there is none (the message names the nearest), or it does not validate.
+    """
+    names = project_names(folder)
+    if name not in names:
+        raise ProjectError(f"There is no project {name!r} in {folder}.", do=nearest(name, names))
+    return load_project(folder / name / "project.yaml")
+
+
+def resolved_source(project: Project) -> str:
+    """The images' URL with the environment expanded."""
+    return expand(project.source.images)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    return str(value)
+
+
+def _line(raw: Any, loc: tuple[str | int, ...]) -> int:
+    """1-based line of the deepest part of ``loc`` that the file has."""
+    node, line = raw, 1
+    for part in loc:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+            node = node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+            node = node[part]
+        else:
+            break
+    return line
+
+
+def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The model that holds the last part of ``loc``."""
+    model: type[BaseModel] | None = Project
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is None:
+            return Check if loc[0] == "checks" else None
+        kind = field.annotation
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return model
+
+
+def _describe(error: Any, raw: CommentedMap) -> str:
+    loc: tuple[str | int, ...] = tuple(error["loc"])
+    key = ".".join(str(p) for p in loc) or "(the file)"
+    where = f"line {_line(raw, loc)}: {key}:"
+    model = _section(loc)
+    if error["type"] == "extra_forbidden" and model is not None:
+        return f"{where} unknown key. {nearest(str(loc[-1]), model.model_fields)}"
+    if error["type"] == "missing":
+        field = model.model_fields.get(str(loc[-1])) if model else None
+        return f"{where} is required: {field.description if field else 'a value'}."
+    if error["type"] in ("literal_error", "enum"):
+        expected = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return (
+            f"{where} expected {error['ctx']['expected']}, found {error['input']!r}."
+            f" {nearest(str(error['input']), expected)}"
+        )
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where} {message[0].lower()}{message[1:]}, found {_short(error['input'])}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
