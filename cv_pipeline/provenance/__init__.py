@@ -1,0 +1,24 @@
+"""The provenance record, read from Dagster's event log: trace up, trace down, gate."""
+
+from __future__ import annotations
+
+from cv_pipeline.provenance.event_log import EventLog, Input, Materialization
+from cv_pipeline.provenance.inputs import Inputs
+from cv_pipeline.provenance.references import find_event, trace
+from cv_pipeline.provenance.trace import Node, Trace, trace_event
+from cv_pipeline.provenance.verdicts import pinned, require_passing, verdicts_on
+
+__all__ = [
+    "EventLog",
+    "Input",
+    "Inputs",
+    "Materialization",
+    "Node",
+    "Trace",
+    "find_event",
+    "pinned",
+    "require_passing",
+    "trace",
+    "trace_event",
+    "verdicts_on",
+]

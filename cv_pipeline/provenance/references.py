@@ -1,0 +1,127 @@
+"""From what a user types to its trace.
+
+A model is ``project@version``, its digest or a prefix; a dataset, its digest or a prefix; a metric,
+``project/metric@evaluation``; an image, its SHA-256, a prefix of eight or more, or a path. The word
+``latest`` stands for the newest version.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dagster import DagsterInstance
+
+from cv_pipeline.errors import ProvenanceError, nearest
+from cv_pipeline.provenance.event_log import EventLog, Materialization
+from cv_pipeline.provenance.image_history import trace_image
+from cv_pipeline.provenance.trace import Node, Trace, trace_event
+from cv_pipeline.settings import cv_home, store_url
+from cv_pipeline.storage import ObjectStore, open_store
+
+KINDS = ("model", "dataset", "image", "metric")
+ASSET_OF_KIND = {"model": "trained_model", "dataset": "dataset_version"}
+
+
+def trace(
+    kind: str,
+    ref: str,
+    *,
+    project: str | None = None,
+    instance: DagsterInstance | None = None,
+    store: ObjectStore | None = None,
+    cache: Path | None = None,
+) -> Trace:
+    """Trace a model, dataset, image or metric, both ways.
+
+    Args:
+        kind: ``model``, ``dataset``, ``image`` or ``metric``.
+        ref: a reference, as the module says.
+        project: look in this project only.
+        instance: the Dagster instance; by default the one of ``DAGSTER_HOME``.
+        store: the object store; by default the one of ``CV_STORE``.
+        cache: folder for manifests of a remote store.
+
+    Raises:
+        ProvenanceError: the reference is unknown or ambiguous.
+    """
+    if kind not in KINDS:
+        raise ProvenanceError(f"{kind!r} cannot be traced.", do=nearest(kind, KINDS))
+    log = EventLog(instance or DagsterInstance.get())
+    if kind == "image":
+        where = store or open_store(store_url())
+        return trace_image(log, where, ref, cache=cache or cv_home() / "cache", project=project)
+    if kind == "metric":
+        return trace_metric(log, ref)
+    return trace_event(log, find_event(log, asset=ASSET_OF_KIND[kind], ref=ref, project=project))
+
+
+def find_event(
+    log: EventLog, *, asset: str, ref: str, project: str | None = None
+) -> Materialization:
+    """The materialization that ``project@version``, a digest or a prefix means.
+
+    Raises:
+        ProvenanceError: none has it, or it fits several versions.
+    """
+    named, _, version = ref.rpartition("@")
+    wanted = named or project
+    keys = [k for k in log.asset_keys() if k.endswith(f"/{asset}")]
+    if wanted:
+        projects = [k.split("/")[0] for k in keys]
+        keys = [k for k in keys if k.split("/")[0] == wanted]
+        if not keys:
+            raise ProvenanceError(
+                f"Project {wanted!r} has no {asset} in the event log.", do=nearest(wanted, projects)
+            )
+    if version == "latest":
+        newest = [e for k in keys if (e := log.latest(k))]
+        if newest:
+            return max(newest, key=lambda e: e.storage_id)
+    found = []
+    for key in keys:
+        try:
+            found.append(log.of_version(key, version))
+        except ProvenanceError as error:
+            if "fits several" in error.what:
+                raise
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named_keys = ", ".join(e.key for e in found)
+        raise ProvenanceError(f"{ref!r} is in {named_keys}.", do="Name one as project@version.")
+    known = [e.version[:16] for k in keys if (e := log.latest(k))]
+    raise ProvenanceError(
+        f"No {asset} has the version {version!r}.",
+        do=f"The latest: {', '.join(known)}." if known else "None was ever materialized.",
+    )
+
+
+def trace_metric(log: EventLog, ref: str) -> Trace:
+    """A metric of one evaluation, ``project/metric@evaluation``, with all that it rests on.
+
+    Raises:
+        ProvenanceError: the reference has another form, or names what the record does not have.
+    """
+    name, at, version = ref.rpartition("@")
+    project, slash, metric = name.partition("/")
+    if not (at and slash and project and metric):
+        raise ProvenanceError(
+            f"{ref!r} is not a metric reference.", do="Write project/metric@evaluation."
+        )
+    event = find_event(log, asset="eval_slices", ref=f"{project}@{version}")
+    if metric not in event.metadata:
+        numbers = [k for k, v in event.metadata.items() if isinstance(v, int | float)]
+        raise ProvenanceError(
+            f"Evaluation {event.version[:16]} has no metric {metric!r}.",
+            do=nearest(metric, numbers),
+        )
+    value = event.metadata[metric]
+    node = Node(
+        kind="metric",
+        key=f"{project}/{metric}",
+        version=repr(value),
+        timestamp=event.timestamp.isoformat(),
+        metadata={"value": value, "evaluation": event.version},
+    )
+    whole = trace_event(log, event)
+    return Trace(node, up=[Trace(whole.node, up=whole.up)], down=whole.down)

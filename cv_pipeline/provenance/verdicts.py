@@ -1,0 +1,108 @@
+"""The verdicts of blocking checks on one very materialization, and the gate that needs them.
+
+Dagster stops only the run in which a blocking check fails. The gate therefore asks for a passing
+verdict on the exact event that a dataset version is made from; a missing one is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterInstance,
+)
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster._core.execution.context.system import StepExecutionContext
+
+from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.errors import GateRefused
+from cv_pipeline.provenance.event_log import Materialization
+
+HISTORY = 1000
+
+
+class PinnedCheckResult(AssetCheckResult):
+    """A check result about the materialization that the check read.
+
+    Dagster would name the latest one when the check's step starts, which in two interleaved runs
+    is the other run's. Make it with :func:`pinned`.
+    """
+
+    target: Materialization
+
+    def _get_target_materialization_data(
+        self, step_context: StepExecutionContext, check_key: AssetCheckKey
+    ) -> AssetCheckEvaluationTargetMaterializationData:
+        del step_context, check_key  # what was read decides, not what is latest
+        return AssetCheckEvaluationTargetMaterializationData(
+            run_id=self.target.run_id,
+            storage_id=self.target.storage_id,
+            timestamp=self.target.timestamp.timestamp(),
+        )
+
+
+def pinned(result: AssetCheckResult, target: Materialization) -> PinnedCheckResult:
+    """The same result, about exactly ``target``."""
+    made = PinnedCheckResult(**result._asdict())
+    made.target = target
+    return made
+
+
+def verdicts_on(
+    instance: DagsterInstance, target: Materialization, checks: Sequence[str]
+) -> list[Verdict]:
+    """The newest verdict of each check on exactly this materialization.
+
+    A check without one gives a failed verdict that says so.
+
+    Args:
+        instance: the Dagster instance.
+        target: the materialization that the verdicts must be about.
+        checks: names of the checks.
+    """
+    return [_verdict(instance, target, name) for name in checks]
+
+
+def require_passing(target: Materialization, verdicts: Sequence[Verdict]) -> None:
+    """The gate: refuse a candidate that has a failed or missing blocking verdict.
+
+    Raises:
+        GateRefused: with every reason.
+    """
+    failed = [v for v in verdicts if v.blocks]
+    if not failed:
+        return
+    reasons = "\n".join(f"  {v.check}: {v.summary}" for v in failed)
+    raise GateRefused(
+        f"The gate refused {target.key} {target.version[:12]} (event {target.storage_id}):"
+        f" {len(failed)} of {len(verdicts)} checks did not pass.\n{reasons}\n",
+        do=f"Mend the data, then run: cvp run {target.project}",
+    )
+
+
+def _verdict(instance: DagsterInstance, target: Materialization, name: str) -> Verdict:
+    key = AssetCheckKey(AssetKey.from_user_string(target.key), name)
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
+    for record in records:
+        event = record.event.dagster_event if record.event else None
+        evaluation = event.event_specific_data if event else None
+        if not isinstance(evaluation, AssetCheckEvaluation):
+            continue
+        data = evaluation.target_materialization_data
+        if data is not None and data.storage_id == target.storage_id:
+            return Verdict(
+                check=name,
+                passed=evaluation.passed,
+                severity="warn" if evaluation.severity == AssetCheckSeverity.WARN else "error",
+                summary=evaluation.description or "",
+            )
+    return Verdict(
+        check=name, passed=False, severity="error", summary="it was never run on this candidate"
+    )
