@@ -1,0 +1,27 @@
+"""The stages of a project as Dagster assets, one thin module each, in pipeline order."""
+
+from __future__ import annotations
+
+from assets import (
+    annotation_exports,
+    dataset_candidate,
+    dataset_version,
+    eval_slices,
+    image_features,
+    predictions,
+    raw_images,
+    trained_model,
+)
+
+STAGES = [
+    raw_images,
+    image_features,
+    annotation_exports,
+    dataset_candidate,
+    dataset_version,
+    trained_model,
+    predictions,
+    eval_slices,
+]
+
+__all__ = ["STAGES"]

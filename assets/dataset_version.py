@@ -1,0 +1,62 @@
+"""dataset_version: an immutable, content-hashed dataset that passed its gate."""
+
+from typing import Any
+
+import dagster as dg
+from cv_pipeline.datasets.version import make_version
+
+from assets.step import Step, table_versions
+from cv_pipeline.datasets.checks import CHECKS
+from cv_pipeline.provenance import require_passing, verdicts_on
+from resources import ObjectStoreResource, Projects
+
+CODE_VERSION = "1"
+
+
+class DatasetVersionConfig(dg.Config):
+    """Which candidate to promote."""
+
+    dataset_candidate: str | None = None
+
+
+@dg.asset(deps=["dataset_candidate"], code_version=CODE_VERSION, kinds={"parquet"})
+def dataset_version(
+    context: dg.AssetExecutionContext,
+    config: DatasetVersionConfig,
+    projects: Projects,
+    object_store: ObjectStoreResource,
+) -> dg.MaterializeResult[Any]:
+    """An immutable dataset: manifest, annotations as they are now, and how it came about.
+
+    Refused unless every blocking check passed on that very candidate; a missing verdict counts
+    as a failure. Its digest is the same on any machine for the same content.
+    """
+    step = Step.of_asset(context, projects=projects, object_store=object_store)
+    candidate = step.inputs.read("dataset_candidate", version=config.dataset_candidate)
+    verdicts = verdicts_on(context.instance, candidate, list(CHECKS))
+    require_passing(candidate, verdicts)
+    with step.scratch() as folder:
+        made = make_version(
+            candidate=step.fetch("candidates", candidate.version, marker="candidate.json"),
+            verdicts=verdicts,
+            code_version=CODE_VERSION,
+            folder=folder,
+        )
+        step.publish("datasets", made.digest, folder, marker="dataset.json")
+    versions = table_versions(candidate)
+    for name, version in versions.items():
+        step.catalog.table(name).tag(f"dataset-{made.digest[:16]}", version)
+    warned = [v.check for v in verdicts if not v.passed]
+    return step.result(
+        made.digest,
+        {
+            "dagster/row_count": made.images,
+            "objects": made.objects,
+            **{f"images_{split}": count for split, count in made.splits.items()},
+            "checks_passed": len(verdicts) - len(warned),
+            "warnings": warned,
+            "verdicts": [v.__dict__ for v in verdicts],
+            "table_versions": versions,
+            "picture": step.picture(made.sample),
+        },
+    )

@@ -1,0 +1,44 @@
+"""image_features: perceptual hashes and quality measures of every image."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow.compute as pc
+from cv_pipeline.catalog.features import compute_features
+
+from assets.step import Step, table_versions
+from resources import ObjectStoreResource, Projects
+
+CODE_VERSION = "1"
+MEASURES = ("brightness", "contrast", "sharpness", "saturation")
+
+
+@dg.asset(deps=["raw_images"], code_version=CODE_VERSION, kinds={"lance"})
+def image_features(
+    context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
+) -> dg.MaterializeResult[Any]:
+    """Perceptual hashes and quality measures: one row per image, computed once.
+
+    They find near-duplicates, giveaway properties and, later, slices.
+    """
+    step = Step.of_asset(context, projects=projects, object_store=object_store)
+    raw = step.inputs.read("raw_images")
+    versions = table_versions(raw)
+    report = compute_features(
+        project=step.project,
+        catalog=step.catalog,
+        blobs=step.blobs,
+        images_version=versions["images"],
+        progress=step.progress(),
+    )
+    rows = step.catalog.table("image_features").read(columns=list(MEASURES), version=report.version)
+    means = {f"mean_{m}": pc.mean(rows[m]).as_py() or 0.0 for m in MEASURES}
+    return step.result(
+        report.digest,
+        {
+            "dagster/row_count": report.images,
+            "new_images": report.new,
+            **means,
+            "table_versions": {**versions, "image_features": report.version},
+        },
+    )

@@ -1,0 +1,71 @@
+"""predictions: what a model says of the held-out images of a dataset version."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.step import Step
+from cv_pipeline.storage.memo import Memo
+from cv_pipeline.training import PredictionSpec, execution_environment, run_prediction
+from resources import ObjectStoreResource, Projects
+
+CODE_VERSION = "1"
+SPLITS = ("val", "test")
+
+
+class PredictionsConfig(dg.Config):
+    """Which model, and on which dataset version: digests or prefixes."""
+
+    trained_model: str | None = None
+    dataset_version: str | None = None
+
+
+@dg.asset(
+    deps=["trained_model", "dataset_version"],
+    code_version=CODE_VERSION,
+    kinds={"pytorch", "parquet"},
+    pool="training",
+)
+def predictions(
+    context: dg.AssetExecutionContext,
+    config: PredictionsConfig,
+    projects: Projects,
+    object_store: ObjectStoreResource,
+) -> dg.MaterializeResult[Any]:
+    """The model's predictions on the validation and test splits, image by image, with scores."""
+    step = Step.of_asset(context, projects=projects, object_store=object_store)
+    model = step.inputs.read("trained_model", version=config.trained_model)
+    dataset = step.inputs.read("dataset_version", version=config.dataset_version)
+    recipe = {
+        "model": model.version,
+        "dataset": dataset.version,
+        "splits": SPLITS,
+        "code_version": CODE_VERSION,
+        "environment": execution_environment(),
+    }
+    memo = Memo(step.store, project=step.project.name, stage="predictions")
+    known = memo.get(recipe)
+    if known is None:
+        with step.scratch() as folder:
+            spec = PredictionSpec(
+                task=step.project.task,
+                model=step.fetch("models", model.version, marker="model.json"),
+                model_digest=model.version,
+                dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
+                dataset_digest=dataset.version,
+                store_url=object_store.url,
+                splits=SPLITS,
+                out=folder / "predictions",
+            )
+            report = run_prediction(spec, log=step.log.info)
+            step.publish("predictions", report.digest, spec.out, marker="predictions.json")
+        known = {
+            "digest": report.digest,
+            "dagster/row_count": report.rows,
+            "images": report.images,
+            "seconds": report.seconds,
+        }
+        memo.put(recipe, known)
+    return step.result(
+        known["digest"], {**known, "model": model.version, "dataset": dataset.version}
+    )

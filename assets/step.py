@@ -1,0 +1,171 @@
+"""What every asset needs: its project, its stores, its inputs, and one way to report a result."""
+
+import base64
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from cv_pipeline.imaging.read import decode
+from cv_pipeline.imaging.render import contact_sheet, to_rgb8
+
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.project import Project
+from cv_pipeline.provenance import Inputs, Materialization
+from cv_pipeline.provenance.abandoned_runs import sign_run
+from cv_pipeline.settings import cv_home
+from cv_pipeline.storage import Blobs, ObjectStore
+from cv_pipeline.storage.folders import fetch, publish
+from resources import ObjectStoreResource, Projects
+
+LOG_SECONDS = 3.0
+TABLE_ROWS = 50
+PICTURES = 8
+
+
+class Step:
+    """One asset or check of one project, while it runs.
+
+    Args:
+        context: Dagster's context of the step.
+        projects: looks up the project.
+        object_store: opens stores and sources.
+        project: name of the project.
+    """
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+        *,
+        projects: Projects,
+        object_store: ObjectStoreResource,
+        project: str,
+    ) -> None:
+        self._context = context
+        self._object_store = object_store
+        sign_run(context.instance, context.run)
+        self.log = context.log
+        self.project: Project = projects.get(project)
+        self.inputs = Inputs(instance=context.instance, run=context.run, project=project)
+
+    @classmethod
+    def of_asset(
+        cls,
+        context: dg.AssetExecutionContext,
+        *,
+        projects: Projects,
+        object_store: ObjectStoreResource,
+    ) -> "Step":
+        """The step that materializes ``context``'s asset."""
+        project = context.asset_key.path[0]
+        return cls(context, projects=projects, object_store=object_store, project=project)
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store."""
+        return self._object_store.open()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The project's tables."""
+        return Catalog(self.store, self.project.name)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The images' bytes."""
+        return Blobs(self.store)
+
+    def key(self, kind: str, digest: str) -> str:
+        """Key of an immutable folder of this project, such as a dataset version."""
+        return f"projects/{self.project.name}/{kind}/{digest}"
+
+    def fetch(self, kind: str, digest: str, *, marker: str) -> Path:
+        """A published folder of this project as a local path."""
+        return fetch(self.store, self.key(kind, digest), marker=marker, cache=cv_home() / "cache")
+
+    def publish(self, kind: str, digest: str, folder: Path, *, marker: str) -> Path:
+        """Publish a folder under its digest, and return it as readers will see it."""
+        publish(self.store, self.key(kind, digest), folder, marker=marker)
+        return self.fetch(kind, digest, marker=marker)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder that is gone when the step ends."""
+        parent = cv_home() / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f"{self.project.name}-") as folder:
+            yield Path(folder)
+
+    def progress(self) -> "Progress":
+        """A progress callback that writes to the run's log."""
+        return Progress(self.log.info)
+
+    def result(
+        self, version: str, metadata: Mapping[str, Any], *, inputs: bool = True
+    ) -> dg.MaterializeResult[Any]:
+        """The materialization: its content hash, and exactly what it read."""
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version),
+            metadata={"digest": version, **metadata},
+            tags=self.inputs.tags() if inputs else None,
+        )
+
+    def picture(self, image_ids: Sequence[str]) -> dg.MetadataValue:
+        """A contact sheet of some images, inline."""
+        limit = self.project.source.max_pixels
+        pictures = [
+            to_rgb8(decode(self.blobs.read(i), max_pixels=limit)) for i in image_ids[:PICTURES]
+        ]
+        if not pictures:
+            return dg.MetadataValue.md("no images yet")
+        sheet = base64.b64encode(contact_sheet(pictures, columns=4, size=96)).decode()
+        return dg.MetadataValue.md(f"![sample](data:image/jpeg;base64,{sheet})")
+
+
+class Progress:
+    """Writes how far a long step is, at most every few seconds.
+
+    Args:
+        write: takes one line of text.
+    """
+
+    def __init__(self, write: Any) -> None:
+        self._write = write
+        self._began = time.monotonic()
+        self._last = 0.0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Report that ``done`` of ``total`` things, called ``what``, are done."""
+        now = time.monotonic()
+        if done < total and now - self._last < LOG_SECONDS:
+            return
+        self._last = now
+        seconds = now - self._began
+        left = f", {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+        self._write(f"{what}: {done:,} of {total:,} in {seconds:.0f} s{left}")
+
+
+def table_versions(*events: Materialization) -> dict[str, int]:
+    """The catalogue versions that some materializations recorded."""
+    merged: dict[str, int] = {}
+    for event in events:
+        merged.update({k: int(v) for k, v in event.metadata["table_versions"].items()})
+    return merged
+
+
+def metadata_table(rows: pa.Table, columns: Sequence[str] | None = None) -> dg.MetadataValue:
+    """The first rows of a table, as Dagster shows tables."""
+    shown = rows.select(list(columns) if columns else rows.column_names).slice(0, TABLE_ROWS)
+    records = [
+        dg.TableRecord(
+            {k: v if isinstance(v, int | float | bool) else str(v) for k, v in r.items()}
+        )
+        for r in shown.to_pylist()
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(n) for n in shown.column_names])
+    return dg.MetadataValue.table(records, schema=schema)

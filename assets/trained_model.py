@@ -1,0 +1,92 @@
+"""trained_model: a model trained on exactly one dataset version."""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.step import Step
+from cv_pipeline.storage.memo import Memo
+from cv_pipeline.training import TrainingSpec, execution_environment, run_training
+from resources import ObjectStoreResource, Projects, Tracking
+
+CODE_VERSION = "1"
+
+
+class TrainedModelConfig(dg.Config):
+    """Which dataset version to train on, and how.
+
+    ``dataset_version`` is a digest or prefix; without it, the one that this run made or the
+    latest. ``seed`` replaces the project's. ``reuse`` takes the model of an earlier, identical
+    training, for it would give the same weights.
+    """
+
+    dataset_version: str | None = None
+    seed: int | None = None
+    reuse: bool = True
+
+
+@dg.asset(deps=["dataset_version"], code_version=CODE_VERSION, kinds={"pytorch"}, pool="training")
+def trained_model(
+    context: dg.AssetExecutionContext,
+    config: TrainedModelConfig,
+    projects: Projects,
+    object_store: ObjectStoreResource,
+    tracking: Tracking,
+) -> dg.MaterializeResult[Any]:
+    """A model, trained in a process of its own; the data version is the digest of its weights.
+
+    Its metadata names the dataset, every parameter, the hardware and the MLflow run; the
+    augmentation parameters that were really drawn lie beside the weights.
+    """
+    step = Step.of_asset(context, projects=projects, object_store=object_store)
+    dataset = step.inputs.read("dataset_version", version=config.dataset_version)
+    project = step.project
+    seed = project.training.seed if config.seed is None else config.seed
+    recipe = {
+        "dataset": dataset.version,
+        "training": project.training.model_dump(mode="json"),
+        "task": project.task,
+        "labels": project.ontology.labels,
+        "seed": seed,
+        "code_version": CODE_VERSION,
+        "environment": execution_environment(),
+    }
+    memo = Memo(step.store, project=project.name, stage="trained_model")
+    known = memo.get(recipe) if config.reuse else None
+    if known is not None:
+        step.log.info(f"reusing model {known['model_digest'][:12]} of an identical training")
+        return step.result(known["model_digest"], {**known["metadata"], "reused": True})
+    with step.scratch() as folder:
+        spec = TrainingSpec(
+            project=project.name,
+            task=project.task,
+            labels=project.ontology.labels,
+            training=project.training,
+            seed=seed,
+            dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
+            dataset_digest=dataset.version,
+            store_url=object_store.url,
+            out=folder / "model",
+            tracking_uri=tracking.uri,
+            tags={"dagster_run_id": context.run.run_id, "dagster_asset": dataset.key},
+            code_version=CODE_VERSION,
+        )
+        report = run_training(spec, log=step.log.info)
+        step.publish("models", report.model_digest, spec.out, marker="model.json")
+    metadata = {
+        **report.metrics,
+        "dataset": dataset.version,
+        "seed": seed,
+        "epochs": project.training.epochs,
+        "parameters": report.parameters,
+        "hardware": report.hardware,
+        "seconds": report.seconds,
+        "peak_memory_bytes": report.peak_memory_bytes,
+        "mlflow_run_id": report.mlflow_run_id,
+        "mlflow_run": dg.MetadataValue.url(
+            tracking.run_url(experiment_id=report.mlflow_experiment_id, run_id=report.mlflow_run_id)
+        ),
+    }
+    plain = {k: getattr(v, "value", v) for k, v in metadata.items()}
+    memo.put(recipe, {"model_digest": report.model_digest, "metadata": plain})
+    return step.result(report.model_digest, {**metadata, "reused": False})

@@ -1,0 +1,25 @@
+"""The ``cvp`` command. Every command takes ``--json``; every error says what to do next."""
+
+from __future__ import annotations
+
+import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
+from cv_pipeline.cli.app import App
+from cv_pipeline.cli.init import init
+from cv_pipeline.cli.new import new
+from cv_pipeline.cli.run import run
+from cv_pipeline.cli.sample import sample
+from cv_pipeline.cli.summary import summary
+from cv_pipeline.cli.trace import trace
+from cv_pipeline.cli.ui import ui
+
+app = App(
+    name="cvp",
+    help="The open, self-hosted computer-vision pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (init, sample, new, run, summary, trace, ui):
+    app.command()(command)
+
+__all__ = ["app"]

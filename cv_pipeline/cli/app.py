@@ -1,0 +1,38 @@
+"""The application object, and how commands speak: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cv_pipeline.errors import CVPipelineError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class App(typer.Typer):
+    """A Typer application that prints this project's errors as a sentence, not a traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; exit status 1 on an error."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except CVPipelineError as error:
+            if "--json" in sys.argv:
+                print_json({"error": error.what, "do": error.do})
+            errors.print(f"error: {error.what}", style="bold red", markup=False)
+            if error.do:
+                errors.print(f"  → {error.do}", markup=False)
+            raise SystemExit(1) from None
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")

@@ -1,0 +1,74 @@
+"""The jobs of a project, and how often one was tried for the same reason."""
+
+from datetime import datetime
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+REASON_TAG = "cv_pipeline/reason"
+CAUSE_TAG = "cv_pipeline/cause"
+MOST_ATTEMPTS = 3
+FAILED = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+
+
+def pipeline_job(project: str) -> UnresolvedAssetJobDefinition:
+    """Every asset of the project, from the source to the evaluation."""
+    return dg.define_asset_job(
+        f"{project}_pipeline",
+        selection=dg.AssetSelection.groups(project),
+        description=f"Everything of {project}, from raw images to evaluation.",
+    )
+
+
+def ingest_job(project: str) -> UnresolvedAssetJobDefinition:
+    """New images into the catalogue, with their features."""
+    return dg.define_asset_job(
+        f"{project}_ingest",
+        selection=dg.AssetSelection.assets([project, "raw_images"], [project, "image_features"]),
+        description=f"New images of {project} into the catalogue.",
+    )
+
+
+def retraining_job(project: str) -> UnresolvedAssetJobDefinition:
+    """Everything of the project, with a training of its own even on unchanged data."""
+    return dg.define_asset_job(
+        f"{project}_retraining",
+        selection=dg.AssetSelection.groups(project),
+        description=f"Retrain {project} on its newest data and evaluate the result.",
+    )
+
+
+class Attempts:
+    """Runs that were already launched for one cause, such as one bad evaluation.
+
+    ``run_key`` dedupes for ever, even after a failure; so the number of the attempt is part of it.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, *, job: str, cause: str) -> None:
+        runs = instance.get_runs(RunsFilter(job_name=job, tags={CAUSE_TAG: cause}))
+        self.cause = cause
+        self.made = len(runs)
+        self.succeeded = any(r.status == DagsterRunStatus.SUCCESS for r in runs)
+        self.in_progress = any(not r.is_finished for r in runs)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether as many attempts failed as are allowed."""
+        return self.made >= MOST_ATTEMPTS and not (self.succeeded or self.in_progress)
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to do for this cause."""
+        return self.succeeded or self.exhausted
+
+    @property
+    def run_key(self) -> str:
+        """Run key of the next attempt."""
+        return f"{self.cause}-{self.made + 1}"
+
+
+def launched_since(instance: dg.DagsterInstance, *, job: str, since: datetime) -> list[datetime]:
+    """When runs of a job were launched after ``since``, UTC."""
+    records = instance.get_run_records(RunsFilter(job_name=job, created_after=since))
+    return [r.create_timestamp for r in records]
