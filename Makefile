@@ -2,12 +2,12 @@
 # make ui     everything a person looks at, until Ctrl-C
 # make test   set up, then all tests          make soak   the long ones
 # make lint   style and types                 make bench  benchmarks
-# make lock   resolve requirements.lock anew
+# make docs   reference pages from the code    make lock   resolve requirements.lock anew
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: demo ui test soak lint bench lock setup
+.PHONY: demo ui test soak lint bench docs lock setup
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -56,6 +56,10 @@ lint: $(READY)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+docs: $(READY)
+	@$(BIN)/cvp init >/dev/null
+	$(BIN)/python scripts/generate_docs.py
 
 lock: $(READY)
 	@$(UV) pip compile pyproject.toml requirements.in --quiet --universal --python-version 3.11 \

@@ -1,17 +1,21 @@
 """eval_slices: metrics of the whole and of every slice, with the images behind them."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
-from cv_pipeline.evaluation.evaluation import evaluate
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.step import Step, metadata_table
 from cv_pipeline.catalog.lake import current_metadata
+from cv_pipeline.evaluation.evaluation import evaluate
 from cv_pipeline.evaluation.slices import worst_slices
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
+WORST = 10
 
 
 class EvalSlicesConfig(dg.Config):
@@ -48,14 +52,22 @@ def eval_slices(
             folder=folder,
         )
         step.publish("evaluations", made.digest, folder, marker="evaluation.json")
+    worst = worst_slices(made.slices, WORST, metric=step.project.metric, split=made.record.split)
     return step.result(
         made.digest,
         {
             **made.metrics,
             "metric": step.project.metric,
+            "split": made.record.split,
+            "notes": list(made.record.notes),
             "model": predictions.metadata["model"],
             "dataset": dataset.version,
-            "slices": metadata_table(made.slices),
-            "worst_slices": metadata_table(worst_slices(made.slices, 10)),
+            "slices": metadata_table(_of_all_classes(made.slices, step.project.metric)),
+            "worst_slices": metadata_table(pa.Table.from_pylist([asdict(w) for w in worst])),
         },
     )
+
+
+def _of_all_classes(slices: pa.Table, metric: str) -> pa.Table:
+    wanted = pc.and_(pc.is_null(slices["label"]), pc.equal(slices["metric"], metric))
+    return slices.filter(wanted).drop_columns(["label", "metric"])

@@ -1,0 +1,142 @@
+"""The code location: what it holds, and how it refuses to load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = [
+    "annotation_exports",
+    "dataset_candidate",
+    "dataset_version",
+    "eval_slices",
+    "image_features",
+    "predictions",
+    "raw_images",
+    "trained_model",
+]
+CHECKS = [
+    "annotations_schema",
+    "class_coverage",
+    "contradictions",
+    "giveaway",
+    "group_leakage",
+    "images_schema",
+    "integrity",
+    "leakage",
+]
+PROJECTS = ["blood_cells", "cifar10n", "fruit"]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> dg.RepositoryDefinition:
+    from cv_pipeline import definitions
+
+    return definitions.build_definitions(ROOT / "projects").get_repository_def()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    """Importing the definitions needs a lasting instance."""
+    folder = tmp_path_factory.mktemp("dagster")
+    (folder / "dagster.yaml").write_text((ROOT / "infra" / "dagster.yaml").read_text())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder))
+        yield folder
+
+
+def test_every_project_has_every_asset_in_its_own_group(repository):
+    graph = repository.asset_graph
+    keys = sorted(k.to_user_string() for k in graph.materializable_asset_keys)
+    assert keys == sorted(f"{p}/{a}" for p in PROJECTS for a in ASSETS)
+    assert {graph.get(k).group_name for k in graph.materializable_asset_keys} == set(PROJECTS)
+
+
+def test_no_asset_is_partitioned_and_each_has_a_code_version(repository):
+    graph = repository.asset_graph
+    for key in graph.materializable_asset_keys:
+        assert not graph.get(key).is_partitioned
+        assert graph.get(key).code_version, key
+
+
+def test_every_candidate_check_is_blocking(repository):
+    graph = repository.asset_graph
+    found = sorted(k.name for k in graph.asset_check_keys if k.asset_key.path[0] == "fruit")
+    assert found == CHECKS
+    assert all(graph.get(k).blocking for k in graph.asset_check_keys)
+
+
+def test_jobs_sensors_and_schedules(repository):
+    jobs = sorted(j.name for j in repository.get_all_jobs() if not j.name.startswith("__"))
+    suffixes = ("ingest", "pipeline", "retraining")
+    assert jobs == sorted(f"{p}_{s}" for p in PROJECTS for s in suffixes)
+    sensors = {s.name: s for s in repository.sensor_defs}
+    assert sorted(sensors) == sorted(
+        f"{p}_{s}" for p in PROJECTS for s in ("metric_drift", "new_images")
+    )
+    assert {s.default_status for s in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+    schedules = {s.name: s for s in repository.schedule_defs}
+    assert sorted(schedules) == [f"{p}_nightly" for p in PROJECTS]
+    assert {s.default_status for s in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_the_graph_is_the_one_of_the_architecture(repository):
+    graph = repository.asset_graph
+    parents = {
+        a: sorted(k.path[-1] for k in graph.get(dg.AssetKey(["fruit", a])).parent_keys)
+        for a in ASSETS
+    }
+    assert parents == {
+        "raw_images": [],
+        "image_features": ["raw_images"],
+        "annotation_exports": ["raw_images"],
+        "dataset_candidate": ["annotation_exports", "image_features"],
+        "dataset_version": ["dataset_candidate"],
+        "trained_model": ["dataset_version"],
+        "predictions": ["dataset_version", "trained_model"],
+        "eval_slices": ["dataset_version", "predictions"],
+    }
+
+
+def test_a_broken_project_says_why_and_the_others_load(tmp_path):
+    from cv_pipeline import definitions
+
+    for name in ("fruit", "broken"):
+        (tmp_path / name).mkdir()
+        text = (ROOT / "projects" / "fruit" / "project.yaml").read_text()
+        (tmp_path / name / "project.yaml").write_text(
+            text.replace("task:", "tsak:", name != "fruit")
+        )
+    graph = definitions.build_definitions(tmp_path).get_repository_def().asset_graph
+    assert graph.has(dg.AssetKey(["fruit", "raw_images"]))
+    error = graph.get(dg.AssetKey(["broken", "project_error"]))
+    assert "tsak: unknown key. Did you mean 'task'" in (error.description or "")
+
+
+def test_loading_is_refused_without_dagster_home():
+    environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import cv_pipeline.definitions"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "DAGSTER_HOME is not set" in done.stderr
+    assert "Run: cvp init && export DAGSTER_HOME=" in done.stderr
+
+
+def test_loading_imports_no_heavy_library(home):
+    heavy = ["torch", "mlflow", "great_expectations", "lightning", "nvidia.dali", "sklearn"]
+    code = f"import sys, cv_pipeline.definitions;print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"

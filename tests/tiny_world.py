@@ -1,0 +1,155 @@
+"""A world small enough to run the whole pipeline in a test: coloured squares to be detected.
+
+Everything about it is deterministic: two worlds of one seed have the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cv_pipeline.settings import TELEMETRY_OFF
+
+ROOT = Path(__file__).resolve().parents[1]
+COLOURS = {"red": (200, 40, 40), "blue": (40, 60, 200)}
+WIDTH, HEIGHT = 64, 48
+
+PROJECT = """\
+name: tiny
+task: detection
+charter:
+  problem: find coloured squares, in a test
+source:
+  images: {images}
+  metadata: {metadata}
+annotations:
+  source: {annotations}
+ontology:
+  labels: [red, blue]
+dataset:
+  split: {{ratios: {{train: 0.6, val: 0.2, test: 0.2}}}}
+training:
+  model: fcos_resnet18
+  input_size: [48, 64]
+  epochs: 1
+  batch_size: 8
+evaluation:
+  slices: [camera]
+  min_slice: 2
+retraining: {{cooldown_minutes: 0, daily_limit: 5}}
+"""
+
+
+@dataclass(frozen=True)
+class TinyWorld:
+    """A project, its images and a state folder of its own."""
+
+    folder: Path
+
+    @property
+    def images(self) -> Path:
+        """Folder of the image files."""
+        return self.folder / "source"
+
+    @property
+    def annotations(self) -> Path:
+        """The labels, a CSV."""
+        return self.folder / "labels.csv"
+
+    @property
+    def metadata(self) -> Path:
+        """The metadata, a CSV."""
+        return self.folder / "metadata.csv"
+
+    @property
+    def home(self) -> Path:
+        """CV_HOME."""
+        return self.folder / "home"
+
+    @property
+    def project_file(self) -> Path:
+        """The project.yaml."""
+        return self.folder / "projects" / "tiny" / "project.yaml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a command in this world."""
+        own = {
+            "CV_HOME": str(self.home),
+            "DAGSTER_HOME": str(self.home / "dagster"),
+            "CV_PROJECTS": str(self.folder / "projects"),
+            "OMP_NUM_THREADS": "2",
+            "COLUMNS": "160",
+        }
+        foreign = ("CV_", "MLFLOW_", "DAGSTER_", "AWS_")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+        return kept | TELEMETRY_OFF | own
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment, such as ``cvp`` or ``dagster``."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{command} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+        return done
+
+    def materialize(self, select: str = 'key:"tiny/*"', **options: str) -> str:
+        """Materialize a selection with Dagster's own command; returns what it printed."""
+        extra = [x for k, v in options.items() for x in (f"--{k.replace('_', '-')}", v)]
+        done = self.run(
+            *("dagster", "asset", "materialize", "-m", "cv_pipeline.definitions"),
+            *("--select", select, *extra),
+        )
+        return done.stdout + done.stderr
+
+
+def make_tiny_world(folder: Path, *, images: int = 40, seed: int = 0) -> TinyWorld:
+    """Write a tiny world into a folder and initialise its state."""
+    world = TinyWorld(folder)
+    labels = ["image,label,annotator,x_min,y_min,x_max,y_max"]
+    metadata = ["path,captured_at,camera,tags"]
+    for number in range(images):
+        path = f"{number:03d}.png"
+        boxes = write_image(world.images / path, seed=(seed, number))
+        labels += [f"{path},{label},anna,{x},{y},{x + w},{y + h}" for label, x, y, w, h in boxes]
+        camera = "left" if number % 2 else "right"
+        metadata.append(f"{path},2025-{number % 12 + 1:02d}-03T10:00:00Z,{camera},morning")
+    world.annotations.write_text("\n".join(labels) + "\n")
+    world.metadata.write_text("\n".join(metadata) + "\n")
+    world.project_file.parent.mkdir(parents=True)
+    world.project_file.write_text(
+        PROJECT.format(images=world.images, metadata=world.metadata, annotations=world.annotations)
+    )
+    world.run("cvp", "init")
+    return world
+
+
+def write_image(path: Path, *, seed: tuple[int, int]) -> list[tuple[str, int, int, int, int]]:
+    """Write one image; returns the label, left, top, width and height of each square in it."""
+    random = np.random.default_rng(seed)
+    # smooth random background, so that no two images are near-duplicates
+    coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    boxes = []
+    for label in ("red", "blue"):
+        size = int(random.integers(12, 20))
+        x = int(random.integers(0, WIDTH - size))
+        y = int(random.integers(0, HEIGHT - size))
+        image.paste(COLOURS[label], (x, y, x + size, y + size))
+        boxes.append((label, x, y, size, size))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return boxes
