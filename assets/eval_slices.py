@@ -1,7 +1,6 @@
 """eval_slices: metrics of the whole and of every slice, with the images behind them."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -10,8 +9,7 @@ import pyarrow.compute as pc
 
 from assets.step import Step, metadata_table
 from cv_pipeline.catalog.lake import current_metadata
-from cv_pipeline.evaluation.evaluation import evaluate
-from cv_pipeline.evaluation.slices import worst_slices
+from cv_pipeline.evaluation import Evaluation, evaluate, worst_slices
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
@@ -52,7 +50,6 @@ def eval_slices(
             folder=folder,
         )
         step.publish("evaluations", made.digest, folder, marker="evaluation.json")
-    worst = worst_slices(made.slices, WORST, metric=step.project.metric, split=made.record.split)
     return step.result(
         made.digest,
         {
@@ -62,12 +59,17 @@ def eval_slices(
             "notes": list(made.record.notes),
             "model": predictions.metadata["model"],
             "dataset": dataset.version,
-            "slices": metadata_table(_of_all_classes(made.slices, step.project.metric)),
-            "worst_slices": metadata_table(pa.Table.from_pylist([asdict(w) for w in worst])),
+            "slices": metadata_table(_of_all_classes(made)),
+            "worst_slices": metadata_table(worst_slices(made.slices, WORST)),
         },
     )
 
 
-def _of_all_classes(slices: pa.Table, metric: str) -> pa.Table:
-    wanted = pc.and_(pc.is_null(slices["label"]), pc.equal(slices["metric"], metric))
-    return slices.filter(wanted).drop_columns(["label", "metric"])
+def _of_all_classes(made: Evaluation) -> pa.Table:
+    """The optimizing metric on the headline split and its slices, all classes together."""
+    rows = made.slices.filter(
+        (pc.field("split") == made.record.split)
+        & (pc.field("metric") == made.record.metric)
+        & pc.field("label").is_null()
+    )
+    return rows.drop_columns(["split", "label", "metric"])

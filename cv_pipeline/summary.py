@@ -15,8 +15,7 @@ from dagster import DagsterInstance
 from cv_pipeline.datasets.checks import CHECKS
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import ProvenanceError
-from cv_pipeline.evaluation.evaluation import load_evaluation
-from cv_pipeline.evaluation.slices import WorstSlice, worst_slices
+from cv_pipeline.evaluation import load_evaluation, worst_slices
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import EventLog, Materialization, verdicts_on
 from cv_pipeline.settings import cv_home
@@ -42,7 +41,7 @@ class Summary:
     stages: dict[str, Materialization]
     verdicts: Sequence[Verdict]
     slices: Sequence[dict[str, Any]]
-    worst: Sequence[WorstSlice]
+    worst: Sequence[dict[str, Any]]
     metric: str
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +55,7 @@ class Summary:
             },
             "verdicts": [asdict(v) for v in self.verdicts],
             "slices": list(self.slices),
-            "worst_slices": [asdict(w) for w in self.worst],
+            "worst_slices": list(self.worst),
         }
 
 
@@ -80,7 +79,7 @@ def summarise(project: Project, *, instance: DagsterInstance, store: ObjectStore
     candidate = stages.get("dataset_candidate")
     verdicts = verdicts_on(instance, candidate, list(CHECKS)) if candidate else []
     slices: list[dict[str, Any]] = []
-    worst: list[WorstSlice] = []
+    worst: list[dict[str, Any]] = []
     evaluation = stages.get("eval_slices")
     if evaluation is not None:
         key = f"projects/{project.name}/evaluations/{evaluation.version}"
@@ -92,7 +91,7 @@ def summarise(project: Project, *, instance: DagsterInstance, store: ObjectStore
             for row in made.slices.to_pylist()
             if row["split"] == split and row["label"] is None and row["metric"] == metric
         ]
-        worst = worst_slices(made.slices, WORST, metric=metric, split=split)
+        worst = worst_slices(made.slices, WORST).to_pylist()
     return Summary(
         project=project.name,
         stages=stages,

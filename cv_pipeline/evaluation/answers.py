@@ -1,0 +1,31 @@
+"""True and predicted class of many images as parallel arrays: what classification is scored on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One true and at most one predicted class an image.
+
+    Attributes:
+        truth: (images,) index of the true class.
+        predicted: (images,) index of the class with the highest score; the number of classes where
+            nothing was predicted.
+        confidence: (images,) its score, 0 to 1; NaN where nothing was predicted.
+        truth_score: (images,) score that the true class was given; 0 where it was given none.
+    """
+
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    truth_score: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[np.bool_]) -> Self:
+        """The answers where a mask is true."""
+        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})

@@ -1,0 +1,77 @@
+"""Scores one predicted class per image, with scikit-learn.
+
+Accuracy counts an image without any prediction as wrong; macro F1 is the mean over the classes
+that have ground truth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cv_pipeline.evaluation.answers import Answers
+from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
+
+
+class ClassificationScorer:
+    """The answers of one split.
+
+    Args:
+        answers: true and predicted class of each image.
+        labels: classes, by index.
+    """
+
+    def __init__(self, answers: Answers, *, labels: tuple[str, ...]) -> None:
+        self._answers = answers
+        self._labels = labels
+
+    def measure(self, images: NDArray[np.int64]) -> list[Measure]:
+        """Accuracy and macro F1 over these images; recall, precision and F1 of each class.
+
+        Args:
+            images: indices.
+        """
+        from sklearn.metrics import precision_recall_fscore_support
+
+        truth, predicted = self._answers.truth[images], self._answers.predicted[images]
+        if len(images) == 0:
+            return [Measure(None, metric, None, 0, 0) for metric in ("accuracy", "macro_f1")]
+        present = np.unique(truth)
+        precision, recall, f1, support = precision_recall_fscore_support(
+            truth, predicted, labels=present, zero_division=np.nan
+        )
+        right = int((truth == predicted).sum())
+        out = [
+            Measure(None, "accuracy", ratio(right, len(images)), len(images), len(images)),
+            Measure(None, "macro_f1", float(f1.mean()), len(images), len(images)),
+        ]
+        for i, k in enumerate(present):
+            held = int(support[i])
+            for metric, values in (("recall", recall), ("precision", precision), ("f1", f1)):
+                out.append(Measure(self._labels[k], metric, defined(values[i]), held, held))
+        return out
+
+    def per_image(self) -> pa.Table:
+        """The columns of schema PER_IMAGE but for image_id and split, in the images' order."""
+        answers = self._answers
+        names = pa.array([*self._labels, None], pa.string())
+        right = answers.truth == answers.predicted
+        answered = answers.predicted < len(self._labels)
+        return pa.table(
+            {
+                "objects": np.ones(len(right), dtype=np.int64),
+                "true_positives": right.astype(np.int64),
+                "false_positives": (answered & ~right).astype(np.int64),
+                "false_negatives": (~right).astype(np.int64),
+                "correct": right,
+                "score": answers.truth_score,
+                "truth": names.take(pa.array(answers.truth)),
+                "predicted": names.take(pa.array(answers.predicted)),
+                "confidence": pa.array(answers.confidence, mask=~answered),
+            }
+        )
+
+    def confusion(self) -> pa.Table:
+        """The columns of schema CONFUSION but for split."""
+        return confusion_columns(self._answers.truth, self._answers.predicted, labels=self._labels)

@@ -1,0 +1,173 @@
+"""Scores detections against boxes: average precision, and what is right and wrong at one score.
+
+Average precision is COCO's. Recall, precision, per-image results and confusion count detections
+from the operating point's score upwards, matched within their class at IoU 0.5.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.coco import IOU_50, IOU_75, MAX_DETECTIONS, CocoEvaluation
+from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
+
+DEFAULT_SCORE = 0.5
+
+
+class DetectionScorer:
+    """The detections of one split, matched.
+
+    Args:
+        truth: objects of the images 0 … ``images`` - 1.
+        detections: of the same images, in the order that breaks ties of scores.
+        images: number of images.
+        labels: classes, by index.
+        score: operating point; detections below it count in average precision only.
+    """
+
+    def __init__(
+        self,
+        truth: Boxes,
+        detections: Detections,
+        *,
+        images: int,
+        labels: tuple[str, ...],
+        score: float = DEFAULT_SCORE,
+    ) -> None:
+        self._truth = truth
+        self._detections = detections.strongest(MAX_DETECTIONS)
+        self._images = images
+        self._labels = labels
+        self._coco = CocoEvaluation(truth, self._detections, images=images, labels=len(labels))
+        self._match = self._coco.matches()
+        self._score = score
+
+    def at(self, score: float) -> DetectionScorer:
+        """The same matching at another operating point."""
+        out = copy.copy(self)
+        out._score = score
+        return out
+
+    def best_score(self) -> float | None:
+        """The score from which upwards F1 over all objects is highest; None without a match.
+
+        The highest such score, where several are equally good.
+        """
+        if not (self._match >= 0).any():
+            return None
+        order = np.argsort(-self._detections.score, kind="stable")
+        scores = self._detections.score[order]
+        found = np.cumsum(self._match[order] >= 0)
+        f1 = 2 * found / (np.arange(1, len(order) + 1) + len(self._truth))
+        last_of_score = np.append(scores[1:] != scores[:-1], True)
+        return float(scores[np.argmax(np.where(last_of_score, f1, -1.0))])
+
+    def measure(self, images: NDArray[np.int64]) -> list[Measure]:
+        """AP, AP50, AP75, recall and precision over these images, for all classes and for each.
+
+        Args:
+            images: sorted indices.
+        """
+        chosen = np.zeros(self._images, dtype=bool)
+        chosen[images] = True
+        size = len(self._labels)
+        truth = self._truth.take(chosen[self._truth.image])
+        counted = chosen[self._detections.image] & (self._detections.score >= self._score)
+        objects = np.bincount(truth.label, minlength=size)
+        detected = np.bincount(self._detections.label[counted], minlength=size)
+        found = np.bincount(self._detections.label[counted & (self._match >= 0)], minlength=size)
+        holding = np.bincount(np.unique(truth.image * size + truth.label) % size, minlength=size)
+        precisions = self._coco.average_precision(images)
+        out = _measures(
+            label=None,
+            precisions=precisions[objects > 0],
+            counts=(int(found.sum()), int(detected.sum()), int(objects.sum())),
+            images=len(images),
+        )
+        for k in np.flatnonzero(objects):
+            out += _measures(
+                label=self._labels[k],
+                precisions=precisions[k : k + 1],
+                counts=(int(found[k]), int(detected[k]), int(objects[k])),
+                images=int(holding[k]),
+            )
+        return out
+
+    def per_image(self) -> pa.Table:
+        """The columns of schema PER_IMAGE but for image_id and split, in the images' order."""
+        counted = self._detections.score >= self._score
+        matched = counted & (self._match >= 0)
+        objects = np.bincount(self._truth.image, minlength=self._images)
+        right = np.bincount(self._detections.image[matched], minlength=self._images)
+        wrong = np.bincount(self._detections.image[counted & ~matched], minlength=self._images)
+        total = objects + right + wrong
+        return pa.table(
+            {
+                "objects": objects,
+                "true_positives": right,
+                "false_positives": wrong,
+                "false_negatives": objects - right,
+                "correct": (wrong == 0) & (right == objects),
+                "score": np.where(total == 0, 1.0, 2 * right / np.maximum(total, 1)),
+                "truth": pa.nulls(self._images, pa.string()),
+                "predicted": pa.nulls(self._images, pa.string()),
+                "confidence": pa.nulls(self._images, pa.float64()),
+            }
+        )
+
+    def confusion(self) -> pa.Table:
+        """The columns of schema CONFUSION but for split.
+
+        True positives are the diagonal. What they leave is matched again regardless of class, at
+        IoU 0.5, and what that leaves is counted against none.
+        """
+        counted = self._detections.score >= self._score
+        matched = counted & (self._match >= 0)
+        missed = np.ones(len(self._truth), dtype=bool)
+        missed[self._match[matched]] = False
+        truth, detections = self._truth.take(missed), self._detections.take(counted & ~matched)
+        again = CocoEvaluation(
+            truth.without_labels(), detections.without_labels(), images=self._images, labels=1
+        ).matches()
+        none = len(self._labels)
+        confused = again >= 0
+        unseen = np.ones(len(truth), dtype=bool)
+        unseen[again[confused]] = False
+        right = self._detections.label[matched]
+        predicted_as = np.where(confused, truth.label[again] if len(truth) else none, none)
+        return confusion_columns(
+            np.concatenate([right, predicted_as, truth.label[unseen]]),
+            np.concatenate([right, detections.label, np.full(unseen.sum(), none)]),
+            labels=self._labels,
+        )
+
+
+def _measures(
+    *,
+    label: str | None,
+    precisions: NDArray[np.float64],
+    counts: tuple[int, int, int],
+    images: int,
+) -> list[Measure]:
+    """The five metrics of one class or of all.
+
+    Args:
+        label: the class, or None.
+        precisions: (classes with ground truth, 10) average precision.
+        counts: detections that match, detections, objects.
+        images: images behind the numbers.
+    """
+    found, detected, objects = counts
+    values = {
+        "AP": defined(precisions.mean()) if objects else None,
+        "AP50": defined(precisions[:, IOU_50].mean()) if objects else None,
+        "AP75": defined(precisions[:, IOU_75].mean()) if objects else None,
+        "recall": ratio(found, objects),
+        "precision": ratio(found, detected),
+    }
+    return [Measure(label, metric, value, images, objects) for metric, value in values.items()]

@@ -1,0 +1,308 @@
+"""The evaluation of one model's predictions on one dataset version, as a content-hashed folder.
+
+The folder holds every number by slice, a row for every image, the confusion of classes, and what
+the numbers mean. Its digest covers them and the digests of what was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cv_pipeline.catalog.digest import combined_digest, table_digest
+from cv_pipeline.catalog.schemas.confusion import CONFUSION
+from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
+from cv_pipeline.catalog.schemas.slices import SLICES
+from cv_pipeline.errors import EvaluationError, nearest
+from cv_pipeline.evaluation.predicted import Predicted, read_predicted
+from cv_pipeline.evaluation.scoring import (
+    ScoredSplit,
+    Scoring,
+    score_classification,
+    score_detection,
+)
+from cv_pipeline.evaluation.slices import WHOLE, evaluate_slices, headline_split
+from cv_pipeline.project import Project, Task
+
+MARKER = "evaluation.json"
+SCHEMA_ID = "evaluation/1"
+
+_TABLES = {"slices": SLICES, "per_image": PER_IMAGE, "confusion": CONFUSION}
+_LIBRARY = {"detection": "faster-coco-eval", "classification": "scikit-learn"}
+
+
+class EvaluationRecord(BaseModel):
+    """What ``evaluation.json`` says.
+
+    Attributes:
+        schema_id: version of this layout.
+        digest: SHA-256 over the tables and what was compared.
+        task: detection or classification.
+        metric: the project's optimizing metric.
+        split: the split that metrics without a prefix are of.
+        metrics: metric to value, 0 to 1; ``val/AP50`` is that of another split. A metric that is
+            not defined is absent.
+        operating_point: score from which upwards a detection counts; None for classification.
+        images: evaluated images of each split.
+        objects: ground-truth objects of each split.
+        dataset: digest of the dataset version.
+        predictions: digest of the predictions.
+        model: digest of the model that made them.
+        labels: classes.
+        min_slice: images below which a slice is small.
+        conventions: what the numbers mean, in words.
+        notes: sentences on what is unusual.
+        library: what computed the metrics, with its version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_id: Literal["evaluation/1"]
+    digest: str
+    task: Task
+    metric: str
+    split: str
+    metrics: dict[str, float]
+    operating_point: float | None
+    images: dict[str, int]
+    objects: dict[str, int]
+    dataset: str
+    predictions: str
+    model: str
+    labels: tuple[str, ...]
+    min_slice: int
+    conventions: dict[str, str]
+    notes: tuple[str, ...]
+    library: str
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """An evaluation folder.
+
+    Attributes:
+        folder: where it lies.
+        record: what ``evaluation.json`` says.
+        slices: schema SLICES, by split, class (all first), key, value and metric.
+        per_image: schema PER_IMAGE, by split, score (worst first) and image.
+        confusion: schema CONFUSION, by split and class.
+    """
+
+    folder: Path
+    record: EvaluationRecord
+    slices: pa.Table
+    per_image: pa.Table
+    confusion: pa.Table
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return self.record.digest
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric to value; see :class:`EvaluationRecord`."""
+        return self.record.metrics
+
+
+def evaluate(
+    *, project: Project, dataset: Path, predictions: Path, metadata: pa.Table, folder: Path
+) -> Evaluation:
+    """Evaluate predictions on the splits of a dataset version that were predicted.
+
+    The test split gives the headline metrics; where it has no ground truth, val does, or else
+    train, and a note says so.
+
+    Args:
+        project: classes, task, metric and slices.
+        dataset: folder of the dataset version.
+        predictions: folder of the predictions on that very version.
+        metadata: current metadata: columns image_id, key, value; one row per image and key.
+        folder: where to write; made if absent.
+
+    Raises:
+        EvaluationError: the folders are incomplete or do not belong together, the predictions are
+            not valid, or no predicted split has ground truth.
+    """
+    source = read_predicted(dataset=dataset, predictions=predictions)
+    score = score_detection if project.task == "detection" else score_classification
+    scoring = score(
+        images=source.images,
+        annotations=source.annotations,
+        predictions=source.predictions,
+        labels=project.ontology.labels,
+        splits=source.splits,
+    )
+    slices = _slices(scoring.splits, project, metadata)
+    split = headline_split(slices)
+    if split is None:
+        raise EvaluationError(
+            f"None of the predicted splits ({', '.join(source.splits) or 'none'}) has ground"
+            " truth, so there is nothing to compare the predictions with.",
+            do="Label some images of the test split, or predict a split that has labels.",
+        )
+    tables = {
+        "slices": slices,
+        "per_image": _per_image(scoring.splits),
+        "confusion": _confusion(scoring.splits),
+    }
+    record = _record(project, source, scoring, tables, split, metadata)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    (folder / MARKER).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return Evaluation(folder=folder, record=record, **tables)
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read an evaluation folder, verifying its digest.
+
+    Raises:
+        EvaluationError: a file is missing or unreadable, or the content is not what the digest
+            says.
+    """
+    again = "Evaluate again: cvp run PROJECT --select eval_slices"
+    try:
+        record = EvaluationRecord.model_validate_json((folder / MARKER).read_bytes())
+        tables = {name: pq.read_table(folder / f"{name}.parquet") for name in _TABLES}
+    except (OSError, ValidationError, pa.ArrowInvalid) as error:
+        raise EvaluationError(f"{folder} is not an evaluation: {error}.", do=again) from error
+    for name, schema in _TABLES.items():
+        if not tables[name].schema.equals(schema):
+            raise EvaluationError(
+                f"{folder / name}.parquet has other columns than this version writes.", do=again
+            )
+    digest = _digest(tables, record)
+    if digest != record.digest:
+        raise EvaluationError(
+            f"{folder} was changed after it was written: its content has the digest {digest[:16]},"
+            f" not {record.digest[:16]}.",
+            do=again,
+        )
+    return Evaluation(folder=folder, record=record, **tables)
+
+
+def _slices(splits: Sequence[ScoredSplit], project: Project, metadata: pa.Table) -> pa.Table:
+    parts = [
+        evaluate_slices(
+            s.scorer,
+            split=s.name,
+            image_ids=s.image_ids,
+            metadata=metadata,
+            keys=project.evaluation.slices,
+            min_slice=project.evaluation.min_slice,
+        )
+        for s in splits
+    ]
+    return pa.concat_tables([SLICES.empty_table(), *parts])
+
+
+def _per_image(splits: Sequence[ScoredSplit]) -> pa.Table:
+    parts = [
+        s.scorer.per_image()
+        .append_column("image_id", s.image_ids)
+        .append_column("split", pa.repeat(s.name, len(s.image_ids)))
+        .select(PER_IMAGE.names)
+        .cast(PER_IMAGE)
+        for s in splits
+    ]
+    return pa.concat_tables(parts).sort_by(
+        [("split", "ascending"), ("score", "ascending"), ("image_id", "ascending")]
+    )
+
+
+def _confusion(splits: Sequence[ScoredSplit]) -> pa.Table:
+    counted = [(s.name, s.scorer.confusion()) for s in splits]
+    return pa.concat_tables(
+        table.append_column("split", pa.repeat(name, len(table)))
+        .select(CONFUSION.names)
+        .cast(CONFUSION)
+        for name, table in counted
+    )
+
+
+def _record(
+    project: Project,
+    source: Predicted,
+    scoring: Scoring,
+    tables: dict[str, pa.Table],
+    split: str,
+    metadata: pa.Table,
+) -> EvaluationRecord:
+    slices = tables["slices"]
+    whole = slices.filter(
+        pc.and_(pc.equal(slices["slice_key"], WHOLE), pc.is_null(slices["label"]))
+    ).to_pylist()
+    undigested = EvaluationRecord(
+        schema_id=SCHEMA_ID,
+        digest="",
+        task=project.task,
+        metric=project.metric,
+        split=split,
+        metrics={
+            row["metric"] if row["split"] == split else f"{row['split']}/{row['metric']}": value
+            for row in whole
+            if (value := row["value"]) is not None
+        },
+        operating_point=scoring.operating_point,
+        images={row["split"]: row["images"] for row in whole},
+        objects={row["split"]: row["objects"] for row in whole},
+        dataset=source.dataset,
+        predictions=source.digest,
+        model=source.model,
+        labels=project.ontology.labels,
+        min_slice=project.evaluation.min_slice,
+        conventions=scoring.conventions,
+        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata)),
+        library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
+    )
+    return undigested.model_copy(update={"digest": _digest(tables, undigested)})
+
+
+def _digest(tables: dict[str, pa.Table], record: EvaluationRecord) -> str:
+    """SHA-256 over the tables and what they were made from."""
+    return combined_digest(
+        SCHEMA_ID,
+        record.dataset,
+        record.predictions,
+        record.metric,
+        record.split,
+        str(record.min_slice),
+        *(
+            table_digest(tables[name], schema_id=f"{SCHEMA_ID}/{name}", sort_by=_TABLES[name].names)
+            for name in sorted(_TABLES)
+        ),
+    )
+
+
+def _notes(
+    project: Project, source: Predicted, slices: pa.Table, split: str, metadata: pa.Table
+) -> list[str]:
+    """What a reader of the numbers should know about these inputs."""
+    notes = []
+    if split != "test":
+        notes.append(f"The test split has no ground truth; the headline metrics are of {split}.")
+    if len(source.predictions) == 0:
+        notes.append("There are no predictions at all.")
+    of_split = pc.and_(pc.equal(slices["split"], split), pc.equal(slices["slice_key"], WHOLE))
+    present = set(slices.filter(of_split)["label"].to_pylist())
+    absent = [label for label in project.ontology.labels if label not in present]
+    if absent:
+        notes.append(
+            f"Without ground truth in {split}, and so left out of the means: {', '.join(absent)}."
+        )
+    known = metadata["key"].unique().to_pylist()
+    notes += [
+        f"No image has the metadata key {key!r} of evaluation.slices. {nearest(key, known)}"
+        for key in project.evaluation.slices
+        if key not in known
+    ]
+    return notes

@@ -1,0 +1,64 @@
+"""Image bytes under the name of their content: an image id is the SHA-256 of a file's bytes.
+
+Putting the same bytes again is free, and what is read is what was put: every read is hashed
+(about 1 GB/s, next to decoding nothing), so bytes that changed underneath are an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from cv_pipeline.errors import ObjectCorrupt, ObjectNotFound
+from cv_pipeline.storage.object_store import ObjectStore
+
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def image_id_of(data: bytes) -> str:
+    """Image id of a file's bytes: their SHA-256, lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Blobs:
+    """The images of an object store, shared by all its projects.
+
+    Args:
+        store: where they are kept, under ``blobs/<2>/<2>/<image id>``.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def put(self, data: bytes) -> str:
+        """Keep ``data`` and return its image id."""
+        image_id = image_id_of(data)
+        self._store.create(_key(image_id), data)
+        return image_id
+
+    def read(self, image_id: str) -> bytes:
+        """Return an image's bytes, verified.
+
+        Raises:
+            ObjectNotFound: no such image is kept.
+            ObjectCorrupt: what is kept does not hash to its name.
+        """
+        key = _key(image_id)
+        data = self._store.read(key)
+        found = image_id_of(data)
+        if found != image_id:
+            raise ObjectCorrupt(
+                f"Image {image_id} is damaged: {key!r} in {self._store.url} hashes to {found}.",
+                do="Restore that object from a backup, or delete it and put the original again.",
+            )
+        return data
+
+    def exists(self, image_id: str) -> bool:
+        """Tell whether an image is kept."""
+        return self._store.exists(_key(image_id))
+
+
+def _key(image_id: str) -> str:
+    if not _IMAGE_ID.fullmatch(image_id):
+        raise ObjectNotFound(f"{image_id!r} is no image id (64 lower-case hex digits).")
+    return f"blobs/{image_id[:2]}/{image_id[2:4]}/{image_id}"

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection import DetectionScorer
+
+LABELS = ("apple", "orange", "tomato")
+APPLE, ORANGE, TOMATO = 0, 1, 2
+BOX = (10.0, 10.0, 30.0, 30.0)
+FAR = (60.0, 60.0, 80.0, 80.0)
+
+
+def scorer(truth, found, *, images=3, score=0.5) -> DetectionScorer:
+    """From rows of (image, label, box) and (image, label, box, score)."""
+    image, label, xyxy = zip(*truth, strict=True) if truth else ((), (), ())
+    objects = Boxes(
+        np.array(image, np.int64), np.array(label, np.int64), np.array(xyxy, float).reshape(-1, 4)
+    )
+    image, label, xyxy, scores = zip(*found, strict=True) if found else ((), (), (), ())
+    detections = Detections(
+        np.array(image, np.int64),
+        np.array(label, np.int64),
+        np.array(xyxy, float).reshape(-1, 4),
+        np.array(scores, float),
+    )
+    return DetectionScorer(objects, detections, images=images, labels=LABELS, score=score)
+
+
+def measured(measures) -> dict[tuple[str | None, str], float | None]:
+    return {(m.label, m.metric): m.value for m in measures}
+
+
+def cells(confusion: pa.Table) -> dict[tuple[str | None, str | None], int]:
+    return {(r["truth"], r["predicted"]): r["count"] for r in confusion.to_pylist()}
+
+
+class TestMeasure:
+    def test_counts_from_the_operating_point(self):
+        made = scorer(
+            [(0, APPLE, BOX), (1, APPLE, BOX), (1, TOMATO, FAR)],
+            [(0, APPLE, BOX, 0.9), (1, APPLE, BOX, 0.4), (1, ORANGE, FAR, 0.8)],
+        ).measure(np.arange(3))
+        assert measured(made) == {
+            (None, "AP"): 0.5,  # apple 1, tomato 0; orange has no ground truth
+            (None, "AP50"): 0.5,
+            (None, "AP75"): 0.5,
+            (None, "recall"): pytest.approx(1 / 3),
+            (None, "precision"): 0.5,
+            ("apple", "AP"): 1.0,
+            ("apple", "AP50"): 1.0,
+            ("apple", "AP75"): 1.0,
+            ("apple", "recall"): 0.5,
+            ("apple", "precision"): 1.0,
+            ("tomato", "AP"): 0.0,
+            ("tomato", "AP50"): 0.0,
+            ("tomato", "AP75"): 0.0,
+            ("tomato", "recall"): 0.0,
+            ("tomato", "precision"): None,
+        }
+
+    def test_says_how_much_is_behind_a_number(self):
+        made = scorer([(0, APPLE, BOX), (0, APPLE, FAR), (1, TOMATO, BOX)], []).measure(
+            np.arange(3)
+        )
+        behind = {m.label: (m.images, m.objects) for m in made}
+        assert behind == {None: (3, 3), "apple": (1, 2), "tomato": (1, 1)}
+
+    def test_looks_at_the_chosen_images_alone(self):
+        made = scorer(
+            [(0, APPLE, BOX), (1, APPLE, BOX)], [(0, APPLE, BOX, 0.9), (2, APPLE, BOX, 0.9)]
+        )
+        assert measured(made.measure(np.array([0])))[None, "recall"] == 1.0
+        assert measured(made.measure(np.array([1])))[None, "recall"] == 0.0
+        assert measured(made.measure(np.array([1])))[None, "precision"] is None
+
+    @pytest.mark.parametrize(
+        ("truth", "found", "expected"),
+        [
+            # no detections: everything is missed
+            ([(0, APPLE, BOX)], [], {"AP": 0.0, "recall": 0.0, "precision": None}),
+            # no objects: only false positives
+            ([], [(0, APPLE, BOX, 0.9)], {"AP": None, "recall": None, "precision": 0.0}),
+            # neither
+            ([], [], {"AP": None, "recall": None, "precision": None}),
+            # a box of no area matches nothing
+            (
+                [(0, APPLE, BOX)],
+                [(0, APPLE, (10.0, 10.0, 10.0, 30.0), 0.9)],
+                {"AP": 0.0, "recall": 0.0, "precision": 0.0},
+            ),
+            # a box that reaches outside its image is used as it is
+            (
+                [(0, APPLE, (0.0, 0.0, 20.0, 20.0))],
+                [(0, APPLE, (-20.0, 0.0, 20.0, 20.0), 0.9)],
+                {"AP": 0.1, "recall": 1.0, "precision": 1.0},
+            ),
+        ],
+    )
+    def test_is_defined_at_the_edges(self, truth, found, expected):
+        made = measured(scorer(truth, found).measure(np.arange(3)))
+        assert {m: made[None, m] for m in expected} == pytest.approx(expected)
+
+
+class TestBestScore:
+    def test_maximises_f1(self):
+        made = scorer(
+            [(0, APPLE, BOX), (1, APPLE, BOX)],
+            [(0, APPLE, BOX, 0.9), (1, APPLE, BOX, 0.6), (2, APPLE, BOX, 0.3)],
+        )
+        assert made.best_score() == 0.6
+
+    def test_counts_all_of_one_score_together(self):
+        made = scorer(
+            [(0, APPLE, BOX)],
+            [(0, APPLE, BOX, 0.6), (1, APPLE, BOX, 0.6), (2, APPLE, BOX, 0.6)],
+        )
+        assert made.best_score() == 0.6
+
+    def test_is_the_highest_of_equals(self):
+        made = scorer(
+            [(0, APPLE, BOX), (1, APPLE, BOX)],
+            # F1 is 2/3 with one of one found, and with two of four
+            [
+                (0, APPLE, BOX, 0.9),
+                (0, APPLE, FAR, 0.5),
+                (1, APPLE, FAR, 0.5),
+                (1, APPLE, BOX, 0.5),
+            ],
+        )
+        assert made.best_score() == 0.9
+
+    def test_none_without_a_match(self):
+        assert scorer([(0, APPLE, BOX)], [(0, ORANGE, BOX, 0.9)]).best_score() is None
+
+    def test_at_keeps_the_original(self):
+        made = scorer([(0, APPLE, BOX)], [(0, APPLE, BOX, 0.4)])
+        assert measured(made.at(0.4).measure(np.arange(3)))[None, "recall"] == 1.0
+        assert measured(made.measure(np.arange(3)))[None, "recall"] == 0.0
+
+
+def test_per_image():
+    rows = (
+        scorer(
+            [(0, APPLE, BOX), (0, APPLE, FAR), (1, TOMATO, BOX)],
+            [(0, APPLE, BOX, 0.9), (1, ORANGE, BOX, 0.9), (1, APPLE, FAR, 0.1)],
+        )
+        .per_image()
+        .select(["objects", "true_positives", "false_positives", "false_negatives", "score"])
+    )
+    assert rows.to_pydict() == {
+        "objects": [2, 1, 0],
+        "true_positives": [1, 0, 0],
+        "false_positives": [0, 1, 0],
+        "false_negatives": [1, 1, 0],
+        "score": [pytest.approx(2 / 3), 0.0, 1.0],
+    }
+
+
+class TestConfusion:
+    def test_tells_confused_from_missed_and_imagined(self):
+        made = scorer(
+            [(0, APPLE, BOX), (1, TOMATO, BOX), (2, TOMATO, BOX)],
+            [
+                (0, APPLE, BOX, 0.9),  # right
+                (1, ORANGE, BOX, 0.9),  # a tomato taken for an orange
+                (1, APPLE, FAR, 0.9),  # nothing there
+                (2, TOMATO, BOX, 0.1),  # below the operating point: missed
+            ],
+        )
+        assert cells(made.confusion()) == {
+            ("apple", "apple"): 1,
+            ("tomato", "orange"): 1,
+            (None, "apple"): 1,
+            ("tomato", None): 1,
+        }
+
+    def test_prefers_the_right_class_to_the_higher_score(self):
+        made = scorer(
+            [(0, TOMATO, BOX)], [(0, ORANGE, BOX, 0.9), (0, TOMATO, (10.0, 10.0, 30.0, 26.0), 0.6)]
+        )
+        assert cells(made.confusion()) == {("tomato", "tomato"): 1, (None, "orange"): 1}
+
+    def test_of_nothing(self):
+        assert cells(scorer([], []).confusion()) == {}
+
+    def test_adds_up(self, random_scene):
+        truth, found = random_scene(5, images=20, labels=3, objects=80, detections=200)
+        made = DetectionScorer(truth, found, images=20, labels=LABELS)
+        counts = cells(made.confusion())
+        per_image = made.per_image()
+        assert sum(n for (t, _), n in counts.items() if t is not None) == 80
+        assert sum(n for (_, p), n in counts.items() if p is not None) == (found.score >= 0.5).sum()
+        diagonal = sum(n for (t, p), n in counts.items() if t == p)
+        assert diagonal == sum(per_image["true_positives"].to_pylist())

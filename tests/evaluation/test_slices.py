@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cv_pipeline.catalog.schemas.slices import SLICES
+from cv_pipeline.evaluation.detection import DetectionScorer
+from cv_pipeline.evaluation.measure import Measure
+from cv_pipeline.evaluation.slices import (
+    WHOLE,
+    WORST_SLICES,
+    evaluate_slices,
+    headline_split,
+    worst_slices,
+)
+
+
+class CountingScorer:
+    """A scorer whose metric is the mean index of the images."""
+
+    def measure(self, images):
+        return [Measure(None, "AP50", float(images.mean()), len(images), 2 * len(images))]
+
+    def per_image(self):
+        raise NotImplementedError
+
+    def confusion(self):
+        raise NotImplementedError
+
+
+def metadata(*rows: tuple[str, str, str]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        {
+            name: pa.array(values, pa.string())
+            for name, values in zip(("image_id", "key", "value"), columns, strict=True)
+        }
+    )
+
+
+def slices_of(known: pa.Table, keys: list[str]) -> dict[tuple[str, str | None], tuple]:
+    made = evaluate_slices(
+        CountingScorer(),
+        split="test",
+        image_ids=pa.array(["a", "b", "c", "d"]),
+        metadata=known,
+        keys=keys,
+        min_slice=2,
+    )
+    assert made.schema.equals(SLICES)
+    return {
+        (r["slice_key"], r["slice_value"]): (r["value"], r["images"], r["objects"], r["small"])
+        for r in made.to_pylist()
+    }
+
+
+class TestEvaluateSlices:
+    def test_each_value_and_the_rest_make_up_the_split(self):
+        known = metadata(
+            ("d", "lighting", "dim"),
+            ("a", "lighting", "dim"),
+            ("c", "lighting", "bright"),
+            ("b", "scene", "yard"),
+            ("z", "lighting", "dark"),  # an image of another split
+        )
+        assert slices_of(known, ["lighting"]) == {
+            (WHOLE, WHOLE): (1.5, 4, 8, False),
+            ("lighting", "bright"): (2.0, 1, 2, True),
+            ("lighting", "dim"): (1.5, 2, 4, False),
+            ("lighting", None): (1.0, 1, 2, True),
+        }
+
+    def test_a_key_that_no_image_has_gives_no_slices(self):
+        assert set(slices_of(metadata(("z", "camera", "1")), ["camera", "line"])) == {
+            (WHOLE, WHOLE)
+        }
+
+    def test_of_no_metadata(self):
+        assert set(slices_of(metadata(), ["camera"])) == {(WHOLE, WHOLE)}
+
+    def test_the_same_as_evaluating_the_images_alone(self, random_scene):
+        labels = ("apple", "orange", "tomato")
+        truth, found = random_scene(3, images=20, labels=3, objects=80, detections=200)
+        ids = [f"{n:02}" for n in range(20)]
+        known = metadata(*((i, "camera", str(n % 3)) for n, i in enumerate(ids)))
+        made = evaluate_slices(
+            DetectionScorer(truth, found, images=20, labels=labels),
+            split="test",
+            image_ids=pa.array(ids),
+            metadata=known,
+            keys=["camera"],
+            min_slice=1,
+        ).to_pylist()
+        for camera in range(3):
+            chosen = np.arange(20) % 3 == camera
+            alone = DetectionScorer(
+                truth.of_images(chosen),
+                found.of_images(chosen),
+                images=int(chosen.sum()),
+                labels=labels,
+            ).measure(np.arange(chosen.sum()))
+            of_camera = {
+                (r["label"], r["metric"]): r["value"]
+                for r in made
+                if r["slice_value"] == str(camera)
+            }
+            expected = {(m.label, m.metric): m.value for m in alone}
+            assert of_camera == pytest.approx(expected, abs=1e-12)
+
+    def test_all_classes_and_the_whole_come_first(self, random_scene):
+        truth, found = random_scene(3, images=4, labels=2, objects=20, detections=20)
+        made = evaluate_slices(
+            DetectionScorer(truth, found, images=4, labels=("apple", "orange")),
+            split="test",
+            image_ids=pa.array(["a", "b", "c", "d"]),
+            metadata=metadata(("a", "line", "1"), ("b", "line", "2")),
+            keys=["line"],
+            min_slice=1,
+        )
+        parts = made.select(["label", "slice_key", "slice_value"]).to_pylist()
+        assert [tuple(p.values()) for p in parts[:15:5]] == [
+            (None, WHOLE, WHOLE),
+            (None, "line", None),
+            (None, "line", "1"),
+        ]
+
+
+def table(*rows: tuple) -> pa.Table:
+    """Rows of key, value, split, label, metric, value, objects, small."""
+    names = ("slice_key", "slice_value", "split", "label", "metric", "value", "objects", "small")
+    return pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) | {"images": 20} for row in rows], schema=SLICES
+    )
+
+
+SUMMARY = table(
+    (WHOLE, WHOLE, "test", None, "AP50", 0.8, 100, False),
+    (WHOLE, WHOLE, "test", "tomato", "recall", 0.7, 50, False),
+    (WHOLE, WHOLE, "val", None, "AP50", 0.9, 100, False),
+    ("lighting", "dim", "test", None, "AP50", 0.6, 40, False),
+    ("lighting", "dim", "test", "tomato", "recall", 0.2, 20, False),
+    ("lighting", "dim", "test", "tomato", "precision", 0.0, 20, False),  # not compared
+    ("lighting", "dim", "val", None, "AP50", 0.0, 40, False),  # not the headline split
+    ("lighting", "bright", "test", None, "AP50", 0.9, 60, False),  # better than the whole
+    ("line", "3", "test", None, "AP50", 0.1, 4, True),  # small
+    ("line", None, "test", None, "AP50", None, 0, False),  # not defined
+    ("line", "2", "test", None, "AP50", 0.6, 70, False),  # as far down, on more objects
+)
+
+
+class TestWorstSlices:
+    def test_ranks_by_difference_to_the_whole(self):
+        worst = worst_slices(SUMMARY, 10)
+        assert worst.schema.equals(WORST_SLICES)
+        assert worst.select(["label", "slice_key", "slice_value"]).to_pylist() == [
+            {"label": "tomato", "slice_key": "lighting", "slice_value": "dim"},
+            {"label": None, "slice_key": "line", "slice_value": "2"},
+            {"label": None, "slice_key": "lighting", "slice_value": "dim"},
+        ]
+        assert worst.to_pylist()[0] == {
+            "slice_key": "lighting",
+            "slice_value": "dim",
+            "label": "tomato",
+            "metric": "recall",
+            "value": 0.2,
+            "whole": 0.7,
+            "difference": pytest.approx(-0.5),
+            "images": 20,
+            "objects": 20,
+        }
+
+    def test_at_most_n(self):
+        assert worst_slices(SUMMARY, 1).num_rows == 1
+
+    def test_of_nothing(self):
+        assert worst_slices(SLICES.empty_table(), 5).equals(WORST_SLICES.empty_table())
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [
+        ({"train": 5, "val": 5, "test": 5}, "test"),
+        ({"train": 5, "val": 5, "test": 0}, "val"),
+        ({"train": 5}, "train"),
+        ({"test": 0}, None),
+        ({}, None),
+    ],
+)
+def test_headline_split(objects, expected):
+    rows = [(WHOLE, WHOLE, s, None, "AP50", None, n, False) for s, n in objects.items()]
+    assert headline_split(table(*rows)) == expected
