@@ -43,6 +43,7 @@ def dataset_version(
             folder=folder,
         )
         step.publish("datasets", made.digest, folder, marker="dataset.json")
+        picture = step.picture(made.sample)
     versions = table_versions(candidate)
     for name, version in versions.items():
         step.catalog.table(name).tag(f"dataset-{made.digest[:16]}", version)
@@ -57,6 +58,6 @@ def dataset_version(
             "warnings": warned,
             "verdicts": [v.__dict__ for v in verdicts],
             "table_versions": versions,
-            "picture": step.picture(made.sample),
+            "picture": picture,
         },
     )

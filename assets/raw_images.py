@@ -10,6 +10,8 @@ from cv_pipeline.project import resolved_source
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
+TABLES = ("batches", "files", "image_metadata", "image_tags", "images")
+"""Tables that this stage writes: children read them at the versions recorded here."""
 
 
 @dg.asset(code_version=CODE_VERSION, kinds={"lance"})
@@ -30,9 +32,8 @@ def raw_images(
         source=object_store.source(resolved_source(step.project)),
         progress=step.progress(),
     )
-    images = step.catalog.table("images").read(
-        columns=["image_id"], version=report.table_versions["images"]
-    )
+    versions = {name: report.table_versions[name] for name in TABLES}
+    images = step.catalog.table("images").read(columns=["image_id"], version=versions["images"])
     refused = step.catalog.table("quarantine").read(filter="stage = 'raw_images'")
     return step.result(
         report.digest,
@@ -44,7 +45,7 @@ def raw_images(
             "quarantined": refused.num_rows,
             "bytes": report.bytes,
             "source": step.project.source.images,
-            "table_versions": report.table_versions,
+            "table_versions": versions,
             "quarantine": metadata_table(refused, ["file", "reason", "detail"]),
             "picture": step.picture(images["image_id"].to_pylist()),
         },

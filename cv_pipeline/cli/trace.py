@@ -43,20 +43,31 @@ def trace(
     console.print(_line(found.node))
     for title, traces in (("made from", found.up), ("used by", found.down)):
         tree = Tree(f"[bold]{title}[/bold]" + ("" if traces else " (nothing)"))
+        shown: set[tuple[str, int | None]] = set()
         for branch in traces:
-            _grow(tree, branch, up=title == "made from")
+            _grow(tree, branch, up=title == "made from", shown=shown)
         console.print(tree)
 
 
-def _grow(tree: Tree, branch: Trace, *, up: bool) -> None:
+def _grow(tree: Tree, branch: Trace, *, up: bool, shown: set[tuple[str, int | None]]) -> None:
+    """Add a branch; what was shown before is named and not grown again."""
+    identity = (branch.node.key, branch.node.storage_id)
+    if identity in shown:
+        tree.add(f"{_name(branch.node)}  [dim](above)[/]")
+        return
+    shown.add(identity)
     child = tree.add(_line(branch.node))
     for next_branch in branch.up if up else branch.down:
-        _grow(child, next_branch, up=up)
+        _grow(child, next_branch, up=up, shown=shown)
+
+
+def _name(node: Node) -> str:
+    version = node.version if node.kind in ("image", "metric") else node.version[:16]
+    return f"[bold cyan]{node.kind}[/] {node.key} [yellow]{version}[/]"
 
 
 def _line(node: Node) -> str:
-    version = node.version if node.kind in ("image", "metric") else node.version[:16]
-    parts = [f"[bold cyan]{node.kind}[/] {node.key} [yellow]{version}[/]"]
+    parts = [_name(node)]
     if node.storage_id is not None:
         parts.append(f"[dim]event {node.storage_id}, run {(node.run_id or '')[:8]}[/]")
     if node.timestamp:

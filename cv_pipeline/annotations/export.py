@@ -1,0 +1,167 @@
+"""The import of an annotation export, in one call: frozen, parsed, resolved, catalogued.
+
+The same export over the same images gives the same digest and changes nothing the second time. A
+process that is killed at any point leaves tables that the next call completes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.annotations.formats import ExportFiles, parse_export, read_export
+from cv_pipeline.annotations.raw import ParsedExport
+from cv_pipeline.annotations.resolve import resolve
+from cv_pipeline.catalog.digest import table_digest
+from cv_pipeline.catalog.quarantine import reconcile_refusals
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.errors import AnnotationError
+from cv_pipeline.project import Project
+from cv_pipeline.storage import ImageSource, ObjectStore
+
+STAGE = "annotation_exports"
+"""Stage under which refused annotations are quarantined."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import brought.
+
+    Attributes:
+        digest: SHA-256 of the content of the ``annotations`` table.
+        format: name of the export's format.
+        rows: annotations in the table.
+        images: images that have any.
+        annotators: distinct annotators.
+        empty_images: images that the export says hold no object; they have no row.
+        quarantined: reason to number of refusals.
+        not_imported: what is left out by design, and how often.
+        frozen: key of the export's bytes in the object store.
+        version: version of the ``annotations`` table that holds the rows.
+    """
+
+    digest: str
+    format: str
+    rows: int
+    images: int
+    annotators: int
+    empty_images: int
+    quarantined: dict[str, int]
+    not_imported: dict[str, int]
+    frozen: list[str]
+    version: int
+
+
+def import_annotations(
+    *,
+    project: Project,
+    catalog: Catalog,
+    store: ObjectStore,
+    source: ImageSource,
+    table_versions: Mapping[str, int] | None = None,
+) -> ImportReport:
+    """Bring the ``annotations`` table to what the export says.
+
+    Args:
+        project: whose format and ontology count.
+        catalog: its tables; ``files`` and ``images`` are read, ``annotations`` is replaced when
+            the content has changed, refusals go to ``quarantine``.
+        store: where the export is frozen.
+        source: the export.
+        table_versions: versions of the tables to read; the latest of those that it leaves out.
+
+    Raises:
+        SourceError: the export cannot be opened.
+        AnnotationError: its format is not recognised, no file of it can be read, or not one
+            annotation is usable; the table then stays as it was.
+    """
+    versions = table_versions or {}
+    export = read_export(source)
+    parsed = parse_export(export, format=project.annotations.format)
+    frozen = freeze(store, project=project.name, export=export, parsed=parsed)
+    refused_images = catalog.table("quarantine").read(
+        columns=["file"],
+        filter=(pc.field("stage") == "raw_images") & (pc.field("field") == ""),
+        version=versions.get("quarantine"),
+    )
+    resolved = resolve(
+        parsed,
+        files=catalog.table("files").read(
+            columns=["path", "image_id"], version=versions.get("files")
+        ),
+        images=catalog.table("images").read(
+            columns=["image_id", "width", "height"], version=versions.get("images")
+        ),
+        ontology=project.ontology,
+        refused_files=refused_images["file"],
+    )
+    reconcile_refusals(
+        catalog,
+        stage=STAGE,
+        within=pc.scalar(True),
+        refusals=[
+            replace(r, fingerprint=export.fingerprints.get(r.file, "")) for r in resolved.quarantine
+        ],
+    )
+    rows = resolved.rows
+    reasons = dict(sorted(Counter(r.reason for r in resolved.quarantine).items()))
+    if len(parsed.rows) and not len(rows):
+        told = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+        first = resolved.quarantine[0]
+        raise AnnotationError(
+            f"Not one of the {len(parsed.rows)} annotations in {export.url} can be used: {told}."
+            f" The first: {first.file}, {first.field}: {first.detail}",
+            do="Check source.images, annotations.source and ontology.labels.",
+        )
+    table = catalog.table("annotations")
+    digest = _digest(rows)
+    version = table.version
+    if version == 0 or _digest(table.read(version=version)) != digest:
+        version = table.replace(rows)
+    return ImportReport(
+        digest=digest,
+        format=parsed.format,
+        rows=len(rows),
+        images=pc.count_distinct(rows["image_id"]).as_py(),
+        annotators=pc.count_distinct(rows["annotator"]).as_py(),
+        empty_images=len(parsed.empty),
+        quarantined=reasons,
+        not_imported=dict(parsed.not_imported),
+        frozen=[frozen],
+        version=version,
+    )
+
+
+def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: ParsedExport) -> str:
+    """Keep the bytes of an export for ever, under their own hash.
+
+    Returns:
+        Key of the object: the file itself, or a tar of the files when there are several. Equal
+        files give equal bytes, for the tar holds nothing but sorted names and contents.
+    """
+    contents = [(path, export.files[path]) for path in parsed.files]
+    data = contents[0][1] if len(contents) == 1 else _tar(contents)
+    key = f"projects/{project}/exports/{hashlib.sha256(data).hexdigest()}"
+    store.create(key, data)
+    return key
+
+
+def _digest(rows: pa.Table) -> str:
+    return table_digest(rows, schema_id="annotations/1", sort_by=["annotation_id"])
+
+
+def _tar(contents: list[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path, data in sorted(contents):
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,289 @@
+"""CSV of labels: a row is one image's label, or one box, by one annotator.
+
+Columns are ``image`` and ``label``, and where there are any ``annotator``, ``seconds``,
+``x_min``, ``y_min``, ``x_max``, ``y_max``, ``width``, ``height`` and ``created_at``; their usual
+other names are known too. Rows are read by column, never one by one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from cv_pipeline.annotations.raw import (
+    RAW_ANNOTATIONS,
+    UNKNOWN_ANNOTATOR,
+    ExportBuilder,
+    FieldNames,
+    ParsedExport,
+)
+from cv_pipeline.annotations.values import pseudonym
+
+COLUMNS = {
+    "image": ("image", "image_path", "filename", "file_name", "path"),
+    "label": ("label", "class"),
+    "annotator": ("annotator",),
+    "seconds": ("seconds", "lead_time"),
+    "x_min": ("x_min", "xmin"),
+    "y_min": ("y_min", "ymin"),
+    "x_max": ("x_max", "xmax"),
+    "y_max": ("y_max", "ymax"),
+    "width": ("width",),
+    "height": ("height",),
+    "created_at": ("created_at",),
+}
+"""Column to the names it goes by."""
+
+FIELDS = FieldNames(image="{object}: image", label="{object}: label", box="{object}: x_min…y_max")
+_BOX = ("x_min", "y_min", "x_max", "y_max")
+_NUMBER = r"^[+-]?(\d{1,18}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?$"
+
+
+def sniff(files: Mapping[str, bytes]) -> bool:
+    """Tell whether a file looks like a CSV of labels: a header with image and label."""
+    for path in _csv_files(files):
+        _, names = _header(files[path].decode("utf-8-sig", "replace"))
+        if {"image", "label"} <= set(names):
+            return True
+    return False
+
+
+def parse(files: Mapping[str, bytes]) -> ParsedExport:
+    """Read the CSV files of an export.
+
+    Raises:
+        AnnotationError: not one of them can be read.
+    """
+    export = ExportBuilder("csv", FIELDS)
+    for path in _csv_files(files):
+        export.files.add(path)
+        cells = _read_cells(export, path, files[path])
+        if cells is not None:
+            export.tables.append(_Rows(export, path, cells).table())
+    return export.build()
+
+
+def _csv_files(files: Mapping[str, bytes]) -> list[str]:
+    return sorted(p for p in files if p.lower().endswith(".csv"))
+
+
+def _header(text: str) -> tuple[str, list[str]]:
+    """Delimiter, and the columns' names; unknown columns keep their own, blanks stripped."""
+    canonical = {other: name for name, others in COLUMNS.items() for other in others}
+    line = text.split("\n", 1)[0].split("\r", 1)[0]
+    best: tuple[str, list[str]] = (",", [])
+    for delimiter in (",", ";", "\t"):
+        try:
+            cells = next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        names = [canonical.get(c.strip().lower(), c.strip()) for c in cells]
+        if len(names) > len(best[1]):
+            best = (delimiter, names)
+    return best
+
+
+def _read_cells(export: ExportBuilder, path: str, data: bytes) -> pa.Table | None:
+    """Every cell as text without outer blanks, and the column ``row``; None when unreadable.
+
+    Rows are counted from 1, the header's, as a spreadsheet does.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start}"
+        export.refuse_file(
+            path, where, "not_utf8", f"Not UTF-8 text, {where}. Save it as CSV UTF-8."
+        )
+        return None
+    delimiter, names = _header(text)
+    missing = [n for n in ("image", "label") if n not in names]
+    if missing:
+        found = ", ".join(names) or "nothing"
+        export.refuse_file(
+            path,
+            "header",
+            "missing_column",
+            f"Expected the columns image and label, found {found[:200]}.",
+        )
+        return None
+    bad: list[int] = []
+
+    def on_bad_row(row: pa_csv.InvalidRow) -> str:
+        bad.append(row.number)
+        export.refuse(
+            path,
+            f"row {row.number}",
+            "wrong_columns",
+            f"Expected {row.expected_columns} cells, found {row.actual_columns}:"
+            f" {row.text[:80]!r}.",
+        )
+        return "skip"
+
+    columns = [f"{i}" for i in range(len(names))]  # names may be repeated, numbers are not
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(text.encode()),
+            # one block and one thread, so that rows are counted
+            read_options=pa_csv.ReadOptions(
+                use_threads=False,
+                block_size=min(max(len(data), 1), 2**31 - 1),
+                column_names=columns,
+                skip_rows=1,
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=on_bad_row
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        export.refuse_file(path, "", "not_csv", f"Not valid CSV: {str(error)[:200]}.")
+        return None
+    known = {name: names.index(name) for name in COLUMNS if name in names}
+    for i, name in enumerate(names):
+        if i not in known.values():
+            export.not_imported[f"column {name}"] += len(table)
+    cells = {name: pc.utf8_trim_whitespace(table.column(i)) for name, i in known.items()}
+    total = len(table) + len(bad)
+    kept = np.setdiff1d(np.arange(2, total + 2), np.array(bad, dtype=np.int64))
+    return _without_blank_rows(pa.table({**cells, "row": kept}))
+
+
+def _without_blank_rows(cells: pa.Table) -> pa.Table:
+    blank = np.ones(len(cells), dtype=bool)
+    for name in cells.column_names:
+        if name != "row":
+            blank &= _mask(pc.equal(cells[name], ""))
+    return cells.filter(pa.array(~blank))
+
+
+def _mask(values: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+class _Rows:
+    """The rows of one file on their way to ``RAW_ANNOTATIONS``."""
+
+    def __init__(self, export: ExportBuilder, path: str, cells: pa.Table) -> None:
+        self._export = export
+        self._path = path
+        self._cells = cells
+        self._kept = np.ones(len(cells), dtype=bool)
+
+    def table(self) -> pa.Table:
+        """Return the rows that can be used; the export records the others."""
+        image, label = self._cells["image"], self._cells["label"]
+        for name in ("image", "label"):
+            broken = _mask(pc.match_substring_regex(self._cells[name], r"[\r\n]"))
+            self._drop(broken, name, "unclosed_quote", "A quote that is not closed: {}.")
+        self._drop(_mask(pc.equal(image, "")), "image", "missing_image", "No image is named.")
+        box = {n: self._numbers(n, keep_row=False) for n in _BOX if n in self._cells.column_names}
+        given = [_mask(pc.is_valid(v)) for v in box.values()]
+        n = len(self._cells)
+        any_edge = np.any(given, axis=0) if given else np.zeros(n, dtype=bool)
+        whole_box = np.all(given, axis=0) if len(given) == len(_BOX) else np.zeros(n, dtype=bool)
+        unlabelled = _mask(pc.equal(label, ""))
+        nothing = unlabelled & ~any_edge & bool(given) & self._kept
+        described = pc.unique(image.filter(pa.array(self._kept))).to_pylist()
+        self._export.images.update(described)
+        labelled = pc.unique(image.filter(pa.array(self._kept & ~nothing))).to_pylist()
+        self._export.empty.update(set(described) - set(labelled))
+        self._kept &= ~nothing
+        self._drop(unlabelled, "label", "missing_label", "No label is given.")
+        self._drop(any_edge & ~whole_box, "x_min…y_max", "bad_box", "An edge is missing.")
+        columns = {
+            "image_path": image,
+            "label": label,
+            "kind": pc.if_else(pa.array(whole_box), "bbox", "class"),
+            "source": pa.repeat(self._path, n),
+            "object": pc.binary_join_element_wise(
+                "row", pc.cast(self._cells["row"], pa.string()), " "
+            ),
+            "original_id": _occurrence(image),
+            **box,
+            "normalized": pa.repeat(False, n),
+            "attributes": pa.repeat("{}", n),
+            "annotator": self._annotators(),
+            "lead_time": self._numbers("seconds", keep_row=True),
+            "created_at": self._times(),
+            "width": _sizes(self._numbers("width", keep_row=True)),
+            "height": _sizes(self._numbers("height", keep_row=True)),
+        }
+        arrays = [columns.get(f.name, pa.nulls(n, f.type)) for f in RAW_ANNOTATIONS]
+        table = pa.table(arrays, names=RAW_ANNOTATIONS.names).cast(RAW_ANNOTATIONS)
+        return table.filter(pa.array(self._kept))
+
+    def _drop(self, bad: np.ndarray, column: str, reason: str, detail: str) -> None:
+        """Refuse the rows of ``bad`` that were not refused before."""
+        self._report(bad & self._kept, column, reason, detail)
+        self._kept &= ~bad
+
+    def _report(self, bad: np.ndarray, column: str, reason: str, detail: str) -> None:
+        refused = self._cells.filter(pa.array(bad))
+        values = refused[column] if column in refused.column_names else refused["image"]
+        for row, value in zip(refused["row"].to_pylist(), values.to_pylist(), strict=True):
+            text = detail.format(repr(value[:60]))
+            self._export.refuse(self._path, f"row {row}: {column}", reason, text)
+
+    def _numbers(self, name: str, *, keep_row: bool) -> pa.ChunkedArray | pa.Array:
+        """A column as float64, null where it is empty; what is no number is refused."""
+        if name not in self._cells.column_names:
+            return pa.nulls(len(self._cells), pa.float64())
+        text = self._cells[name]
+        numeric = pc.match_substring_regex(text, _NUMBER)
+        bad = ~_mask(numeric) & ~_mask(pc.equal(text, ""))
+        detail = "Expected a number, found {}."
+        if keep_row:
+            self._report(bad & self._kept, name, "bad_number", detail)
+        else:
+            self._drop(bad, name, "bad_box", detail)
+        return pc.cast(pc.if_else(numeric, text, pa.scalar(None, pa.string())), pa.float64())
+
+    def _times(self) -> pa.Array:
+        """The column ``created_at``; a time without a zone is taken to be in UTC."""
+        kind = pa.timestamp("us", tz="UTC")
+        if "created_at" not in self._cells.column_names:
+            return pa.nulls(len(self._cells), kind)
+        import pandas as pd
+
+        text = self._cells["created_at"]
+        times = pd.to_datetime(text.to_pandas(), format="ISO8601", errors="coerce", utc=True)
+        bad = times.isna().to_numpy() & ~_mask(pc.equal(text, ""))
+        detail = "Expected an ISO 8601 time, found {}."
+        self._report(bad & self._kept, "created_at", "bad_time", detail)
+        naive = times.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
+        return pa.array(naive, pa.timestamp("us")).cast(kind)
+
+    def _annotators(self) -> pa.Array:
+        if "annotator" not in self._cells.column_names:
+            return pa.repeat(UNKNOWN_ANNOTATOR, len(self._cells))
+        encoded = self._cells["annotator"].combine_chunks().dictionary_encode()
+        names = [pseudonym(name) for name in encoded.dictionary.to_pylist()]
+        return pa.array(names, pa.string()).take(encoded.indices)
+
+
+def _occurrence(image: pa.ChunkedArray) -> pa.Array:
+    """The how-manieth row of its image each row is, as text: an id that other images leave be."""
+    codes = image.combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(codes) else codes
+    lengths = np.diff(np.r_[starts, len(codes)])
+    within = np.empty(len(codes), dtype=np.int64)
+    within[order] = np.arange(len(codes)) - np.repeat(starts, lengths)
+    return pc.cast(pa.array(within), pa.string())
+
+
+def _sizes(numbers: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Sides in pixels; 0 and what no image has mean that the size is not declared."""
+    plausible = pc.and_(pc.greater_equal(numbers, 1.0), pc.less(numbers, 2.0**31))
+    kept = pc.if_else(plausible, numbers, pa.scalar(None, pa.float64()))
+    return pc.cast(pc.floor(kept), pa.int32())

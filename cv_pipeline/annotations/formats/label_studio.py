@@ -1,0 +1,207 @@
+"""Label Studio's JSON export: a list of tasks, each with the annotations of several people.
+
+Annotations are validated by label-studio-sdk's own type. Cancelled ones, and those that the same
+annotator has replaced by a later one of the same image, are counted and left out. Predictions and
+drafts are counted, never imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from cv_pipeline.annotations.formats.json_file import read_json
+from cv_pipeline.annotations.formats.label_studio_config import declared_labels, is_config
+from cv_pipeline.annotations.formats.label_studio_regions import Annotation, Regions
+from cv_pipeline.annotations.raw import (
+    UNKNOWN_ANNOTATOR,
+    ExportBuilder,
+    FieldNames,
+    ParsedExport,
+)
+from cv_pipeline.annotations.values import (
+    IMAGE_SUFFIXES,
+    as_finite,
+    as_identifier,
+    as_text,
+    as_utc,
+    pseudonym,
+)
+
+FIELDS = FieldNames(image="{object}: image", label="{object}.value: label", box="{object}.value")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def sniff(files: Mapping[str, bytes]) -> bool:
+    """Tell whether a file looks like Label Studio's: tasks with data and annotations."""
+    for path, data in files.items():
+        if path.lower().endswith(".json"):
+            start = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+            task = b'"annotations"' in data and b'"data"' in data
+            if task and (
+                start.startswith(b"[") or (start.startswith(b"{") and b'"result"' in data)
+            ):
+                return True
+    return False
+
+
+def parse(files: Mapping[str, bytes]) -> ParsedExport:
+    """Read the JSON files of a Label Studio export, and the labelling configuration beside them.
+
+    Raises:
+        AnnotationError: not one JSON file can be read.
+    """
+    export = ExportBuilder("label_studio", FIELDS)
+    annotations: list[Annotation] = []
+    for path in sorted(p for p in files if p.lower().endswith(".json")):
+        export.files.add(path)
+        document = read_json(export, path, files[path])
+        if document is not None:
+            annotations += _tasks(export, path, document)
+    for path in sorted(p for p in files if is_config(p, files[p])):
+        export.files.add(path)
+        export.labels.update(dict.fromkeys(declared_labels(export, path, files[path])))
+    regions = Regions(export)
+    for annotation in _latest(export, annotations):
+        export.images.add(annotation.image)
+        regions.read(annotation)
+    regions.finish()
+    return export.build()
+
+
+def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotation]:
+    if isinstance(document, dict) and "annotations" in document:
+        document = [document]
+    if not isinstance(document, list):
+        export.refuse_file(path, "", "not_label_studio", "Expected a list of tasks.")
+        return
+    for t, task in enumerate(document):
+        where = f"[{t}]"
+        annotations = task.get("annotations") if isinstance(task, dict) else None
+        if not isinstance(annotations, list):
+            export.refuse(
+                path,
+                f"{where}.annotations",
+                "missing_field",
+                "Expected a task with a list of annotations: export as JSON, not JSON-MIN.",
+            )
+            continue
+        image = image_path(task.get("data"))
+        if image is None:
+            export.refuse(path, f"{where}.data", "missing_image", "The task names no image.")
+            continue
+        for key in ("predictions", "drafts"):
+            if isinstance(task.get(key), list) and task[key]:
+                export.not_imported[key] += len(task[key])
+        for a, entry in enumerate(annotations):
+            found = _annotation(export, path, f"{where}.annotations[{a}]", image, entry)
+            if found is not None:
+                yield found
+
+
+def _annotation(
+    export: ExportBuilder, path: str, where: str, image: str, entry: object
+) -> Annotation | None:
+    from label_studio_sdk.types.annotation import Annotation as SdkAnnotation
+    from pydantic import ValidationError
+
+    results = entry.get("result") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(results, list):
+        export.refuse(path, f"{where}.result", "missing_field", "Expected a list of regions.")
+        return None
+    known = ("id", "was_cancelled", "lead_time", "created_at", "updated_at")
+    values = {key: entry.get(key) for key in known}
+    try:
+        parsed = SdkAnnotation.model_validate(values)
+    except ValidationError as error:
+        wrong = sorted({str(e["loc"][0]) for e in error.errors()})
+        for key in wrong:
+            shown = repr(values[key])[:60]
+            export.refuse(path, f"{where}.{key}", "bad_value", f"Not a valid {key}: {shown}.")
+        if "was_cancelled" in wrong:
+            return None
+        parsed = SdkAnnotation.model_validate(values | dict.fromkeys(wrong))
+    if parsed.was_cancelled:
+        export.not_imported["cancelled annotation"] += 1
+        return None
+    return Annotation(
+        source=path,
+        where=where,
+        image=image,
+        identifier=as_identifier(entry.get("id")) or where,
+        annotator=pseudonym(entry.get("completed_by")),
+        lead_time=as_finite(parsed.lead_time),
+        created_at=as_utc(parsed.created_at),
+        updated_at=as_utc(parsed.updated_at),
+        results=tuple(results),
+    )
+
+
+@dataclass(frozen=True, order=True)
+class _Age:
+    changed: datetime
+    place: int
+
+
+def _latest(export: ExportBuilder, annotations: list[Annotation]) -> list[Annotation]:
+    """Keep each annotator's last annotation of each image, in the order of the export."""
+    last: dict[tuple[str, str], _Age] = {}
+    kept: list[Annotation] = []
+    for place, a in enumerate(annotations):
+        age = _Age(a.updated_at or a.created_at or _LONG_AGO, place)
+        key = (a.image, a.annotator)
+        last[key] = max(age, last.get(key, age))
+    for place, a in enumerate(annotations):
+        if a.annotator == UNKNOWN_ANNOTATOR or last[a.image, a.annotator].place == place:
+            kept.append(a)
+        else:
+            export.not_imported["replaced annotation"] += 1
+    return kept
+
+
+def image_path(data: object) -> str | None:
+    """Return the image that a task shows: the path part of whatever its data hold.
+
+    ``image`` goes first, then the first value that looks like an image's path. A URL is cut to
+    its path, ``/data/local-files/?d=…`` and the like to their parameter, ``s3://bucket/key`` to
+    the key, and the prefix that Label Studio gives to uploaded files is taken off.
+    """
+    if not isinstance(data, dict):
+        return None
+    values = [v for v in map(as_text, [data.get("image"), *data.values()]) if v is not None]
+    paths = [p for p in map(_path_of_url, values) if p]
+    if paths and as_text(data.get("image")) is not None:
+        return paths[0]
+    suffixed = [p for p in paths if PurePosixPath(p).suffix.lower() in IMAGE_SUFFIXES]
+    return suffixed[0] if suffixed else None
+
+
+def _path_of_url(url: str) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", url) is None and not url.startswith("/"):
+        return url
+    try:
+        parts = urlsplit(url)
+        parameters = parse_qs(parts.query)
+    except ValueError:  # a malformed host, or too many parameters
+        return url
+    for name in ("d", "filepath"):
+        if name in parameters:
+            return _without_upload_prefix(parameters[name][0])
+    if "fileuri" in parameters and parameters["fileuri"][0] != url:
+        return _path_of_url(parameters["fileuri"][0])
+    if parts.scheme in ("", "s3", "gs", "azure-blob"):  # keys are not percent-encoded
+        path = url.split("://", 1)[-1]
+        path = path.split("/", 1)[-1] if parts.scheme else path
+    else:
+        path = unquote(parts.path)
+    return _without_upload_prefix(path.strip("/"))
+
+
+def _without_upload_prefix(path: str) -> str:
+    """``data/upload/3/1a2b3c4d-a.jpg`` → ``a.jpg``."""
+    return re.sub(r"^(?:data/)?upload/\d+/(?:[0-9a-f]{8}-)?", "", path.strip("/"))

@@ -1,0 +1,137 @@
+"""The formats that are known, how one is recognised, and how a source becomes a parsed export.
+
+A source may hold anything besides: only files that an annotation could be in are read, in one
+pass, and a source that fits no format or several is an error that says what was found.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from cv_pipeline.annotations.formats import coco, csv, label_studio, pascal_voc, yolo
+from cv_pipeline.annotations.raw import ParsedExport
+from cv_pipeline.catalog.quarantine import Refusal
+from cv_pipeline.errors import AnnotationError, nearest
+from cv_pipeline.storage import ImageSource
+
+_SUFFIXES = (".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of annotation exports.
+
+    Attributes:
+        name: its name in ``project.yaml``.
+        looks_like: what it is recognised by, for people.
+        sniff: tells from the files' bytes, by path, whether they may be of this format.
+        parse: reads those files; raises ``AnnotationError`` when nothing can be read.
+    """
+
+    name: str
+    looks_like: str
+    sniff: Callable[[Mapping[str, bytes]], bool]
+    parse: Callable[[Mapping[str, bytes]], ParsedExport]
+
+
+FORMATS = {
+    f.name: f
+    for f in (
+        Format("coco", "a .json with images and annotations", coco.sniff, coco.parse),
+        Format("csv", "a .csv with the columns image and label", csv.sniff, csv.parse),
+        Format(
+            "label_studio",
+            "a .json list of tasks with data and annotations",
+            label_studio.sniff,
+            label_studio.parse,
+        ),
+        Format("pascal_voc", ".xml files with <annotation>", pascal_voc.sniff, pascal_voc.parse),
+        Format("yolo", "labels/*.txt beside data.yaml or classes.txt", yolo.sniff, yolo.parse),
+    )
+}
+"""Name to format."""
+
+
+@dataclass(frozen=True)
+class ExportFiles:
+    """The files of a source that annotations could be in.
+
+    Attributes:
+        url: where they are from.
+        files: path to bytes.
+        fingerprints: path to what tells that a file has changed.
+        missing: paths that were listed but could not be read.
+        listed: how many files of each suffix the source holds.
+    """
+
+    url: str
+    files: Mapping[str, bytes]
+    fingerprints: Mapping[str, str]
+    missing: tuple[str, ...]
+    listed: Mapping[str, int]
+
+
+def read_export(source: ImageSource) -> ExportFiles:
+    """Read from a source what annotations could be in, in one pass.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    entries = source.list()
+    paths = [entry.path for entry in entries]
+    wanted = {p: None for p in paths if p.lower().endswith(_SUFFIXES)}
+    files = dict(source.read_many(wanted))
+    return ExportFiles(
+        url=source.url,
+        files=files,
+        fingerprints={entry.path: entry.fingerprint for entry in entries if entry.path in wanted},
+        missing=tuple(p for p in wanted if p not in files),
+        listed=Counter(PurePosixPath(p).suffix.lower() or "no suffix" for p in paths),
+    )
+
+
+def detect_format(export: ExportFiles) -> str:
+    """Return the name of the one format that the files are of.
+
+    Raises:
+        AnnotationError: they fit none, or several.
+    """
+    fitting = [f.name for f in FORMATS.values() if f.sniff(export.files)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise AnnotationError(
+            f"{export.url} may hold annotations of {' or '.join(fitting)}.",
+            do="Set annotations.format, or point to the folder or file of one of them.",
+        )
+    wanted = "; ".join(f"{f.name}: {f.looks_like}" for f in FORMATS.values())
+    found = ", ".join(f"{n} {suffix}" for suffix, n in sorted(export.listed.items()))
+    raise AnnotationError(
+        f"{export.url} holds no annotations of a known format. Looked for {wanted}."
+        f" Found {found or 'no files'}.",
+        do="Point to the folder or file of the export.",
+    )
+
+
+def parse_export(export: ExportFiles, *, format: str = "auto") -> ParsedExport:  # noqa: A002
+    """Parse the files of a source.
+
+    Args:
+        export: what ``read_export`` read.
+        format: name of a format, or ``auto`` to recognise it.
+
+    Raises:
+        AnnotationError: the format is unknown or not recognised, or no file can be read.
+    """
+    name = detect_format(export) if format == "auto" else format
+    if name not in FORMATS:
+        raise AnnotationError(f"There is no format {name!r}.", do=nearest(name, FORMATS))
+    parsed = FORMATS[name].parse(export.files)
+    vanished = tuple(
+        Refusal(path, "", "unreadable_file", "The file was listed but could not be read.")
+        for path in export.missing
+    )
+    return replace(parsed, quarantine=parsed.quarantine + vanished)

@@ -1,0 +1,201 @@
+"""YOLO: one text file an image, a line ``class x_centre y_centre width height`` an object.
+
+Coordinates are shares of the image's sides and stay so until the image's size is known. Class
+names come from ``names`` of ``data.yaml``, else from ``classes.txt`` or ``obj.names``. The label
+file ``…/labels/a.txt`` speaks of the image ``…/images/a.*``, whatever its format.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError, YAMLWarning
+
+from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
+from cv_pipeline.annotations.values import as_identifier, as_number, as_text
+from cv_pipeline.errors import AnnotationError
+
+FIELDS = FieldNames(image="", label="{object}: class", box="{object}: box")
+_OBJECT = re.compile(rb"\s*\d+(?:\s+[-+.\deE]+){4,}\s*(?:\n|\r|$)")
+_LISTS = frozenset({"classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt"})
+_LARGEST_SHARE = 2.0
+_YAML_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    YAMLError,
+)
+"""What ruamel.yaml raises of broken files: many of its constructors check nothing."""
+
+
+def sniff(files: Mapping[str, bytes]) -> bool:
+    """Tell whether files look like YOLO: label files, and a file that names the classes."""
+    labelled = any(_OBJECT.match(files[p]) for p in _label_files(files))
+    return labelled and any(True for _ in _name_files(files))
+
+
+def parse(files: Mapping[str, bytes]) -> ParsedExport:
+    """Read the label files of a YOLO export.
+
+    Raises:
+        AnnotationError: the class names are missing, or no label file can be read.
+    """
+    export = ExportBuilder("yolo", FIELDS)
+    names = _read_names(export, files)
+    if not names:
+        told = "".join(f" {r.file}: {r.detail}" for r in export.quarantine)
+        raise AnnotationError(
+            f"The YOLO export does not name its classes.{told}",
+            do="Point to the folder that holds both data.yaml (with names) and labels/.",
+        )
+    export.labels.update(dict.fromkeys(names.values()))
+    for path in _label_files(files):
+        export.files.add(path)
+        try:
+            text = files[path].decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            where = f"byte {error.start}"
+            export.refuse_file(path, where, "not_utf8", f"Not UTF-8 text, {where}.")
+            continue
+        _read_labels(export, path, text, names)
+    return export.build()
+
+
+def _label_files(files: Mapping[str, bytes]) -> list[str]:
+    """The ``.txt`` files below a folder ``labels``, else those that hold objects, or nothing."""
+    texts = sorted(p for p in files if p.lower().endswith(".txt"))
+    below = [p for p in texts if "labels" in PurePosixPath(p).parts[:-1]]
+    if below:
+        return below
+    return [
+        p
+        for p in texts
+        if PurePosixPath(p).name.lower() not in _LISTS
+        and (_OBJECT.match(files[p]) or not files[p].strip())
+    ]
+
+
+def _name_files(files: Mapping[str, bytes]) -> list[str]:
+    """Files that may name the classes, the most telling first."""
+    described = [
+        p
+        for p in sorted(files)
+        if p.lower().endswith((".yaml", ".yml")) and re.search(rb"(?m)^names\s*:", files[p])
+    ]
+    listed = [
+        p
+        for p in sorted(files)
+        if PurePosixPath(p).name.lower() == "classes.txt" or p.lower().endswith(".names")
+    ]
+    return described + listed
+
+
+def _read_names(export: ExportBuilder, files: Mapping[str, bytes]) -> dict[int, str]:
+    for path in _name_files(files):
+        export.files.add(path)
+        if path.lower().endswith((".yaml", ".yml")):
+            found = _names_of_yaml(export, path, files[path])
+        else:
+            lines = files[path].decode("utf-8-sig", "replace").split("\n")
+            found = {i: name for i, line in enumerate(lines) if (name := as_text(line))}
+        if found:
+            return found
+    return {}
+
+
+def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, str]:
+    """Class number to name: ``names`` is a list, or a mapping from numbers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", YAMLWarning)  # a repeated anchor is no harm here
+            document = YAML(typ="safe", pure=True).load(data.decode("utf-8-sig"))
+    except _YAML_ERRORS as error:
+        first = str(error).strip().split("\n")[0]
+        export.refuse_file(path, "", "not_yaml", f"Not valid YAML: {first}.")
+        return {}
+    names = document.get("names") if isinstance(document, dict) else None
+    pairs: list[tuple[object, object]] = []
+    if isinstance(names, list):
+        pairs = list(enumerate(names))
+    elif isinstance(names, dict):
+        pairs = list(names.items())
+    found: dict[int, str] = {}
+    for key, value in pairs:
+        number, name = as_number(key), as_text(value) or as_identifier(value)
+        if number is None or not number.is_integer() or name is None:
+            export.refuse(path, f"names[{key!r}]", "missing_label", "Expected number: name.")
+        else:
+            found[int(number)] = name
+    if not found:
+        export.refuse_file(path, "names", "missing_field", "Expected a list of class names.")
+    return found
+
+
+def _read_labels(export: ExportBuilder, path: str, text: str, names: dict[int, str]) -> None:
+    image = _image_path(path)
+    export.images.add(image)
+    if not text.strip():
+        export.empty.add(image)
+    for i, line in enumerate(text.splitlines(), start=1):
+        where = f"line {i}"
+        cells = line.split()
+        if not cells:
+            continue
+        numbers = [as_number(c) for c in cells]
+        if len(cells) > 6 and len(cells) % 2:
+            export.refuse(path, where, "unsupported_shape", "A polygon; only boxes are read.")
+            continue
+        if len(cells) != 5 or any(n is None for n in numbers):
+            export.refuse(
+                path, where, "bad_box", f"Expected five numbers, found {line.strip()[:60]!r}."
+            )
+            continue
+        label, x, y, width, height = (n for n in numbers if n is not None)
+        if not label.is_integer() or int(label) not in names:
+            export.refuse(
+                path,
+                f"{where}: class",
+                "unknown_label",
+                f"Class {cells[0][:60]} is not among the {len(names)} names.",
+            )
+            continue
+        if max(abs(v) for v in (x, y, width, height)) > _LARGEST_SHARE:
+            export.refuse(
+                path,
+                f"{where}: box",
+                "not_normalized",
+                f"Expected shares of the image between 0 and 1, found {line.strip()[:60]!r}.",
+            )
+            continue
+        export.rows.append(
+            RawRow(
+                image_path=image,
+                label=names[int(label)],
+                kind="bbox",
+                source=path,
+                object=where,
+                original_id=str(i),
+                x_min=x - width / 2,
+                y_min=y - height / 2,
+                x_max=x + width / 2,
+                y_max=y + height / 2,
+                normalized=True,
+            )
+        )
+
+
+def _image_path(label_file: str) -> str:
+    """``train/labels/a.txt`` → ``train/images/a.*``."""
+    path = PurePosixPath(label_file)
+    folders = list(path.parts[:-1])
+    if "labels" in folders:
+        last = len(folders) - 1 - folders[::-1].index("labels")
+        folders[last] = "images"
+    return "/".join([*folders, f"{path.stem}.*"])

@@ -1,0 +1,194 @@
+"""Annotations as an export states them, before anything is known about the images.
+
+Every format is parsed into the same table, so that geometry, labels and images are checked in one
+place. A row always says which object of which file it came from, and what could not become a row
+is a ``Refusal`` that names file, field and reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from cv_pipeline.catalog.quarantine import Refusal
+from cv_pipeline.errors import AnnotationError
+
+UNKNOWN_ANNOTATOR = "unknown"
+"""Annotator of exports that do not say who drew what."""
+
+RAW_ANNOTATIONS = pa.schema(
+    [
+        # image as the export names it: a path, a file name, or a stem followed by ".*"
+        pa.field("image_path", pa.string(), nullable=False),
+        # class as the export names it
+        pa.field("label", pa.string(), nullable=False),
+        # geometry kind: bbox or class
+        pa.field("kind", pa.string(), nullable=False),
+        # file of the export
+        pa.field("source", pa.string(), nullable=False),
+        # which object of that file, such as annotations[3]
+        pa.field("object", pa.string(), nullable=False),
+        # id in the tool it came from
+        pa.field("original_id", pa.string(), nullable=False),
+        # left edge; null for kind class
+        pa.field("x_min", pa.float64()),
+        # top edge
+        pa.field("y_min", pa.float64()),
+        # right edge, exclusive
+        pa.field("x_max", pa.float64()),
+        # bottom edge, exclusive
+        pa.field("y_max", pa.float64()),
+        # true: coordinates are shares of the image's sides; false: pixels
+        pa.field("normalized", pa.bool_(), nullable=False),
+        # canonical JSON object of attributes
+        pa.field("attributes", pa.string(), nullable=False),
+        # pseudonym of who drew it
+        pa.field("annotator", pa.string(), nullable=False),
+        # seconds of work; null when the tool does not say
+        pa.field("lead_time", pa.float64()),
+        # when it was made
+        pa.field("created_at", pa.timestamp("us", tz="UTC")),
+        # when it was last changed
+        pa.field("updated_at", pa.timestamp("us", tz="UTC")),
+        # image size in pixels that the export declares; null when it does not
+        pa.field("width", pa.int32()),
+        # see width
+        pa.field("height", pa.int32()),
+    ]
+)
+
+
+class RawRow(NamedTuple):
+    """One row of :data:`RAW_ANNOTATIONS`, in the order of its columns."""
+
+    image_path: str
+    label: str
+    kind: str
+    source: str
+    object: str
+    original_id: str
+    x_min: float | None = None
+    y_min: float | None = None
+    x_max: float | None = None
+    y_max: float | None = None
+    normalized: bool = False
+    attributes: str = "{}"
+    annotator: str = UNKNOWN_ANNOTATOR
+    lead_time: float | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True)
+class FieldNames:
+    """How a format calls the parts of an object; ``{object}`` stands for the object."""
+
+    image: str
+    label: str
+    box: str
+
+
+@dataclass(frozen=True)
+class ParsedExport:
+    """What an export says.
+
+    Attributes:
+        format: name of its format.
+        files: the files it was read from, refused ones included, sorted.
+        rows: the objects and image-level labels, as ``RAW_ANNOTATIONS``.
+        quarantine: what was refused.
+        labels: declared categories in their order; empty when the format declares none.
+        images: images that it describes, sorted.
+        empty: those of them that it says hold no object, sorted.
+        not_imported: what is left out by design, and how often: ``{"segmentation": 12}``.
+        fields: how the format calls the parts of an object.
+    """
+
+    format: str
+    files: tuple[str, ...]
+    rows: pa.Table
+    quarantine: tuple[Refusal, ...]
+    labels: tuple[str, ...]
+    images: tuple[str, ...]
+    empty: tuple[str, ...]
+    not_imported: Mapping[str, int]
+    fields: FieldNames
+
+
+def raw_table(rows: Iterable[RawRow]) -> pa.Table:
+    """Return rows as a table of ``RAW_ANNOTATIONS``."""
+    columns: Iterable[tuple[object, ...]] = list(zip(*rows, strict=True))
+    columns = columns or [()] * len(RAW_ANNOTATIONS)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, RAW_ANNOTATIONS, strict=True)]
+    return pa.table(arrays, schema=RAW_ANNOTATIONS)
+
+
+@dataclass
+class ExportBuilder:
+    """Collects what the files of an export say, one file after the other.
+
+    Attributes:
+        format: name of the format.
+        fields: how the format calls the parts of an object.
+        labels: declared categories; the keys, in order.
+        images: images that the export describes.
+        empty: those that it says hold no object.
+        not_imported: what is left out by design.
+        rows: objects, one by one.
+        tables: objects, as whole tables of ``RAW_ANNOTATIONS``.
+        quarantine: what was refused.
+        files: the files of the export.
+    """
+
+    format: str
+    fields: FieldNames
+    labels: dict[str, None] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    empty: set[str] = field(default_factory=set)
+    not_imported: Counter[str] = field(default_factory=Counter)
+    rows: list[RawRow] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
+    quarantine: list[Refusal] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    _unreadable: set[str] = field(default_factory=set)
+
+    def refuse(self, file: str, where: str, reason: str, detail: str) -> None:
+        """Record that a part of a file was refused."""
+        self.quarantine.append(Refusal(file, where, reason, detail))
+
+    def refuse_file(self, file: str, where: str, reason: str, detail: str) -> None:
+        """Record that nothing of a file can be used."""
+        self._unreadable.add(file)
+        self.refuse(file, where, reason, detail)
+
+    def build(self) -> ParsedExport:
+        """Return what was collected.
+
+        Raises:
+            AnnotationError: not one file could be read.
+        """
+        if self._unreadable >= self.files:
+            first = next((r for r in self.quarantine if r.file in self._unreadable), None)
+            raise AnnotationError(
+                f"No file of the {self.format} export can be read"
+                + (f": {first.file}: {first.detail}" if first else ": there is none."),
+                do="Export it again.",
+            )
+        return ParsedExport(
+            format=self.format,
+            files=tuple(sorted(self.files)),
+            rows=pa.concat_tables([raw_table(self.rows), *self.tables]),
+            quarantine=tuple(self.quarantine),
+            labels=tuple(self.labels),
+            images=tuple(sorted(self.images)),
+            empty=tuple(sorted(self.empty)),
+            not_imported=dict(sorted(self.not_imported.items())),
+            fields=self.fields,
+        )

@@ -1,0 +1,109 @@
+"""Single values out of foreign files: each reader returns a clean value, or None for a bad one.
+
+What passes here can be stored: text is valid Unicode without outer blanks, times are aware and in
+UTC, and an e-mail address never becomes an annotator's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from cv_pipeline.annotations.raw import UNKNOWN_ANNOTATOR
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+"""Suffixes that tell an image's path from other text."""
+
+_LARGEST_SIZE = 2**31 - 1
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
+
+
+def as_text(value: object) -> str | None:
+    """Return text stripped of outer blanks; None when it is not text, or empty."""
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON can spell half of a surrogate pair
+        return None
+    return value.strip() or None
+
+
+def as_number(value: object) -> float | None:
+    """Return a number, spelled or not; NaN and infinity pass, so that they can be named later."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        return None
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_finite(value: object) -> float | None:
+    """Return a number that is neither NaN nor infinite."""
+    number = as_number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def as_identifier(value: object) -> str | None:
+    """Return an id as text: 7, 7.0 and "7" are the same id."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**100:
+        return str(value)
+    return as_text(value)
+
+
+def as_size(value: object) -> int | None:
+    """Return the side of an image in pixels; None when none is declared (0 means that too)."""
+    number = as_number(value)
+    if number is None or not 1 <= number <= _LARGEST_SIZE:
+        return None
+    return int(number)
+
+
+def as_utc(value: datetime | None) -> datetime | None:
+    """Return a time in UTC; one without a zone is taken to be in UTC."""
+    if value is None:
+        return None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # at the very ends of the calendar
+        return None
+
+
+def attributes_json(attributes: Mapping[str, object]) -> str | None:
+    """Return attributes as canonical JSON (sorted keys, no blanks); None when JSON cannot."""
+    try:
+        text = _CANONICAL.encode(attributes)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return text
+
+
+def pseudonym(who: object) -> str:
+    """Return a stable name for an annotator that is not an e-mail address.
+
+    Args:
+        who: an id, a name, an e-mail address, or a mapping with ``id`` or ``email``. The id goes
+            first, so that the same person has one name in exports of either kind.
+    """
+    if isinstance(who, Mapping):
+        known = (who.get(k) for k in ("id", "email", "username"))
+        who = next((k for k in known if as_identifier(k)), None)
+    name = as_identifier(who)
+    if name is None:
+        return UNKNOWN_ANNOTATOR
+    if "@" in name:
+        return f"annotator-{hashlib.sha256(name.lower().encode()).hexdigest()[:10]}"
+    return f"annotator-{name}" if name.isdigit() else name

@@ -1,0 +1,148 @@
+"""The compute engine: one pure function over many batches, in order, on every core.
+
+Small jobs run in this process; one that takes longer than a moment goes on in worker processes.
+Results come in the order of the batches with at most a few in memory, whichever way they were
+computed, so a cluster's engine can take the place of this module.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+PATIENCE = 2.0
+"""Seconds of work in this process after which workers are worth their start."""
+
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+
+
+def map_batches(
+    function: Callable[[Sequence[T]], list[R]], batches: Iterable[Sequence[T]]
+) -> Iterator[tuple[Sequence[T], list[R | None]]]:
+    """Apply a function to batches.
+
+    Args:
+        function: pure and picklable, such as an instance of a module's class; gives one result for
+            each item. The modules that it needs are imported by the workers.
+        batches: the batches, taken one at a time and at most two for each core ahead.
+
+    Yields:
+        Each batch with its results, in order. A result is None where an item brought its worker
+        down, as a decoder can that meets a file made to break it.
+
+    Raises:
+        RuntimeError: the function raised; the message holds the worker's traceback.
+    """
+    workers = len(os.sched_getaffinity(0))
+    remaining = iter(batches)
+    spent = 0.0
+    while spent < PATIENCE or workers == 1:
+        batch = next(remaining, None)
+        if batch is None:
+            return
+        began = time.monotonic()
+        results = function(batch)
+        spent += time.monotonic() - began
+        yield batch, list(results)
+    with _Pool[T, R](function, workers) as pool:
+        pending: deque[tuple[Sequence[T], Future[list[R | None]]]] = deque()
+        for batch in remaining:
+            pending.append((batch, pool.submit(batch)))
+            if len(pending) > 2 * workers:
+                done, future = pending.popleft()
+                yield done, future.result()
+        for done, future in pending:
+            yield done, future.result()
+
+
+class _WorkerDiedError(Exception):
+    """A worker process ended in the middle of a call."""
+
+
+class _Worker:
+    """A child process that runs one function at a time."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        # A new interpreter, not a fork (Lance's threads would not survive it) and not
+        # multiprocessing's spawn (which imports the parent's main program and outlives its death).
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cv_pipeline.catalog.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+        )
+        theirs.close()
+
+    def call(self, function: Callable[[Any], Any], batch: Sequence[Any]) -> Any:
+        """Run a function there.
+
+        Raises:
+            _WorkerDiedError: the process ended before it answered.
+            RuntimeError: the function raised.
+        """
+        try:
+            self._connection.send((function, batch))
+            succeeded, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise _WorkerDiedError from error
+        if not succeeded:
+            raise RuntimeError(f"A worker process failed:\n{answer}")
+        return answer
+
+    def close(self) -> None:
+        """End the process, in the middle of a call if need be."""
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class _Pool(Generic[T, R]):
+    """Workers that share the calls of one function."""
+
+    def __init__(self, function: Callable[[Sequence[T]], list[R]], workers: int) -> None:
+        self._function = function
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        for _ in range(workers):
+            self._idle.put(_Worker())
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+
+    def __enter__(self) -> _Pool[T, R]:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    def submit(self, batch: Sequence[T]) -> Future[list[R | None]]:
+        return self._threads.submit(self._run, batch)
+
+    def _run(self, batch: Sequence[T]) -> list[R | None]:
+        """One call; when the worker dies of it, a call for each item, to find the one at fault."""
+        worker = self._idle.get()
+        try:
+            return list(worker.call(self._function, batch))
+        except _WorkerDiedError:
+            worker.close()
+            worker = _Worker()
+        finally:
+            self._idle.put(worker)
+        if len(batch) == 1:
+            return [None]
+        return [result for item in batch for result in self._run([item])]

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from cv_pipeline.annotations.export import STAGE, import_annotations
+from cv_pipeline.catalog.schemas import FILES, IMAGES, QUARANTINE
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.errors import AnnotationError
+from cv_pipeline.project import Project
+from cv_pipeline.storage import ObjectStore, open_source, open_store
+
+PROJECT = Project.model_validate(
+    {
+        "name": "pears",
+        "task": "detection",
+        "charter": {"problem": "Find pears."},
+        "source": {"images": "unused"},
+        "annotations": {"source": "unused"},
+        "ontology": {"labels": ["pear", "apple"]},
+        "training": {"model": "fcos_resnet18", "input_size": [96, 96]},
+    }
+)
+
+
+def coco(*boxes: dict[str, object]) -> str:
+    images = [{"id": i, "file_name": f"{name}.jpg"} for i, name in enumerate("abc")]
+    entries = [
+        {"id": i, "image_id": 0, "category_id": 1, "bbox": [i, 2, 3, 4]} | box
+        for i, box in enumerate(boxes)
+    ]
+    return json.dumps(
+        {"images": images, "categories": [{"id": 1, "name": "pear"}], "annotations": entries}
+    )
+
+
+def filled(schema: pa.Schema, rows: list[dict[str, object]]) -> pa.Table:
+    """Rows of a schema in which what does not matter is 0, empty or null."""
+    zero = {pa.string(): "", pa.int32(): 0, pa.int64(): 0}
+    base = {f.name: None if f.nullable else zero.get(f.type, 0) for f in schema}
+    return pa.Table.from_pylist([base | row for row in rows], schema=schema)
+
+
+class World:
+    """A project with two images, and an export that can be rewritten."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "export"
+        self.folder.mkdir()
+        self.store: ObjectStore = open_store(str(root / "store"))
+        self.catalog = Catalog(self.store, PROJECT.name)
+        ids = [{"path": f"{name}.jpg", "image_id": f"id-{name}"} for name in "ab"]
+        self.catalog.table("files").merge(filled(FILES, ids), on=["path"])
+        sizes = [{"width": 100, "height": 80} | row for row in ids]
+        self.catalog.table("images").merge(filled(IMAGES, sizes), on=["image_id"])
+
+    def write(self, text: str, name: str = "coco.json") -> None:
+        (self.folder / name).write_text(text)
+
+    def run(self):
+        return import_annotations(
+            project=PROJECT,
+            catalog=self.catalog,
+            store=self.store,
+            source=open_source(str(self.folder)),
+        )
+
+    def refused(self) -> list[tuple[str, str]]:
+        rows = self.catalog.table("quarantine").read(filter=f"stage = '{STAGE}'").to_pylist()
+        return sorted((row["field"], row["reason"]) for row in rows)
+
+
+@pytest.fixture
+def world(tmp_path) -> Iterator[World]:
+    return World(tmp_path)
+
+
+def test_import_fills_the_table_and_counts(world):
+    world.write(coco({}, {"image_id": 1}, {"bbox": [0, 0, 0, 9]}, {"image_id": 2}))
+
+    report = world.run()
+
+    rows = world.catalog.table("annotations").read(version=report.version)
+    assert rows["image_id"].to_pylist() == ["id-a", "id-b"]
+    assert (report.format, report.rows, report.images, report.annotators) == ("coco", 2, 2, 1)
+    assert report.quarantined == {"unknown_image": 1, "zero_area_box": 1}
+    assert world.refused() == [
+        ("annotations[2].bbox", "zero_area_box"),
+        ("annotations[3].image_id", "unknown_image"),
+    ]
+    assert world.store.read(report.frozen[0]) == (world.folder / "coco.json").read_bytes()
+
+
+def test_second_import_of_the_same_changes_nothing(world):
+    world.write(coco({}, {"bbox": None}))
+    first = world.run()
+    versions = world.catalog.versions()
+
+    assert world.run() == first
+    assert world.catalog.versions() == versions
+
+
+def test_changed_export_replaces_the_rows_and_the_refusals(world):
+    world.write(coco({}, {"bbox": None}, {"category_id": 5}))
+    first = world.run()
+    world.write(coco({}, {}, {"category_id": 5}))
+
+    second = world.run()
+
+    assert (first.rows, second.rows) == (1, 2)
+    assert first.digest != second.digest
+    assert first.version < second.version
+    assert world.refused() == [("annotations[2].category_id", "unknown_label")]
+    assert world.catalog.table("annotations").read(version=first.version).num_rows == 1
+
+
+def test_digest_does_not_depend_on_where_the_export_lies(world, tmp_path):
+    world.write(coco({}, {"image_id": 1}))
+    (tmp_path / "elsewhere").mkdir()
+    other = World(tmp_path / "elsewhere")
+    other.write(coco({}, {"image_id": 1}))
+
+    assert other.run().digest == world.run().digest
+
+
+def test_several_files_are_frozen_as_one_archive_that_repeats(world):
+    world.write(coco({}), "train.json")
+    world.write(coco({}, {"image_id": 1}), "val.json")
+
+    first, second = world.run(), world.run()
+
+    assert first.frozen == second.frozen
+    with tarfile.open(fileobj=io.BytesIO(world.store.read(first.frozen[0]))) as archive:
+        assert archive.getnames() == ["train.json", "val.json"]
+
+
+def test_annotations_of_quarantined_images_are_refused_as_such(world):
+    row = {"stage": "raw_images", "file": "c.jpg", "reason": "corrupt_image"}
+    world.catalog.table("quarantine").merge(
+        filled(QUARANTINE, [row]), on=["stage", "file", "field"]
+    )
+    world.write(coco({}, {"image_id": 2}))
+
+    assert world.run().quarantined == {"refused_image": 1}
+
+
+def test_export_without_one_usable_annotation_leaves_the_table_as_it_was(world):
+    world.write(coco({}))
+    before = world.run()
+    world.write(coco({"image_id": 2}, {"bbox": [500, 500, 5, 5]}))
+
+    with pytest.raises(AnnotationError, match=r"Not one of the 2 .* 1 × out_of_frame_box, 1 × unk"):
+        world.run()
+    assert world.catalog.table("annotations").version == before.version
+    assert len(world.refused()) == 2
+
+
+def test_half_written_export_leaves_the_table_as_it_was(world):
+    world.write(coco({}))
+    before = world.run()
+    world.write(coco({})[:-20])
+
+    with pytest.raises(AnnotationError, match=r"coco\.json: Not valid JSON: .* line 1 column"):
+        world.run()
+    assert world.catalog.table("annotations").version == before.version
+
+
+def test_tables_are_read_at_the_versions_that_are_named(world):
+    world.write(coco({}, {"image_id": 1}))
+    files = world.catalog.table("files")
+    early = files.version
+    files.replace(filled(FILES, [{"path": "b.jpg", "image_id": "id-b"}]))
+
+    report = import_annotations(
+        project=PROJECT,
+        catalog=world.catalog,
+        store=world.store,
+        source=open_source(str(world.folder)),
+        table_versions={"files": early},
+    )
+
+    assert report.images == 2

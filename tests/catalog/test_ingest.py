@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.compute as pc
+import pytest
+
+from cv_pipeline.catalog import ingest as ingest_module
+from cv_pipeline.catalog import ingest_plan
+from cv_pipeline.catalog.ingest import ingest, pending_files
+from cv_pipeline.catalog.tables import Catalog, CatalogTable
+from cv_pipeline.errors import SourceError
+from cv_pipeline.project import Project
+from cv_pipeline.storage import Blobs, ObjectStore, image_id_of, open_source, open_store
+from tests.catalog.lake_world import (
+    METADATA,
+    REFUSED,
+    content,
+    make_project,
+    make_source,
+    picture,
+    run_ingest,
+)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_source(tmp_path / "source")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return open_store(str(tmp_path / "store"))
+
+
+def rows_by(catalog: Catalog, name: str, key: str) -> dict[Any, dict[str, Any]]:
+    return {row[key]: row for row in catalog.table(name).read().to_pylist()}
+
+
+class TestFirstIngest:
+    def test_images_files_and_quarantine(self, source: Path, store: ObjectStore) -> None:
+        report = run_ingest(store, make_project(source))
+        catalog = Catalog(store, "fruit")
+        assert (report.images, report.files, report.duplicates, report.new_images) == (8, 10, 2, 8)
+        assert report.quarantined == 4
+        assert report.reasons == dict.fromkeys(sorted(REFUSED.values()), 1)
+        assert report.table_versions == catalog.versions()
+        assert report.bytes == sum(f["bytes"] for f in rows_by(catalog, "files", "path").values())
+        refused = rows_by(catalog, "quarantine", "file")
+        assert {path: row["reason"] for path, row in refused.items()} == REFUSED
+        assert {(row["stage"], row["field"]) for row in refused.values()} == {("raw_images", "")}
+
+    def test_rows_say_what_the_image_is(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        images = rows_by(Catalog(store, "fruit"), "images", "path")
+        shown = ("format", "width", "height", "bands", "dtype")
+        assert [images["zoo/deep.png"][c] for c in shown] == ["PNG", 30, 20, 1, "uint16"]
+        assert [images["zoo/bands.tif"][c] for c in shown] == ["TIFF", 12, 10, 4, "uint16"]
+        assert [images["good/01.jpg"][c] for c in shown] == ["JPEG", 32, 24, 3, "uint8"]
+        assert images["good/01.jpg"]["image_id"] == image_id_of(picture(1))
+        assert images["good/01.jpg"]["source"] == str(source)
+
+    def test_an_image_has_the_smallest_path_of_its_copies(
+        self, source: Path, store: ObjectStore
+    ) -> None:
+        run_ingest(store, make_project(source))
+        images = rows_by(Catalog(store, "fruit"), "images", "image_id")
+        assert images[image_id_of(picture(0))]["path"] == "copies/y.jpg"
+
+    def test_every_image_is_kept_whole(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        for path, row in rows_by(Catalog(store, "fruit"), "images", "path").items():
+            assert Blobs(store).read(row["image_id"]) == (source / path).read_bytes()
+
+    def test_a_large_file_is_not_even_read(self, source: Path, store: ObjectStore) -> None:
+        project = make_project(source, max_bytes=100)
+        report = run_ingest(store, project)
+        assert report.images == 0
+        assert report.reasons["too_large"] == 11  # the empty, the text and the bomb are small
+
+    def test_progress_says_how_far(self, source: Path, store: ObjectStore) -> None:
+        seen: list[tuple[int, int, str]] = []
+        ingest(
+            project=make_project(source),
+            catalog=Catalog(store, "fruit"),
+            blobs=Blobs(store),
+            source=open_source(str(source)),
+            progress=lambda *call: seen.append(call),
+        )
+        assert seen[0] == (0, 0, f"listing {source}")
+        assert (14, 14, "files checked") in seen
+
+    def test_an_empty_source(self, tmp_path: Path, store: ObjectStore) -> None:
+        (tmp_path / "nothing").mkdir()
+        report = run_ingest(store, make_project(tmp_path / "nothing"))
+        assert (report.images, report.files, report.bytes, report.batches) == (0, 0, 0, 0)
+
+    def test_a_source_that_is_not_there(self, tmp_path: Path, store: ObjectStore) -> None:
+        with pytest.raises(SourceError, match="There is no file or folder"):
+            run_ingest(store, make_project(tmp_path / "absent"))
+
+
+class TestNextIngest:
+    def test_nothing_new_writes_nothing(
+        self, source: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = run_ingest(store, make_project(source))
+        monkeypatch.setattr(Blobs, "put", None)  # nothing is read again
+        second = run_ingest(store, make_project(source))
+        assert second.digest == first.digest
+        assert second.table_versions == first.table_versions
+        assert (second.new_images, second.images) == (0, first.images)
+
+    def test_new_files_are_all_that_is_read(self, source: Path, store: ObjectStore) -> None:
+        first = run_ingest(store, make_project(source))
+        assert pending_files(Catalog(store, "fruit"), open_source(str(source))) == []
+        (source / "good" / "00a.jpg").write_bytes(picture(50))
+        (source / "good" / "00b.jpg").write_bytes(picture(1))
+        pending = pending_files(Catalog(store, "fruit"), open_source(str(source)))
+        assert [e.path for e in pending] == ["good/00a.jpg", "good/00b.jpg"]
+        second = run_ingest(store, make_project(source))
+        assert (second.new_images, second.images, second.files) == (1, 9, 12)
+        assert second.digest != first.digest
+        batches = sorted(
+            rows_by(Catalog(store, "fruit"), "batches", "batch").values(),
+            key=lambda b: b["ingested_at"],
+        )
+        assert [(b["files"], b["images"], b["duplicates"], b["quarantined"]) for b in batches] == [
+            (14, 8, 2, 4),
+            (3, 1, 1, 1),  # the bomb was tried once more: limits may have changed
+        ]
+
+    def test_a_repaired_file_leaves_the_quarantine(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        (source / "bad" / "cut.jpg").write_bytes(picture(7))
+        report = run_ingest(store, make_project(source))
+        refused = rows_by(Catalog(store, "fruit"), "quarantine", "file")
+        assert sorted(refused) == ["bad/bomb.png", "bad/empty.jpg", "bad/text.jpg"]
+        assert report.new_images == 1
+
+    def test_a_file_that_broke_keeps_its_old_image(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        (source / "good" / "03.jpg").write_bytes(b"")
+        report = run_ingest(store, make_project(source))
+        catalog = Catalog(store, "fruit")
+        assert rows_by(catalog, "files", "path")["good/03.jpg"]["image_id"] == image_id_of(
+            picture(3)
+        )
+        assert rows_by(catalog, "quarantine", "file")["good/03.jpg"]["reason"] == "empty_file"
+        assert report.images == 8
+
+    def test_a_changed_file_is_a_new_image(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        (source / "good" / "03.jpg").write_bytes(picture(99))
+        report = run_ingest(store, make_project(source))
+        catalog = Catalog(store, "fruit")
+        assert rows_by(catalog, "files", "path")["good/03.jpg"]["image_id"] == image_id_of(
+            picture(99)
+        )
+        assert (report.images, report.files) == (9, 10)
+
+    def test_what_vanishes_stays_and_its_refusal_goes(
+        self, source: Path, store: ObjectStore
+    ) -> None:
+        first = run_ingest(store, make_project(source))
+        (source / "good" / "03.jpg").unlink()
+        (source / "bad" / "text.jpg").unlink()
+        report = run_ingest(store, make_project(source))
+        assert (report.digest, report.files) == (first.digest, first.files)
+        assert report.quarantined == 3
+
+    def test_a_limit_that_was_raised_lets_a_file_in(self, source: Path, store: ObjectStore) -> None:
+        tight = make_project(source, max_pixels=24 * 32 - 1)
+        assert run_ingest(store, tight).reasons["too_many_pixels"] == 10
+        assert pending_files(Catalog(store, "fruit"), open_source(str(source))) == []
+        assert run_ingest(store, make_project(source)).reasons["too_many_pixels"] == 1
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_a_file_that_may_not_be_read_waits(self, source: Path, store: ObjectStore) -> None:
+        (source / "good" / "02.jpg").chmod(0)
+        assert run_ingest(store, make_project(source)).reasons["unreadable_file"] == 1
+        (source / "good" / "02.jpg").chmod(0o600)
+        assert "unreadable_file" not in run_ingest(store, make_project(source)).reasons
+
+    def test_a_file_that_is_gone_before_it_is_read(
+        self, source: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened = open_source(str(source))
+        entries = opened.list()
+        monkeypatch.setattr(opened, "list", lambda: entries)
+        (source / "good" / "02.jpg").unlink()
+        project, catalog = make_project(source), Catalog(store, "fruit")
+        report = ingest(
+            project=project,
+            catalog=catalog,
+            blobs=Blobs(store),
+            source=opened,
+            progress=lambda *call: None,
+        )
+        assert report.reasons["unreadable_file"] == 1
+        assert "unreadable_file" not in run_ingest(store, project).reasons
+
+
+class TestSameEverywhere:
+    def test_folder_and_archive_and_bucket_agree(
+        self, source: Path, tmp_path: Path, s3_store: ObjectStore
+    ) -> None:
+        digests = set()
+        project = make_project(source)
+        digests.add(run_ingest(open_store(str(tmp_path / "one")), project).digest)
+        with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
+            for path in sorted(source.rglob("*"), reverse=True):  # in another order than sorted
+                tar.add(path, arcname=f"inner/{path.relative_to(source)}", recursive=False)
+        archive = make_project(f"{tmp_path / 'all.tar.gz'}!inner")
+        digests.add(run_ingest(open_store(str(tmp_path / "two")), archive).digest)
+        for path in source.rglob("*.*"):
+            s3_store.write(f"source/{path.relative_to(source)}", path.read_bytes())
+        in_bucket = make_project(f"{s3_store.url}/source")
+        report = run_ingest(s3_store, in_bucket)
+        digests.add(report.digest)
+        assert len(digests) == 1
+        assert report.quarantined == 4
+
+    def test_in_one_go_or_file_by_file(self, source: Path, tmp_path: Path) -> None:
+        whole = run_ingest(open_store(str(tmp_path / "one")), make_project(source))
+        parts = tmp_path / "parts"
+        store = open_store(str(tmp_path / "two"))
+        for path in sorted(source.rglob("*.*")):
+            target = parts / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+            report = run_ingest(store, make_project(parts))
+        assert report.digest == whole.digest
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (ingest_plan, ingest_module):
+        monkeypatch.setattr(module, "BATCH_FILES", 5)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_crash_between_any_two_writes_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_with_metadata(tmp_path)
+    whole = open_store(str(tmp_path / "whole"))
+    expected = run_ingest(whole, project)
+    commit, left = CatalogTable._commit, 0
+
+    def counted(table: Any, write: Any) -> Any:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        return commit(table, write)
+
+    monkeypatch.setattr(CatalogTable, "_commit", counted)
+    for writes in range(100):
+        store, left = open_store(str(tmp_path / f"after-{writes}")), writes
+        try:
+            run_ingest(store, project)
+        except Killed:
+            left = 1000
+            report = run_ingest(store, project)
+            assert report.digest == expected.digest
+            assert content(Catalog(store, "fruit")) == content(Catalog(whole, "fruit"))
+        else:
+            break
+    assert writes > 10
+
+
+def project_with_metadata(folder: Path) -> Project:
+    (folder / "metadata.csv").write_text(METADATA)
+    source = make_source(folder / "small", good=2)
+    return make_project(source, metadata=str(folder / "metadata.csv"))
+
+
+MORTAL = """
+import os, signal, sys
+from pathlib import Path
+import psutil
+from cv_pipeline.catalog import engine, ingest, ingest_plan, ingest_read
+from cv_pipeline.catalog.tables import CatalogTable
+from cv_pipeline.storage import open_store
+from tests.catalog.lake_world import make_project, run_ingest
+
+folder, left = Path(sys.argv[1]), int(sys.argv[2])
+ingest.BATCH_FILES = ingest_plan.BATCH_FILES = 5
+ingest_read._CALL_FILES = 2
+engine.PATIENCE = 0.0
+commit = CatalogTable._commit
+
+def counted(table, write):
+    global left
+    if left == 0:
+        print(*(child.pid for child in psutil.Process().children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return commit(table, write)
+
+CatalogTable._commit = counted
+project = make_project(folder / "small", metadata=str(folder / "metadata.csv"))
+run_ingest(open_store(str(folder / "store")), project)
+"""
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_killed_again_and_again_by_the_system(tmp_path: Path) -> None:
+    project = project_with_metadata(tmp_path)
+    workers: set[int] = set()
+    for writes in (3, 8, 13):
+        child = subprocess.run(
+            [sys.executable, "-c", MORTAL, str(tmp_path), str(writes)],
+            stdout=subprocess.PIPE,
+            timeout=120,
+            text=True,
+            check=False,
+        )
+        assert child.returncode == -signal.SIGKILL
+        workers |= {int(pid) for pid in child.stdout.split()}
+    report = run_ingest(open_store(str(tmp_path / "store")), project)
+    expected = run_ingest(open_store(str(tmp_path / "whole")), project)
+    assert report.digest == expected.digest
+    catalogs = [Catalog(open_store(str(tmp_path / s)), "fruit") for s in ("store", "whole")]
+    assert content(catalogs[0]) == content(catalogs[1])
+    assert workers
+    deadline = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers):
+        assert time.monotonic() < deadline, "workers outlived their parent"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_real_archives(real_data: Path, store: ObjectStore) -> None:
+    project = make_project(
+        f"{real_data}/bccd.tar.gz!BCCD/JPEGImages",
+        splits={
+            s: f"{real_data}/bccd.tar.gz!BCCD/ImageSets/Main/{s}.txt"
+            for s in ("train", "val", "test")
+        },
+    )
+    report = run_ingest(store, project)
+    assert (report.images, report.files, report.quarantined) == (364, 364, 0)
+    splits = Catalog(store, "fruit").table("images").read(columns=["split"])["split"]
+    assert {c["values"]: c["counts"] for c in pc.value_counts(splits).to_pylist()} == {
+        "train": 205,
+        "val": 87,
+        "test": 72,
+    }
+
+
+def test_capture_time_of_the_camera(tmp_path: Path, store: ObjectStore) -> None:
+    from PIL import Image
+
+    (tmp_path / "shots").mkdir()
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2025:11:03 08:30:00"
+    Image.new("RGB", (20, 20)).save(tmp_path / "shots" / "a.jpg", exif=exif)
+    Image.new("RGB", (21, 20)).save(tmp_path / "shots" / "b.jpg", exif=exif)
+    (tmp_path / "m.csv").write_text("path,captured_at\nb.jpg,2024-01-01\n")
+    run_ingest(store, make_project(tmp_path / "shots", metadata=str(tmp_path / "m.csv")))
+    images = rows_by(Catalog(store, "fruit"), "images", "path")
+    assert images["a.jpg"]["captured_at"] == dt.datetime(2025, 11, 3, 8, 30, tzinfo=dt.UTC)
+    assert images["b.jpg"]["captured_at"] == dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
