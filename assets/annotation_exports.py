@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-from cv_pipeline.annotations.export import import_annotations
 
 from assets.step import Step, metadata_table, table_versions
+from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects
 
@@ -24,11 +24,13 @@ def annotation_exports(
     """
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     versions = table_versions(step.inputs.read("raw_images"))
+    gold = step.project.annotations.gold
     report = import_annotations(
         project=step.project,
         catalog=step.catalog,
         store=step.store,
         source=object_store.source(expand(step.project.annotations.source)),
+        gold=object_store.source(expand(gold)) if gold else None,
         table_versions=versions,
     )
     rows = step.catalog.table("annotations").read(

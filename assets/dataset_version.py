@@ -3,10 +3,10 @@
 from typing import Any
 
 import dagster as dg
-from cv_pipeline.datasets.version import make_version
 
 from assets.step import Step, table_versions
 from cv_pipeline.datasets.checks import CHECKS
+from cv_pipeline.datasets.version import make_version
 from cv_pipeline.provenance import require_passing, verdicts_on
 from resources import ObjectStoreResource, Projects
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import dagster as dg
-from cv_pipeline.catalog.ingest import ingest
 
 from assets.step import Step, metadata_table
+from cv_pipeline.catalog.ingest import ingest
 from cv_pipeline.project import resolved_source
 from resources import ObjectStoreResource, Projects
 

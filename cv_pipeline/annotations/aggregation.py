@@ -6,10 +6,11 @@ one annotation of one person. It does not depend on the order of the rows.
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.ranking import changed_at, first_of_each
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.errors import AnnotationError, nearest
 from cv_pipeline.project import Task
@@ -25,6 +26,7 @@ def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
     (classification) gives each annotator one vote, their latest; the label with the most votes
     wins, a tie goes to the label among whose voters is the annotator whose name sorts first, and
     that annotator's row stands for it. With ``latest``, classification keeps one row an image too.
+    Where an image has gold labels, those alone count.
 
     Args:
         rows: ``ANNOTATIONS``; those of the other task's kind are left out.
@@ -46,7 +48,7 @@ def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
             "A majority vote needs one label an image: boxes cannot be voted on.",
             do="Set annotations.aggregation to latest.",
         )
-    rows = rows.filter(pc.equal(rows["kind"], _KINDS[task]))
+    rows = _gold_first(rows.filter(pc.equal(rows["kind"], _KINDS[task])))
     if how == "majority":
         chosen = _majority(rows)
     else:
@@ -57,35 +59,28 @@ def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
     return chosen.sort_by([("image_id", "ascending"), ("annotation_id", "ascending")])
 
 
-def _changed(rows: pa.Table) -> pa.Array:
-    """Microseconds since 1970 at which each row last changed; the least integer when unknown."""
-    last = pc.coalesce(rows["updated_at"], rows["created_at"])
-    return pc.cast(last, pa.int64()).fill_null(np.iinfo(np.int64).min)
+def _gold_first(rows: pa.Table) -> pa.Table:
+    """Without what people said of images whose truth is known."""
+    is_gold = pc.equal(rows["annotator"], GOLD_ANNOTATOR)
+    known = pc.unique(rows["image_id"].filter(is_gold))
+    return rows.filter(pc.or_(is_gold, pc.invert(pc.is_in(rows["image_id"], value_set=known))))
 
 
 def _one_row_each(rows: pa.Table, *keys: str) -> pa.Table:
     """The latest row of each key; of equally late ones that of the least annotation id."""
-    dated = rows.append_column("changed", _changed(rows))
-    return _first_of_each(dated, keys, [("changed", "descending"), ("annotation_id", "ascending")])
-
-
-def _first_of_each(rows: pa.Table, keys: tuple[str, ...], order: list[tuple[str, str]]) -> pa.Table:
-    """The first row of each key, in ``order``."""
-    ordered = rows.sort_by([*((key, "ascending") for key in keys), *order])
-    first = np.zeros(len(ordered), dtype=bool)
-    first[:1] = True
-    for key in keys:
-        column = ordered[key].combine_chunks()
-        differs = pc.not_equal(column.slice(1), column.slice(0, max(len(column) - 1, 0)))
-        first[1:] |= differs.to_numpy(zero_copy_only=False)
-    return ordered.filter(pa.array(first))
+    dated = rows.append_column("changed", changed_at(rows))
+    return first_of_each(
+        dated, keys=keys, order=[("changed", "descending"), ("annotation_id", "ascending")]
+    )
 
 
 def _latest(rows: pa.Table) -> pa.Table:
-    dated = rows.append_column("changed", _changed(rows))
+    dated = rows.append_column("changed", changed_at(rows))
     annotators = dated.group_by(["image_id", "annotator"]).aggregate([("changed", "max")])
-    winners = _first_of_each(
-        annotators, ("image_id",), [("changed_max", "descending"), ("annotator", "ascending")]
+    winners = first_of_each(
+        annotators,
+        keys=["image_id"],
+        order=[("changed_max", "descending"), ("annotator", "ascending")],
     )
     keys = ["image_id", "annotator"]
     return rows.join(winners.select(keys), keys=keys, join_type="left semi")
@@ -96,10 +91,10 @@ def _majority(rows: pa.Table) -> pa.Table:
     counted = votes.group_by(["image_id", "label"]).aggregate(
         [("annotator", "count"), ("annotator", "min")]
     )
-    winners = _first_of_each(
+    winners = first_of_each(
         counted,
-        ("image_id",),
-        [("annotator_count", "descending"), ("annotator_min", "ascending")],
+        keys=["image_id"],
+        order=[("annotator_count", "descending"), ("annotator_min", "ascending")],
     )
     winners = winners.select(["image_id", "label", "annotator_min"])
     winners = winners.rename_columns(["image_id", "label", "annotator"])

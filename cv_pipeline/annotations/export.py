@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.formats import ExportFiles, parse_export, read_export
-from cv_pipeline.annotations.raw import ParsedExport
-from cv_pipeline.annotations.resolve import resolve
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport
+from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.quarantine import reconcile_refusals
 from cv_pipeline.catalog.tables import Catalog
@@ -43,7 +43,7 @@ class ImportReport:
         empty_images: images that the export says hold no object; they have no row.
         quarantined: reason to number of refusals.
         not_imported: what is left out by design, and how often.
-        frozen: key of the export's bytes in the object store.
+        frozen: keys of the bytes of the export, and of the gold labels, in the object store.
         version: version of the ``annotations`` table that holds the rows.
     """
 
@@ -65,6 +65,7 @@ def import_annotations(
     catalog: Catalog,
     store: ObjectStore,
     source: ImageSource,
+    gold: ImageSource | None = None,
     table_versions: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Bring the ``annotations`` table to what the export says.
@@ -75,6 +76,7 @@ def import_annotations(
             the content has changed, refusals go to ``quarantine``.
         store: where the export is frozen.
         source: the export.
+        gold: CSV of known truth; its rows are those of the annotator ``gold``.
         table_versions: versions of the tables to read; the latest of those that it leaves out.
 
     Raises:
@@ -83,15 +85,60 @@ def import_annotations(
             annotation is usable; the table then stays as it was.
     """
     versions = table_versions or {}
-    export = read_export(source)
-    parsed = parse_export(export, format=project.annotations.format)
-    frozen = freeze(store, project=project.name, export=export, parsed=parsed)
+    exports = [read_export(source)]
+    parsed = [parse_export(exports[0], format=project.annotations.format)]
+    if gold is not None:
+        exports.append(read_export(gold))
+        parsed.append(_as_gold(parse_export(exports[1], format="csv")))
+    frozen = [
+        freeze(store, project=project.name, export=e, parsed=p)
+        for e, p in zip(exports, parsed, strict=True)
+    ]
+    resolved = [_resolve(p, project=project, catalog=catalog, versions=versions) for p in parsed]
+    refusals = [
+        replace(refusal, fingerprint=export.fingerprints.get(refusal.file, ""))
+        for export, found in zip(exports, resolved, strict=True)
+        for refusal in found.quarantine
+    ]
+    reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
+    rows = pa.concat_tables([r.rows for r in resolved]).sort_by("annotation_id")
+    reasons = dict(sorted(Counter(r.reason for r in refusals).items()))
+    if len(parsed[0].rows) and not len(resolved[0].rows):
+        told = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+        first = resolved[0].quarantine[0]
+        raise AnnotationError(
+            f"Not one of the {len(parsed[0].rows)} annotations in {exports[0].url} can be used:"
+            f" {told}. The first: {first.file}, {first.field}: {first.detail}",
+            do="Check source.images, annotations.source and ontology.labels.",
+        )
+    table = catalog.table("annotations")
+    digest = _digest(rows)
+    version = table.version
+    if version == 0 or _digest(table.read(version=version)) != digest:
+        version = table.replace(rows)
+    return ImportReport(
+        digest=digest,
+        format=parsed[0].format,
+        rows=len(rows),
+        images=pc.count_distinct(rows["image_id"]).as_py(),
+        annotators=pc.count_distinct(rows["annotator"]).as_py(),
+        empty_images=len(parsed[0].empty),
+        quarantined=reasons,
+        not_imported=dict(parsed[0].not_imported),
+        frozen=frozen,
+        version=version,
+    )
+
+
+def _resolve(
+    parsed: ParsedExport, *, project: Project, catalog: Catalog, versions: Mapping[str, int]
+) -> ResolvedAnnotations:
     refused_images = catalog.table("quarantine").read(
         columns=["file"],
         filter=(pc.field("stage") == "raw_images") & (pc.field("field") == ""),
         version=versions.get("quarantine"),
     )
-    resolved = resolve(
+    return resolve(
         parsed,
         files=catalog.table("files").read(
             columns=["path", "image_id"], version=versions.get("files")
@@ -102,41 +149,13 @@ def import_annotations(
         ontology=project.ontology,
         refused_files=refused_images["file"],
     )
-    reconcile_refusals(
-        catalog,
-        stage=STAGE,
-        within=pc.scalar(True),
-        refusals=[
-            replace(r, fingerprint=export.fingerprints.get(r.file, "")) for r in resolved.quarantine
-        ],
-    )
-    rows = resolved.rows
-    reasons = dict(sorted(Counter(r.reason for r in resolved.quarantine).items()))
-    if len(parsed.rows) and not len(rows):
-        told = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
-        first = resolved.quarantine[0]
-        raise AnnotationError(
-            f"Not one of the {len(parsed.rows)} annotations in {export.url} can be used: {told}."
-            f" The first: {first.file}, {first.field}: {first.detail}",
-            do="Check source.images, annotations.source and ontology.labels.",
-        )
-    table = catalog.table("annotations")
-    digest = _digest(rows)
-    version = table.version
-    if version == 0 or _digest(table.read(version=version)) != digest:
-        version = table.replace(rows)
-    return ImportReport(
-        digest=digest,
-        format=parsed.format,
-        rows=len(rows),
-        images=pc.count_distinct(rows["image_id"]).as_py(),
-        annotators=pc.count_distinct(rows["annotator"]).as_py(),
-        empty_images=len(parsed.empty),
-        quarantined=reasons,
-        not_imported=dict(parsed.not_imported),
-        frozen=[frozen],
-        version=version,
-    )
+
+
+def _as_gold(parsed: ParsedExport) -> ParsedExport:
+    annotator = parsed.rows.schema.get_field_index("annotator")
+    field = parsed.rows.schema.field(annotator)
+    names = pa.repeat(GOLD_ANNOTATOR, len(parsed.rows)).cast(field.type)
+    return replace(parsed, rows=parsed.rows.set_column(annotator, field, names))
 
 
 def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: ParsedExport) -> str:

@@ -42,9 +42,9 @@ def match_images(paths: pa.Array | pa.ChunkedArray, *, files: pa.Table) -> Match
         files: columns ``path`` and ``image_id``.
     """
     encoded = pc.dictionary_encode(_flat(paths))
-    names = _normal(encoded.dictionary)
+    names = normal_paths(encoded.dictionary)
     ids, codes = _encode(files["image_id"])
-    known = _normal(_flat(files["path"]))
+    known = normal_paths(_flat(files["path"]))
     found = np.full(len(names), _UNMATCHED, dtype=np.int64)
     stems = _stem(known)
     # a name without suffix may have a dot in it, as "frame_0.5" has, so it is first taken whole
@@ -60,6 +60,13 @@ def match_images(paths: pa.Array | pa.ChunkedArray, *, files: pa.Table) -> Match
     per_path = found[indices] if len(found) else np.zeros(0, dtype=np.int64)
     taken = ids.take(pa.array(np.maximum(per_path, 0), mask=per_path < 0))
     return Matches(taken, per_path == _AMBIGUOUS)
+
+
+def normal_paths(paths: pa.Array) -> pa.Array:
+    """Paths as they are compared: POSIX, without leading ``/``, ``./`` or ``../``, in NFC."""
+    posix = pc.replace_substring(pc.utf8_normalize(paths, form="NFC"), "\\", "/")
+    single = pc.replace_substring_regex(posix, r"(/\.?)+/", "/")
+    return pc.replace_substring_regex(single, r"^(\.{0,2}/)+", "")
 
 
 class _Lookup:
@@ -104,13 +111,6 @@ def _flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _encode(values: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
     encoded = pc.dictionary_encode(_flat(values))
     return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
-
-
-def _normal(paths: pa.Array) -> pa.Array:
-    """POSIX separators, no leading ``/``, ``./`` or ``../``, composed Unicode."""
-    posix = pc.replace_substring(pc.utf8_normalize(paths, form="NFC"), "\\", "/")
-    single = pc.replace_substring_regex(posix, r"(/\.?)+/", "/")
-    return pc.replace_substring_regex(single, r"^(\.{0,2}/)+", "")
 
 
 def _stem(paths: pa.Array) -> pa.Array:

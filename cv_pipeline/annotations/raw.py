@@ -19,6 +19,8 @@ from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.errors import AnnotationError
 
 UNKNOWN_ANNOTATOR = "unknown"
+GOLD_ANNOTATOR = "gold"
+"""Annotator of known truth, which overrules what people said of the same image."""
 """Annotator of exports that do not say who drew what."""
 
 RAW_ANNOTATIONS = pa.schema(

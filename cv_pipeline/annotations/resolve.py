@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cv_pipeline.annotations.matching import match_images
+from cv_pipeline.annotations.matching import match_images, normal_paths
+from cv_pipeline.annotations.ranking import changed_at, first_of_each
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import attributes_json
 from cv_pipeline.catalog.quarantine import Refusal
@@ -86,6 +87,7 @@ def resolve(
         "duplicate_object",
         "The same annotator's same object is there already.",
     )
+    _copies(check, image_ids)
     rows = table.filter(pa.array(check.kept)).cast(ANNOTATIONS)
     rows = rows.sort_by([("image_id", "ascending"), ("annotation_id", "ascending")])
     distinct = {(r.file, r.field): r for r in reversed([*parsed.quarantine, *check.refusals])}
@@ -296,6 +298,38 @@ def _repeated(check: _Check, table: pa.Table, reason: str, detail: str) -> None:
     again = check.kept.copy()
     again[first.to_numpy()] = False
     check.refuse(again, "{object}", reason, _always(detail))
+
+
+def _copies(check: _Check, image_ids: pa.Array) -> None:
+    """Of one annotator's boxes on several copies of an image keep those on one copy.
+
+    Together they would show every object twice. The copy that changed last counts, else the one
+    with the first path. Image-level labels stay: where copies disagree, that is to be seen.
+    """
+    rows = check.rows
+    boxes = pa.table(
+        {
+            "place": np.arange(len(rows)),
+            "image_id": image_ids,
+            "annotator": rows["annotator"],
+            "path": normal_paths(rows["image_path"].combine_chunks()),
+            "changed": changed_at(rows),
+        }
+    ).filter(pc.and_(pa.array(check.kept), pc.equal(rows["kind"], "bbox")))
+    keys = ["image_id", "annotator", "path"]
+    copies = boxes.group_by(keys).aggregate([("changed", "max")])
+    counts = first_of_each(
+        copies, keys=keys[:2], order=[("changed_max", "descending"), ("path", "ascending")]
+    )
+    others = boxes.join(counts.select(keys), keys=keys, join_type="left anti")
+    copied = np.zeros(len(rows), dtype=bool)
+    copied[others["place"].to_numpy()] = True
+    check.refuse(
+        copied,
+        check.fields.image,
+        "copied_image",
+        lambda i: f"The same annotator's boxes on a copy of {check.text('image_path', i)} count.",
+    )
 
 
 def _always(detail: str) -> Callable[[int], str]:

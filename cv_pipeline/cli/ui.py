@@ -64,10 +64,10 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ask each process group to end as Ctrl-C would, then insist."""
+    """Ask each process group to end, then insist."""
     for process in processes:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     for process in processes:
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -118,6 +119,30 @@ def test_equal_ids_and_equal_objects_pass_once(parsed_of):
         ("annotations[2]", "duplicate_object"),
     ]
     assert sorted(resolved.rows["original_id"].to_pylist()) == ["7", "9"]
+
+
+def test_boxes_on_copies_of_an_image_do_not_add_up(parsed_of):
+    files = pa.table({"path": ["a.jpg", "copy.jpg"], "image_id": ["id-a", "id-a"]})
+    copy = {"image_path": "copy.jpg"}
+    parsed = parsed_of({}, {}, {"image_path": "./a.jpg"}, copy, copy | {"annotator": "bob"})
+
+    resolved = resolve(parsed, files=files)
+    later = {"updated_at": datetime(2025, 1, 1, tzinfo=UTC)}
+    turned = resolve(parsed_of({}, copy | later), files=files)
+
+    assert refusals(resolved) == [("annotations[3].image_id", "copied_image")]
+    assert resolved.rows.num_rows == 4
+    assert turned.rows["original_id"].to_pylist() == ["1"]
+
+
+def test_labels_of_copies_are_all_kept(parsed_of):
+    files = pa.table({"path": ["a.jpg", "copy.jpg"], "image_id": ["id-a", "id-a"]})
+    whole = {"kind": "class"} | dict.fromkeys(("x_min", "y_min", "x_max", "y_max"))
+    parsed = parsed_of(whole, whole | {"image_path": "copy.jpg", "label": "apple"})
+
+    resolved = resolve(parsed, files=files)
+
+    assert sorted(resolved.rows["label"].to_pylist()) == ["apple", "pear"]
 
 
 def test_annotation_of_a_quarantined_image_goes_to_no_other(parsed_of):

@@ -75,13 +75,13 @@ def make_source(folder: Path, *, good: int = 6) -> Path:
     return folder
 
 
-def make_project(images: Path | str, **source: Any) -> Project:
+def make_project(images: Path | str, *, gold: str | None = None, **source: Any) -> Project:
     return Project(
         name="fruit",
         task="classification",
         charter={"problem": "a test"},
         source={"images": str(images), **source},
-        annotations={"source": "labels.csv", "gold": source.pop("gold", None)},
+        annotations={"source": "labels.csv", "gold": gold},
         ontology={"labels": ["a"]},
         training={"model": "m", "input_size": (32, 32)},
     )

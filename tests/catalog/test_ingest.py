@@ -323,7 +323,7 @@ run_ingest(open_store(str(folder / "store")), project)
 def test_killed_again_and_again_by_the_system(tmp_path: Path) -> None:
     project = project_with_metadata(tmp_path)
     workers: set[int] = set()
-    for writes in (3, 8, 13):
+    for writes in (2, 5, 3):
         child = subprocess.run(
             [sys.executable, "-c", MORTAL, str(tmp_path), str(writes)],
             stdout=subprocess.PIPE,

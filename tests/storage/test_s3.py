@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from unittest.mock import Mock
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cv_pipeline.errors import StorageError
@@ -21,10 +23,6 @@ def test_a_missing_bucket_is_explained(s3_client) -> None:
 
 def test_a_server_that_is_not_there_is_explained(s3_client, monkeypatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    import boto3
-    from botocore.config import Config
-
     client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
     with pytest.raises(StorageError, match=r"Cannot read 'a' .*AWS_ENDPOINT_URL"):
         S3Store(client, "bucket").read("a")

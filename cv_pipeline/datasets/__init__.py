@@ -1,0 +1,1 @@
+"""Dataset candidates, their splits and checks, and the immutable versions made of them."""

@@ -1,0 +1,295 @@
+"""A dataset candidate: the images that a query selects, their labels, and the split.
+
+It is a function of the project and of the catalogue's table versions alone: the same ones give a
+folder with the same bytes. Nothing is promised about its quality; the checks look at that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cv_pipeline.annotations.aggregation import aggregate
+from cv_pipeline.catalog.lake import current_metadata, select_images
+from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.datasets.manifest import MANIFEST, SCHEMA_ID, dataset_digest
+from cv_pipeline.datasets.near_duplicates import (
+    NEAR_DUPLICATES,
+    clusters,
+    name_pairs,
+    near_duplicate_pairs,
+)
+from cv_pipeline.datasets.record import (
+    ANNOTATIONS_FILE,
+    CANDIDATE_FILE,
+    MANIFEST_FILE,
+    NEAR_DUPLICATES_FILE,
+    CandidateRecord,
+    read_record,
+    read_table,
+    summarize,
+    write_record,
+    write_table,
+)
+from cv_pipeline.datasets.splits import SPLITS, SplitAssignment, assign_splits
+from cv_pipeline.errors import DatasetError, nearest
+from cv_pipeline.imaging.perceptual import SIDE
+from cv_pipeline.project import Project, SplitName
+
+TABLES_READ = ("annotations", "image_features", "image_metadata", "image_tags", "images")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A dataset candidate on disk.
+
+    Attributes:
+        folder: holds ``manifest.parquet``, ``annotations.parquet``, ``near_duplicates.parquet``
+            and ``candidate.json``.
+        record: what ``candidate.json`` says.
+    """
+
+    folder: Path
+    record: CandidateRecord
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content: the digest of the version that it may become."""
+        return self.record.digest
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return self.record.images
+
+    @property
+    def objects(self) -> int:
+        """Number of labels."""
+        return self.record.objects
+
+    @property
+    def splits(self) -> dict[SplitName, int]:
+        """Images of each split."""
+        return self.record.splits
+
+    @property
+    def sql(self) -> str:
+        """The statement that selected the images."""
+        return self.record.sql
+
+    @property
+    def table_versions(self) -> dict[str, int]:
+        """Versions of the catalogue's tables that were read."""
+        return self.record.table_versions
+
+    @property
+    def manifest(self) -> pa.Table:
+        """One row an image: ``MANIFEST``, sorted by ``image_id``."""
+        return read_table(self.folder / MANIFEST_FILE, MANIFEST)
+
+    @property
+    def annotations(self) -> pa.Table:
+        """The labels after aggregation: ``ANNOTATIONS``."""
+        return read_table(self.folder / ANNOTATIONS_FILE, ANNOTATIONS)
+
+    @property
+    def near_duplicates(self) -> pa.Table:
+        """The pairs that were found: ``NEAR_DUPLICATES``."""
+        return read_table(self.folder / NEAR_DUPLICATES_FILE, NEAR_DUPLICATES)
+
+
+def load_candidate(folder: Path) -> Candidate:
+    """The candidate in a folder.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    return Candidate(folder, read_record(CandidateRecord, folder / CANDIDATE_FILE))
+
+
+def build_candidate(
+    *,
+    project: Project,
+    catalog: Catalog,
+    folder: Path,
+    table_versions: Mapping[str, int] | None = None,
+) -> Candidate:
+    """Select images, find near-duplicates, choose labels, split, and write the candidate.
+
+    Args:
+        project: says which images, which labels and which split.
+        catalog: the project's tables.
+        folder: an existing, empty folder to write to.
+        table_versions: versions of the tables to read; the latest of those left out.
+
+    Raises:
+        DatasetError: nothing is selected, nothing is labelled, features were not computed, a group
+            key is unknown, or a split would have no labelled image.
+    """
+    given = table_versions or {}
+    versions = {n: given[n] if n in given else catalog.table(n).version for n in TABLES_READ}
+    query = select_images(catalog, project.dataset.query, table_versions=versions)
+    selected = len(query.image_ids)
+    if not selected:
+        raise DatasetError(
+            f"No image of {project.name} meets its dataset query ({query.text}).",
+            do="Ingest images and labels first, or change dataset.query in project.yaml.",
+        )
+    features = _features(catalog, query.image_ids, versions["image_features"])
+    images = _rows_of(catalog, "images", features["image_id"], versions["images"])
+    image_ids = images["image_id"].combine_chunks()
+    annotations = _labels(project, catalog, image_ids, versions["annotations"])
+    pairs = _near_duplicates(features, project.dataset.split.near_duplicate_distance)
+    cluster = clusters(len(image_ids), pairs)
+    assignment = assign_splits(
+        image_ids=image_ids,
+        labels=annotations,
+        clusters=cluster,
+        groups=_groups(project, catalog, image_ids, versions["image_metadata"]),
+        official=images["split"].combine_chunks(),
+        rule=project.dataset.split,
+    )
+    manifest = _manifest(images, annotations, cluster, assignment)
+    _require_labels_in_every_split(project, manifest)
+    near_duplicates = name_pairs(pairs, image_ids)
+    record = CandidateRecord(
+        schema_id=SCHEMA_ID,
+        digest=dataset_digest(manifest, annotations, split=project.dataset.split),
+        project=project.name,
+        task=project.task,
+        ontology=project.ontology,
+        rule=project.dataset.split,
+        aggregation=project.annotations.aggregation,
+        query=query.text,
+        sql=query.sql,
+        parameters=query.parameters,
+        table_versions=versions,
+        contents=summarize(manifest, annotations),
+        near_duplicates=_kinds(near_duplicates),
+        shortfalls=assignment.shortfalls,
+        left_out=selected - len(image_ids),
+    )
+    write_table(manifest, folder / MANIFEST_FILE)
+    write_table(annotations, folder / ANNOTATIONS_FILE)
+    write_table(near_duplicates, folder / NEAR_DUPLICATES_FILE)
+    write_record(record, folder / CANDIDATE_FILE)
+    return Candidate(folder, record)
+
+
+def _rows_of(catalog: Catalog, table: str, image_ids: pa.ChunkedArray, version: int) -> pa.Table:
+    """The rows of a table on some images, sorted by ``image_id``."""
+    rows = catalog.table(table).read(version=version)
+    rows = rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
+    return rows.sort_by("image_id")
+
+
+def _features(catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
+    """Hashes and thumbnails of the images that have them, sorted by ``image_id``."""
+    columns = ["image_id", "phash", "phash_mirrored", "thumbnail"]
+    rows = catalog.table("image_features").read(columns=columns, version=version)
+    rows = rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
+    if not len(rows):
+        raise DatasetError(
+            f"None of the {len(image_ids)} selected images of {catalog.project} has features.",
+            do=f"Run: cvp run {catalog.project} --select image_features",
+        )
+    return rows.sort_by("image_id")
+
+
+def _labels(project: Project, catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
+    """One annotator's, or the voted, labels of each image."""
+    rows = _rows_of(catalog, "annotations", image_ids, version)
+    labels = aggregate(rows, task=project.task, how=project.annotations.aggregation)
+    if not len(labels):
+        raise DatasetError(
+            f"None of the {len(image_ids)} selected images of {project.name} has a label for"
+            f" {project.task}.",
+            do=f"Run: cvp run {project.name} --select annotation_exports; what was refused, and"
+            " why, is in the quarantine.",
+        )
+    return labels
+
+
+def _near_duplicates(features: pa.Table, distance: int) -> pa.Table:
+    octets = features["thumbnail"].combine_chunks()
+    size = octets.type.byte_width
+    thumbnails = np.frombuffer(
+        octets.buffers()[1], np.uint8, count=len(octets) * size, offset=octets.offset * size
+    )
+    return near_duplicate_pairs(
+        hashes=features["phash"].to_numpy(),
+        mirrored=features["phash_mirrored"].to_numpy(),
+        thumbnails=thumbnails.reshape(-1, SIDE, SIDE),
+        max_distance=distance,
+    )
+
+
+def _groups(
+    project: Project, catalog: Catalog, image_ids: pa.Array, version: int
+) -> list[pa.Array]:
+    """For each group key the value of each image, or null."""
+    keys = project.dataset.split.group_by
+    if not keys:
+        return []
+    metadata = current_metadata(catalog, version=version)
+    known = pc.unique(metadata["key"]).to_pylist()
+    for key in keys:
+        if key not in known:
+            raise DatasetError(
+                f"dataset.split.group_by of {project.name} names {key!r}, a metadata key that no"
+                " image has.",
+                do=nearest(key, known),
+            )
+    groups = []
+    for key in keys:
+        rows = metadata.filter(pc.equal(metadata["key"], key))
+        at = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
+        groups.append(rows["value"].combine_chunks().take(at))
+    return groups
+
+
+def _manifest(
+    images: pa.Table,
+    annotations: pa.Table,
+    cluster: NDArray[np.int64],
+    assignment: SplitAssignment,
+) -> pa.Table:
+    image_ids = images["image_id"].combine_chunks()
+    row = pc.index_in(annotations["image_id"], value_set=image_ids).to_numpy()
+    objects = np.bincount(row, minlength=len(images))
+    made = {
+        "split": assignment.splits,
+        "cluster": image_ids.take(pa.array(cluster)),
+        "unit": image_ids.take(pa.array(assignment.units)),
+        "objects": pa.array(objects, pa.int32()),
+        "labels_state": pa.array(np.where(objects > 0, "labelled", "empty").tolist()),
+    }
+    columns = [made[name] if name in made else images[name] for name in MANIFEST.names]
+    return pa.Table.from_arrays(columns, schema=MANIFEST)
+
+
+def _require_labels_in_every_split(project: Project, manifest: pa.Table) -> None:
+    """Refuse a division of which a part could not be used at all."""
+    labelled = manifest.filter(pc.equal(manifest["labels_state"], "labelled"))
+    for split in SPLITS:
+        wanted = project.dataset.split.ratios.get(split, 0) > 0
+        if wanted and not pc.any(pc.equal(labelled["split"], split)).as_py():
+            units = len(pc.unique(labelled["unit"]))
+            raise DatasetError(
+                f"The {split} split of {project.name} would have no labelled image: there are"
+                f" {len(labelled)}, in {units} groups that must stay together.",
+                do="Label more images, or set dataset.split.ratios so that it asks for fewer"
+                " splits; splits that the source declares are kept as they are.",
+            )
+
+
+def _kinds(near_duplicates: pa.Table) -> dict[str, int]:
+    counts = near_duplicates["kind"].value_counts().to_pylist()
+    return {c["values"]: c["counts"] for c in sorted(counts, key=lambda c: str(c["values"]))}

@@ -1,0 +1,171 @@
+"""Whether one picture, or nearly the same, is labelled in two ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.finding import Finding, counted
+
+CONTRADICTIONS = pa.schema(
+    [
+        # near_duplicates or annotators
+        pa.field("kind", pa.string(), nullable=False),
+        # the image
+        pa.field("image_a", pa.string(), nullable=False),
+        # its near-duplicate; the image itself for kind annotators
+        pa.field("image_b", pa.string(), nullable=False),
+        # how image_a is labelled, or what one annotator says: such as lemon 2, lime 1
+        pa.field("labels_a", pa.string(), nullable=False),
+        # how image_b is labelled, or what another annotator says
+        pa.field("labels_b", pa.string(), nullable=False),
+    ]
+)
+SAME_BOX = 0.5
+"""Intersection over union from which two annotators' boxes are on one object."""
+EDGES = ("x_min", "y_min", "x_max", "y_max")
+
+
+def check_contradictions(context: CheckContext, threshold: float) -> Finding:
+    """Count images whose labels are contradicted, by a near-duplicate or by another annotator.
+
+    - Two near-duplicates, both labelled, contradict each other where their numbers of labels of
+      each class differ; a crop may have lost objects, so with it only where neither side's numbers
+      contain the other's.
+    - Two annotators of one image contradict each other where they chose different classes: for the
+      image, or for boxes that overlap by an intersection over union of at least ``SAME_BOX``.
+
+    Args:
+        context: the candidate; annotators are compared before aggregation.
+        threshold: largest share of the candidate's images that passes.
+
+    Returns:
+        Rows of schema :data:`CONTRADICTIONS`.
+    """
+    copies = _of_near_duplicates(context)
+    if context.project.task == "detection":
+        people = _of_boxes(context.every_annotation)
+    else:
+        people = _of_classes(context.every_annotation)
+    rows = pa.concat_tables([copies, people])
+    touched = len(pc.unique(pa.concat_arrays([*rows["image_a"].chunks, *rows["image_b"].chunks])))
+    images = len(context.manifest)
+    share = touched / images if images else 0.0
+    disputed = len(pc.unique(people["image_a"]))
+    metrics = {
+        "contradictory_images": touched,
+        "contradictory_share": share,
+        "near_duplicate_pairs": len(copies),
+        "disputed_images": disputed,
+    }
+    if touched:
+        summary = (
+            f"{counted(touched, 'image')} of {images:,} ({share:.1%}) are contradicted:"
+            f" {counted(len(copies), 'near-duplicate pair')} with different labels,"
+            f" {counted(disputed, 'image')} on which annotators chose different classes."
+        )
+    else:
+        summary = f"No label of {counted(images, 'image')} is contradicted."
+    return Finding(share <= threshold, summary, metrics, rows)
+
+
+def _of_near_duplicates(context: CheckContext) -> pa.Table:
+    pairs = context.near_duplicates
+    labels = pc.unique(context.annotations["label"]).sort()
+    a, b = (_counts(context.annotations, pairs[side], labels) for side in ("image_a", "image_b"))
+    lost_a, lost_b = (a < b).any(axis=1), (b < a).any(axis=1)
+    cropped = pc.starts_with(pairs["kind"], "cropped").to_numpy()
+    differ = np.where(cropped, lost_a & lost_b, lost_a | lost_b)
+    wrong = np.flatnonzero(differ & a.any(axis=1) & b.any(axis=1))
+    pairs = pairs.take(pa.array(wrong))
+    return _table(
+        "near_duplicates",
+        pairs["image_a"],
+        pairs["image_b"],
+        _named(a[wrong], labels),
+        _named(b[wrong], labels),
+    )
+
+
+def _counts(
+    annotations: pa.Table, image_ids: pa.ChunkedArray, labels: pa.Array
+) -> NDArray[np.int32]:
+    """(N, L) labels of each class on each of some images, which may repeat."""
+    images = pc.unique(image_ids)
+    row = pc.index_in(annotations["image_id"], value_set=images)
+    label = pc.index_in(annotations["label"], value_set=labels).filter(row.is_valid()).to_numpy()
+    counts = np.zeros((len(images), len(labels)), np.int32)
+    np.add.at(counts, (row.drop_null().to_numpy(), label), 1)
+    at = pc.index_in(image_ids, value_set=images).to_numpy()
+    return np.asarray(counts[at])
+
+
+def _named(counts: NDArray[np.int32], labels: pa.Array) -> pa.Array:
+    """Counts as text, such as ``lemon 2, lime 1``."""
+    names = labels.to_pylist()
+    return pa.array(
+        [", ".join(f"{names[c]} {row[c]}" for c in np.flatnonzero(row)) for row in counts],
+        pa.string(),
+    )
+
+
+def _of_classes(annotations: pa.Table) -> pa.Table:
+    """Images with several classes: the class of most annotators, and the others."""
+    votes = annotations.group_by(["image_id", "label"]).aggregate([("annotator", "count_distinct")])
+    classes = votes.group_by("image_id").aggregate([("label", "count")])
+    disputed = classes["image_id"].filter(pc.greater(classes["label_count"], 1))
+    votes = votes.filter(pc.is_in(votes["image_id"], value_set=disputed))
+    order = [("image_id", "ascending"), ("annotator_count_distinct", "descending")]
+    votes = votes.sort_by([*order, ("label", "ascending")])
+    text = pc.binary_join_element_wise(
+        votes["label"], votes["annotator_count_distinct"].cast(pa.string()), " "
+    )
+    votes = votes.append_column("text", text)
+    lists = votes.group_by("image_id", use_threads=False).aggregate([("text", "list")])
+    said = lists["text_list"].combine_chunks()
+    first = pc.list_element(said, 0) if len(said) else pa.array([], pa.string())
+    others = pc.binary_join(pc.list_slice(said, 1), ", ")
+    return _table("annotators", lists["image_id"], lists["image_id"], first, others)
+
+
+def _of_boxes(annotations: pa.Table) -> pa.Table:
+    """Boxes of two annotators on one object, of different classes."""
+    boxes = annotations.select(["image_id", "annotator", "label", *EDGES])
+    people = boxes.group_by("image_id").aggregate([("annotator", "count_distinct")])
+    shared = people["image_id"].filter(pc.greater(people["annotator_count_distinct"], 1))
+    boxes = boxes.filter(pc.is_in(boxes["image_id"], value_set=shared))
+    both = boxes.join(boxes, "image_id", join_type="inner", left_suffix="_a", right_suffix="_b")
+    both = both.filter(pc.less(both["annotator_a"], both["annotator_b"]))
+    both = both.filter(pc.not_equal(both["label_a"], both["label_b"]))
+    a, b = (
+        np.stack([both[f"{edge}_{side}"].to_numpy() for edge in EDGES], axis=1) for side in "ab"
+    )
+    both = both.filter(pa.array(_overlap(a, b) >= SAME_BOX))
+    both = both.sort_by([(name, "ascending") for name in ("image_id", "label_a", "label_b")])
+    said = [
+        pc.binary_join_element_wise(both[f"annotator_{side}"], both[f"label_{side}"], ": ")
+        for side in "ab"
+    ]
+    return _table("annotators", both["image_id"], both["image_id"], *said)
+
+
+def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) intersection over union of boxes (N, 4), xyxy."""
+    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return np.asarray(shared / np.maximum(areas - shared, np.finfo(float).tiny))
+
+
+def _table(
+    kind: str,
+    image_a: pa.ChunkedArray,
+    image_b: pa.ChunkedArray,
+    labels_a: pa.Array,
+    labels_b: pa.Array,
+) -> pa.Table:
+    columns = [pa.repeat(kind, len(image_a)), image_a, image_b, labels_a, labels_b]
+    return pa.Table.from_arrays(columns, schema=CONTRADICTIONS)

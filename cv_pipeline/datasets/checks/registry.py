@@ -1,0 +1,112 @@
+"""The checks on a dataset candidate, by name, and how a project's settings apply to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cv_pipeline.datasets.checks.class_coverage import check_class_coverage
+from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.contradictions import check_contradictions
+from cv_pipeline.datasets.checks.finding import Finding
+from cv_pipeline.datasets.checks.giveaway import check_giveaway
+from cv_pipeline.datasets.checks.group_leakage import check_group_leakage
+from cv_pipeline.datasets.checks.integrity import check_integrity
+from cv_pipeline.datasets.checks.leakage import check_leakage
+from cv_pipeline.datasets.checks.table_schemas import (
+    check_annotations_schema,
+    check_images_schema,
+)
+from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.errors import ProjectError, nearest
+from cv_pipeline.project import Project, Severity
+
+
+@dataclass(frozen=True)
+class CandidateCheck:
+    """A check on a dataset candidate.
+
+    Attributes:
+        description: what it looks for, in a sentence.
+        severity: what a failure means where the project does not say: ``error`` blocks the
+            dataset version, ``warn`` only tells.
+        threshold: the limit where the project does not set one; the function says of what.
+        function: takes what it looks at and the threshold.
+    """
+
+    description: str
+    severity: Severity
+    threshold: float
+    function: Callable[[CheckContext, float], Finding]
+
+
+CHECKS: dict[str, CandidateCheck] = {
+    "integrity": CandidateCheck(
+        "Every row leads to a stored image, nothing is there twice, every box is a box.",
+        "error",
+        0,
+        check_integrity,
+    ),
+    "images_schema": CandidateCheck(
+        "The images' table holds what its columns promise.", "error", 0, check_images_schema
+    ),
+    "annotations_schema": CandidateCheck(
+        "The labels' table holds what its columns promise, with classes of the ontology.",
+        "error",
+        0,
+        check_annotations_schema,
+    ),
+    "leakage": CandidateCheck(
+        "No picture is in two splits, be it re-encoded, resized, mirrored or cropped.",
+        "error",
+        0,
+        check_leakage,
+    ),
+    "group_leakage": CandidateCheck(
+        "No value of the project's group keys is in two splits.", "error", 0, check_group_leakage
+    ),
+    "class_coverage": CandidateCheck(
+        "Every class is in every split, where enough images show it.",
+        "error",
+        1,
+        check_class_coverage,
+    ),
+    "contradictions": CandidateCheck(
+        "No picture is labelled in two ways, by near-duplicates or by annotators.",
+        "warn",
+        0,
+        check_contradictions,
+    ),
+    "giveaway": CandidateCheck(
+        "No metadata key or image property alone predicts the label.", "warn", 0.5, check_giveaway
+    ),
+}
+"""Every check, in the order in which people should read them."""
+
+
+def run_check(name: str, context: CheckContext) -> tuple[Verdict, Finding]:
+    """Run one check with the project's severity and threshold, or else its own.
+
+    Raises:
+        ProjectError: the project sets a check that does not exist.
+        KeyError: there is no check called ``name``.
+    """
+    _require_known(context.project)
+    check, setting = CHECKS[name], context.project.checks.get(name)
+    severity, threshold = check.severity, check.threshold
+    if setting is not None:
+        # a project that only sets a threshold leaves the severity as it is
+        severity = setting.severity if "severity" in setting.model_fields_set else severity
+        threshold = threshold if setting.threshold is None else setting.threshold
+    finding = check.function(context, threshold)
+    verdict = Verdict(check=name, passed=finding.passed, severity=severity, summary=finding.summary)
+    return verdict, finding
+
+
+def _require_known(project: Project) -> None:
+    for name in project.checks:
+        if name not in CHECKS:
+            raise ProjectError(
+                f"project.yaml of {project.name} sets the check {name!r}, which does not exist.",
+                do=nearest(name, CHECKS),
+            )

@@ -1,0 +1,86 @@
+"""Whether the tables of a candidate hold what their columns promise."""
+
+from __future__ import annotations
+
+from cv_pipeline.datasets.checks.context import MEASURES, CheckContext
+from cv_pipeline.datasets.checks.expectation import (
+    above,
+    at_least,
+    between,
+    is_json,
+    matches,
+    one_of,
+    present,
+    unique,
+)
+from cv_pipeline.datasets.checks.finding import Finding
+from cv_pipeline.datasets.checks.validation import check_expectations
+from cv_pipeline.datasets.splits import SPLITS
+
+SHA_256 = "^[0-9a-f]{64}$"
+DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
+RANGES = {"brightness": 1.0, "contrast": 0.5, "saturation": 1.0, "hue": 360.0}
+"""Largest value of each measure that has one; the least is 0."""
+
+
+def check_images_schema(context: CheckContext, threshold: float) -> Finding:
+    """Check the manifest, with the images' measures, against what its columns promise.
+
+    Ids are SHA-256 in hex, present and unique; sizes and bands are positive; splits, sample types
+    and label states are known ones; measures are present and lie in their ranges.
+
+    Args:
+        context: the candidate.
+        threshold: most unmet expectations that pass.
+
+    Returns:
+        Rows of schema ``validation.UNMET``.
+    """
+    frame = context.manifest.to_pandas()
+    frame = frame.merge(context.measures.to_pandas(), on="image_id", how="left")
+    expectations = [
+        matches("image_id", SHA_256, "a SHA-256 in hex"),
+        unique("image_id"),
+        *map(present, ("image_id", "split", "path", "format", "cluster", "unit", *MEASURES)),
+        one_of("split", SPLITS),
+        one_of("labels_state", ("labelled", "empty")),
+        one_of("dtype", DTYPES),
+        *[at_least(column, 1) for column in ("width", "height", "bands")],
+        at_least("objects", 0),
+        at_least("sharpness", 0),
+        *[between(measure, 0, high) for measure, high in RANGES.items()],
+    ]
+    return check_expectations(frame, expectations, key="image_id", threshold=threshold)
+
+
+def check_annotations_schema(context: CheckContext, threshold: float) -> Finding:
+    """Check the labels against the ontology and against what their columns promise.
+
+    Ids are present and unique; classes are of the ontology; the kind is the task's; annotator and
+    versions are named; attributes are JSON; for detection, edges are present and in order.
+
+    Args:
+        context: the candidate.
+        threshold: most unmet expectations that pass.
+
+    Returns:
+        Rows of schema ``validation.UNMET``.
+    """
+    names = ("annotation_id", "image_id", "label", "annotator")
+    expectations = [
+        unique("annotation_id"),
+        *map(present, (*names, "ontology_version", "guideline_version")),
+        matches("image_id", SHA_256, "a SHA-256 in hex"),
+        matches("annotator", r"\S", "a pseudonym"),
+        one_of("label", context.record.ontology.labels),
+        is_json("attributes"),
+    ]
+    if context.project.task == "detection":
+        edges = ("x_min", "y_min", "x_max", "y_max")
+        expectations += [one_of("kind", ("bbox",)), *map(present, edges)]
+        expectations += [at_least("x_min", 0), at_least("y_min", 0)]
+        expectations += [above("x_max", "x_min"), above("y_max", "y_min")]
+    else:
+        expectations.append(one_of("kind", ("class",)))
+    frame = context.annotations.to_pandas()
+    return check_expectations(frame, expectations, key="annotation_id", threshold=threshold)

@@ -1,0 +1,162 @@
+"""A dataset version: an immutable folder whose digest is a hash of its content.
+
+It is made from a candidate that passed its gate and has the candidate's digest. Anyone can hash
+the folder again and see whether it still says what it said.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.datasets.manifest import MANIFEST, dataset_digest
+from cv_pipeline.datasets.record import (
+    ANNOTATIONS_FILE,
+    CANDIDATE_FILE,
+    DATASET_FILE,
+    MANIFEST_FILE,
+    CandidateRecord,
+    DatasetRecord,
+    read_record,
+    read_table,
+    summarize,
+    write_record,
+)
+from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.errors import DatasetError, GateRefused
+from cv_pipeline.project import SplitName
+
+SAMPLE = 8
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A dataset version on disk.
+
+    Attributes:
+        folder: holds ``manifest.parquet``, ``annotations.parquet`` and ``dataset.json``.
+        record: what ``dataset.json`` says.
+    """
+
+    folder: Path
+    record: DatasetRecord
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return self.record.digest
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return self.record.images
+
+    @property
+    def objects(self) -> int:
+        """Number of labels."""
+        return self.record.objects
+
+    @property
+    def splits(self) -> dict[SplitName, int]:
+        """Images of each split."""
+        return self.record.splits
+
+    @property
+    def manifest(self) -> pa.Table:
+        """One row an image: ``MANIFEST``, sorted by ``image_id``."""
+        return read_table(self.folder / MANIFEST_FILE, MANIFEST)
+
+    @property
+    def annotations(self) -> pa.Table:
+        """The labels: ``ANNOTATIONS``."""
+        return read_table(self.folder / ANNOTATIONS_FILE, ANNOTATIONS)
+
+    @property
+    def sample(self) -> list[str]:
+        """A few images with labels, spread over the dataset, always the same ones."""
+        manifest = self.manifest
+        ids = manifest["image_id"].filter(pc.equal(manifest["labels_state"], "labelled"))
+        rows = np.unique(np.linspace(0, len(ids) - 1, min(SAMPLE, len(ids))).astype(int))
+        return [str(i) for i in ids.take(pa.array(rows)).to_pylist()]
+
+
+def make_version(
+    *, candidate: Path, verdicts: Sequence[Verdict], code_version: str, folder: Path
+) -> DatasetVersion:
+    """Write the dataset version of a candidate.
+
+    Args:
+        candidate: folder of the candidate.
+        verdicts: what each check said of it.
+        code_version: version of the code that asks.
+        folder: an existing, empty folder to write to.
+
+    Raises:
+        GateRefused: a blocking check failed, or there is no verdict at all.
+        DatasetError: the candidate is not complete, or is not what its digest says.
+    """
+    made_from = read_record(CandidateRecord, candidate / CANDIDATE_FILE)
+    failed = [v.check for v in verdicts if v.blocks]
+    if failed or not verdicts:
+        reason = f"it failed {', '.join(failed)}" if failed else "no check was run on it"
+        raise GateRefused(
+            f"The candidate {made_from.digest[:12]} of {made_from.project} cannot become a dataset"
+            f" version: {reason}.",
+            do=f"Mend the data, then run: cvp run {made_from.project}",
+        )
+    for name in (MANIFEST_FILE, ANNOTATIONS_FILE):
+        shutil.copyfile(candidate / name, folder / name)
+    record = DatasetRecord(
+        **made_from.model_dump(),
+        verdicts=tuple(sorted(verdicts, key=lambda v: v.check)),
+        code_version=code_version,
+    )
+    write_record(record, folder / DATASET_FILE)
+    problems = verify_version(folder)
+    if problems:
+        raise DatasetError(
+            f"The candidate in {candidate} is damaged: {' '.join(problems)}",
+            do=f"Run: cvp run {made_from.project} --select dataset_candidate",
+        )
+    return DatasetVersion(folder, record)
+
+
+def load_version(folder: Path) -> DatasetVersion:
+    """The dataset version in a folder.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    return DatasetVersion(folder, read_record(DatasetRecord, folder / DATASET_FILE))
+
+
+def verify_version(folder: Path) -> list[str]:
+    """Hash a dataset version again.
+
+    Returns:
+        A sentence for each thing that is not as ``dataset.json`` says; none when all is well.
+
+    Raises:
+        DatasetError: it cannot be read at all.
+    """
+    version = load_version(folder)
+    record, manifest, annotations = version.record, version.manifest, version.annotations
+    problems = []
+    digest = dataset_digest(manifest, annotations, split=record.rule)
+    if digest != record.digest:
+        problems.append(f"Its content hashes to {digest}, not to {record.digest}.")
+    ids = manifest["image_id"]
+    if pc.any(pc.less_equal(ids[1:], ids[:-1])).as_py():
+        problems.append("Its manifest is not sorted by image_id, or names an image twice.")
+    if not pc.all(pc.is_in(annotations["image_id"], value_set=ids.combine_chunks())).as_py():
+        problems.append("Some of its labels are on images that its manifest does not name.")
+    elif summarize(manifest, annotations) != record.contents:
+        problems.append("Its numbers of images and labels differ from what dataset.json says.")
+    return problems

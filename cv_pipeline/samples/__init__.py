@@ -1,0 +1,7 @@
+"""Generated sample data: worlds whose faults are known, so that every check can be tested."""
+
+from __future__ import annotations
+
+from cv_pipeline.samples.worlds import WORLDS, generate
+
+__all__ = ["WORLDS", "generate"]

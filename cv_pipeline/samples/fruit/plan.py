@@ -1,0 +1,259 @@
+"""The plan of the world: which image shows what, where, when and under which name.
+
+Everything is decided here, from one seed, before a pixel is painted: so images can be painted in
+any order and by any number of processes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from cv_pipeline.samples.fruit.painting import Item
+from cv_pipeline.samples.fruit.scenery import BELT_STRETCH, HEIGHT, WIDTH
+from cv_pipeline.samples.fruit.species import RARE_LABEL, SPECIES
+
+COMMON_LABELS = tuple(label for label in SPECIES if label != RARE_LABEL)
+LINES = {"belt_1": "A", "belt_2": "B", "belt_3": "B", "yard": "gate"}
+GIVEAWAY_CAMERA, GIVEAWAY_LABEL = "belt_3", "banana"
+FREQUENT_CAMERA = "belt_1"
+WEAK_LABEL, WEAK_LIGHTING, MISTAKEN_FOR = "tomato", "dim", "orange"
+
+_COUNTS = {"belt_1": 330, "belt_2": 225, "belt_3": 104, "yard": 166}
+_RARE_IMAGES = 8
+_BURSTS, _BURST_FRAMES = 8, 3
+_UNLABELLED_YARD, _UNLABELLED_DIM = 36, 72
+_CUSTOMERS = ("northfield", "greenway", "harbour", "millbrook")
+_WEATHER = ("sunny", "sunny", "overcast", "overcast", "rain")
+# share of each kind, in the order of COMMON_LABELS: apple banana orange tomato lemon pear plum
+_MIX = {
+    "belt": (0.20, 0.02, 0.15, 0.21, 0.14, 0.14, 0.14),
+    "belt_3": (0.01, 0.95, 0.00, 0.01, 0.01, 0.01, 0.01),
+    "yard": (0.21, 0.04, 0.16, 0.17, 0.12, 0.16, 0.14),
+    "dim": (0.13, 0.02, 0.36, 0.15, 0.12, 0.11, 0.11),
+    "more of the weak": (0.06, 0.00, 0.16, 0.62, 0.06, 0.05, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One image to be painted.
+
+    Attributes:
+        index: seeds what only this image has: the individual fruit and the sensor's noise.
+        scene_index: seeds the scenery; the same for the frames of one burst.
+        camera: belt_1, belt_2, belt_3 or yard.
+        captured_at: when, UTC.
+        lighting: bright, normal or dim.
+        weather: sunny, overcast or rain in the yard; empty indoors.
+        tags: business tags, sorted.
+        items: the fruit, the hindmost first.
+        belt_offset: how far the belt has moved since its burst began, pixels.
+        labelled: whether annotators have seen it.
+        burst: number of its burst, -1 for none.
+        form: how the file is written, see ``files.encode``.
+    """
+
+    index: int
+    scene_index: int
+    camera: str
+    captured_at: datetime
+    lighting: str
+    weather: str
+    tags: tuple[str, ...]
+    items: tuple[Item, ...]
+    belt_offset: float = 0.0
+    labelled: bool = True
+    burst: int = -1
+    form: str = "jpg"
+
+
+def generator(seed: int, *parts: int) -> np.random.Generator:
+    """The random generator of one thing in the world: independent of every other thing's."""
+    return np.random.Generator(np.random.PCG64([seed, *parts]))
+
+
+def plan_shots(seed: int) -> list[Shot]:
+    """All images that a camera took, in the order of their index."""
+    planner = _Planner(generator(seed, 1))
+    for camera, count in _COUNTS.items():
+        planner.take(camera, count)
+    planner.take_bursts()
+    planner.take_unlabelled()
+    return _with_forms(planner.shots)
+
+
+def _with_forms(shots: list[Shot]) -> list[Shot]:
+    """Give a few labelled images other file formats, the unusual ones among them."""
+    forms = {7: "png16", 407: "png16", 57: "tif16", 457: "tif16"}
+    forms |= {107: "tif4", 307: "tif4", 707: "tif4", 207: "png_named_jpg", 607: "png_named_jpg"}
+    forms |= dict.fromkeys(range(23, 820, 40), "png") | dict.fromkeys(range(33, 820, 130), "tif")
+    return [replace(shot, form=forms.get(shot.index, "jpg")) for shot in shots]
+
+
+class _Planner:
+    """Collects shots; one generator, used in one order."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.shots: list[Shot] = []
+
+    def take(self, camera: str, count: int) -> None:
+        """Ordinary images of one camera; some of them hold the rare kind."""
+        rare = {"belt_1": 3, "belt_2": 3, "yard": 2}.get(camera, 0)
+        for k in range(count):
+            holds_rare = rare and k % (count // rare) == 11
+            lighting, weather = self._conditions(camera, dim=not holds_rare)
+            mix = "dim" if lighting == "dim" and camera != GIVEAWAY_CAMERA else camera
+            labels = self._labels(mix)
+            if holds_rare:
+                labels[0] = RARE_LABEL
+            self._add(camera, lighting, weather, self._place(labels, lighting))
+
+    def take_bursts(self) -> None:
+        """A few moments of a moving belt: frames a second apart that are not duplicates."""
+        for burst in range(_BURSTS):
+            camera = ("belt_1", "belt_2")[burst % 2]
+            lighting = ("bright", "normal")[burst // 2 % 2]
+            labels = self._labels("belt") + self._labels("belt") + self._labels("belt")
+            items = self._place(labels[:7], lighting, stretch=BELT_STRETCH)
+            start, scene = self._time(lighting), len(self.shots)
+            tags = self._tags(lighting, start)
+            for frame in range(_BURST_FRAMES):
+                offset = frame * (BELT_STRETCH // (_BURST_FRAMES - 1))
+                self.shots.append(
+                    Shot(
+                        len(self.shots),
+                        scene,
+                        camera,
+                        start + timedelta(seconds=frame),
+                        lighting,
+                        "",
+                        tags,
+                        _moved(items, offset),
+                        belt_offset=offset,
+                        burst=burst,
+                    )
+                )
+
+    def take_unlabelled(self) -> None:
+        """The yard's last quarter that nobody labelled, and a night shift that waits for it."""
+        for _ in range(_UNLABELLED_YARD):
+            lighting, weather = self._conditions("yard", dim=False)
+            items = self._place(self._labels("yard"), lighting)
+            self._add("yard", lighting, weather, items, quarter=4, labelled=False, tags=())
+        for k in range(_UNLABELLED_DIM):
+            items = self._place(self._labels("more of the weak"), "dim")
+            self._add(f"belt_{1 + k % 2}", "dim", "", items, quarter=4, labelled=False)
+
+    def _add(
+        self,
+        camera: str,
+        lighting: str,
+        weather: str,
+        items: tuple[Item, ...],
+        *,
+        quarter: int = 0,
+        labelled: bool = True,
+        tags: tuple[str, ...] | None = None,
+    ) -> None:
+        at = self._time(lighting, quarter)
+        index = len(self.shots)
+        tags = self._tags(lighting, at) if tags is None else tags
+        shot = Shot(index, index, camera, at, lighting, weather, tags, items, labelled=labelled)
+        self.shots.append(shot)
+
+    def _pick(self, weights: tuple[float, ...]) -> int:
+        edges = np.cumsum(weights)
+        return int(np.searchsorted(edges, self.rng.random() * edges[-1], side="right"))
+
+    def _conditions(self, camera: str, *, dim: bool) -> tuple[str, str]:
+        """Lighting and weather."""
+        if camera == "yard":
+            weather = _WEATHER[int(self.rng.integers(len(_WEATHER)))]
+            return ("bright" if weather == "sunny" else "normal"), weather
+        return ("bright", "normal", "dim")[self._pick((0.25, 0.45, 0.30 if dim else 0.0))], ""
+
+    def _labels(self, mix: str) -> list[str]:
+        count = 1 + self._pick((0.17, 0.30, 0.28, 0.17, 0.08))
+        weights = _MIX.get(mix, _MIX["belt"])
+        return [COMMON_LABELS[self._pick(weights)] for _ in range(count)]
+
+    def _time(self, lighting: str, quarter: int = 0) -> datetime:
+        """A moment of 2025, or of one quarter of it; dim light is the night shift's."""
+        days = (
+            (datetime(2025, 10, 1, tzinfo=UTC), 92)
+            if quarter == 4
+            else (datetime(2025, 1, 1, tzinfo=UTC), 365)
+        )
+        day = int(self.rng.integers(days[1]))
+        hour = (
+            (20 + int(self.rng.integers(9))) % 24
+            if lighting == "dim"
+            else int(6 + self.rng.integers(13))
+        )
+        return days[0] + timedelta(days=day, hours=hour, seconds=int(self.rng.integers(3600)))
+
+    def _tags(self, lighting: str, at: datetime) -> tuple[str, ...]:
+        """Business tags: the customer of most images, the shift, a promotion, organic fruit."""
+        rng, tags = self.rng, set()
+        if rng.random() < 0.72:
+            tags.add("customer:" + _CUSTOMERS[self._pick((0.4, 0.3, 0.2, 0.1))])
+        if lighting == "dim":
+            tags.add("night_shift")
+        if at.month in (5, 11) and rng.random() < 0.6:
+            tags.add("promo")
+        if rng.random() < 0.12:
+            tags.add("organic")
+        return tuple(sorted(tags))
+
+    def _place(self, labels: list[str], lighting: str, *, stretch: int = 0) -> tuple[Item, ...]:
+        """Put fruit into the frame, the hindmost first: most apart, some touching or cut off."""
+        items: list[Item] = []
+        for label in labels:
+            items.append(self._place_one(label, lighting, items, stretch))
+        # the rare kind lies on top, so that each of its few images shows it
+        return tuple(sorted(items, key=lambda item: (item.label == RARE_LABEL, item.y, item.x)))
+
+    def _place_one(self, label: str, lighting: str, others: list[Item], stretch: int) -> Item:
+        rng, length = self.rng, SPECIES[label].length
+        scale = 0.86 + 0.26 * rng.random()
+        weak = label == WEAK_LABEL and lighting == WEAK_LIGHTING
+        masquerade = 0.90 + 0.08 * rng.random() if weak else 0.0
+        x, y = self._spot(length * scale, others, stretch)
+        angle, skin = rng.random() * math.tau, int(rng.integers(6))
+        return Item(label, x, y, scale, angle, skin, masquerade)
+
+    def _spot(self, reach: float, others: list[Item], stretch: int) -> tuple[float, float]:
+        """Where a fruit lies: mostly apart, now and then on another, or across the edge."""
+        rng = self.rng
+        margin = (0.35 if rng.random() < 0.16 else 1.1) * reach
+        leaning = bool(others) and rng.random() < 0.30
+        best, room = (0.0, 0.0), -math.inf
+        for _ in range(30):
+            x = margin + rng.random() * (WIDTH + stretch - 2 * margin)
+            y = margin + rng.random() * (HEIGHT - 2 * margin)
+            gap = min((_gap(x, y, reach, other) for other in others), default=0.0)
+            # leaning fruit overlaps its neighbour by a third; the rest keeps clear
+            fitness = -abs(gap + 0.5 * reach) if leaning else min(gap, 1.0)
+            if fitness > room:
+                best, room = (x, y), fitness
+        return best
+
+
+def _reach(item: Item) -> float:
+    return SPECIES[item.label].length * item.scale
+
+
+def _gap(x: float, y: float, reach: float, other: Item) -> float:
+    """Room between two fruits, pixels; negative where they would overlap."""
+    return math.hypot(x - other.x, y - other.y) - 0.82 * (reach + _reach(other))
+
+
+def _moved(items: tuple[Item, ...], offset: float) -> tuple[Item, ...]:
+    """What is in the frame after the belt has moved by ``offset`` pixels."""
+    moved = (replace(item, x=item.x - offset) for item in items)
+    return tuple(item for item in moved if 0 <= item.x <= WIDTH)

@@ -1,0 +1,29 @@
+"""Training and prediction in processes of their own; importing this costs no torch."""
+
+from __future__ import annotations
+
+from cv_pipeline.training.hardware import execution_environment
+from cv_pipeline.training.model_folder import ModelCard, read_model_card
+from cv_pipeline.training.process import run_prediction, run_training
+from cv_pipeline.training.spec import (
+    EpochResult,
+    PredictionReport,
+    PredictionSpec,
+    TrainingReport,
+    TrainingSpec,
+)
+from cv_pipeline.training.tracking import initialise_tracking
+
+__all__ = [
+    "EpochResult",
+    "ModelCard",
+    "PredictionReport",
+    "PredictionSpec",
+    "TrainingReport",
+    "TrainingSpec",
+    "execution_environment",
+    "initialise_tracking",
+    "read_model_card",
+    "run_prediction",
+    "run_training",
+]

@@ -1,0 +1,92 @@
+"""What computations run on: recorded with every model, and told without importing torch.
+
+The same specification gives the same bits only where :func:`execution_environment` is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from cv_pipeline.training.spec import Value
+
+_PACKAGES = ("torch", "torchvision", "lightning", "nvidia-dali-cuda130", "numpy")
+
+
+def threads() -> int:
+    """Threads that computations use: ``OMP_NUM_THREADS``, else the cores this process may use."""
+    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def execution_environment() -> dict[str, Value]:
+    """All that weights depend on beside the specification: processor, threads and versions."""
+    environment: dict[str, Value] = {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_model(),
+        "threads": threads(),
+        "gpu": ", ".join(_gpus()) or "none",
+        "python": platform.python_version(),
+    }
+    return environment | {name: _version(name) for name in _PACKAGES}
+
+
+def hardware(*, device: str) -> dict[str, Value]:
+    """The machine, its memory and the device used, for people to read.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    return {
+        **execution_environment(),
+        "device": device,
+        "cores": os.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that CUDA programs of this process see."""
+    import pynvml
+
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return []
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:  # no driver: no GPU
+        return []
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [str(pynvml.nvmlDeviceGetName(h)) for h in handles]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,103 @@
+"""What a training or prediction process is asked to do, and what it reports.
+
+These cross the border between two processes, so they are plain JSON: nothing in them needs torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cv_pipeline.project import SplitName, Task, Training
+
+Value = str | int | float | bool
+
+
+class Record(BaseModel):
+    """A value that never changes and has no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainingSpec(Record):
+    """One training, completely: the same specification gives the same weights on one machine."""
+
+    kind: Literal["training"] = "training"
+    project: str = Field(description="project, and MLflow experiment")
+    task: Task = Field(description="what the model does")
+    labels: tuple[str, ...] = Field(min_length=1, description="class names, in training order")
+    training: Training = Field(description="model and hyper-parameters")
+    seed: int = Field(ge=0, description="seed of weights, order and augmentation")
+    dataset: Path = Field(description="folder of the dataset version")
+    dataset_digest: str = Field(description="its digest")
+    store_url: str = Field(description="object store that holds the images")
+    out: Path = Field(description="model folder to make; absent until it is complete")
+    tracking_uri: str = Field(description="MLflow's tracking store")
+    tags: dict[str, str] = Field(default_factory=dict, description="tags of the MLflow run")
+    code_version: str = Field(description="version of the code that asks")
+
+
+class EpochResult(Record):
+    """What one pass over the training split gave."""
+
+    epoch: int = Field(description="from 1")
+    train_loss: float = Field(description="mean over the epoch's images")
+    learning_rate: float = Field(description="at the end of the epoch")
+    validation: float | None = Field(
+        description="AP50 or accuracy on validation images; null without a validation split"
+    )
+    seconds: float = Field(description="wall clock, validation included")
+
+
+class TrainingReport(Record):
+    """What a training gave."""
+
+    model_digest: str = Field(description="SHA-256 over the tensors by name")
+    metrics: dict[str, float] = Field(description="of the last epoch")
+    epochs: tuple[EpochResult, ...] = Field(description="in order")
+    parameters: dict[str, Value] = Field(description="all of them, flattened")
+    hardware: dict[str, Value] = Field(description="what it ran on")
+    seconds: float = Field(description="wall clock of the process, imports included")
+    training_seconds: float = Field(description="wall clock of the epochs")
+    peak_memory_bytes: int = Field(description="largest resident size of the process")
+    mlflow_experiment_id: str = Field(description="experiment in MLflow")
+    mlflow_run_id: str = Field(description="run in MLflow")
+
+
+class PredictionSpec(Record):
+    """One pass of a model over splits of a dataset version."""
+
+    kind: Literal["prediction"] = "prediction"
+    task: Task = Field(description="what the model is expected to do")
+    model: Path = Field(description="model folder")
+    model_digest: str = Field(description="its digest")
+    dataset: Path = Field(description="folder of the dataset version")
+    dataset_digest: str = Field(description="its digest")
+    store_url: str = Field(description="object store that holds the images")
+    splits: tuple[SplitName, ...] = Field(("val", "test"), description="splits to predict")
+    out: Path = Field(description="predictions folder to make; absent until it is complete")
+
+
+class PredictionReport(Record):
+    """What a prediction gave."""
+
+    digest: str = Field(description="SHA-256 of the predictions")
+    rows: int = Field(description="detections, or classes considered")
+    images: int = Field(description="images predicted, those without detections included")
+    seconds: float = Field(description="wall clock of the process, imports included")
+
+
+class Job(Record):
+    """What the file handed to a child process holds."""
+
+    parent: int = Field(description="process id of the parent: the child dies with it")
+    work: Annotated[TrainingSpec | PredictionSpec, Field(discriminator="kind")]
+
+
+class Failure(Record):
+    """Why a child process gave up: the sentences of a TrainingError."""
+
+    what: str
+    do: str

@@ -1,0 +1,95 @@
+"""Brings the images of a training to this machine, each as bytes that a loader can decode.
+
+The bytes lie one after the other in a single memory-mapped file, so that an epoch reads a local
+file in pages however many images there are, and object storage is asked for each image once.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_pipeline.errors import CVPipelineError, TrainingError
+from cv_pipeline.storage import Blobs
+from cv_pipeline.training.examples import Examples
+from cv_pipeline.training.progress import Progress
+
+_READERS = 8
+_AHEAD = 64
+
+
+class StagedImages:
+    """Encoded images, by row.
+
+    Args:
+        path: the file that holds them one after the other.
+        offsets: (n + 1,) int64: where each begins; the last is the end.
+    """
+
+    def __init__(self, path: Path, offsets: NDArray[np.int64]) -> None:
+        self._offsets = offsets
+        self._data = np.memmap(path, dtype=np.uint8, mode="r") if offsets[-1] else None
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._offsets) - 1
+
+    def encoded(self, row: int) -> NDArray[np.uint8]:
+        """(bytes,) uint8: one image, JPEG or PNG, 8-bit; a view of the file."""
+        assert self._data is not None
+        return self._data[self._offsets[row] : self._offsets[row + 1]]
+
+
+def stage(examples: Examples, *, blobs: Blobs, path: Path, progress: Progress) -> StagedImages:
+    """Write the images of ``examples`` to ``path``, in their order.
+
+    8-bit RGB and grey JPEG and PNG files are kept as they are; everything else (16-bit, float,
+    multi-band, other containers) is rendered to 8-bit RGB and kept as PNG.
+
+    Raises:
+        TrainingError: an image is not in the store, is damaged or cannot be decoded.
+    """
+    sizes = np.zeros(len(examples), dtype=np.int64)
+    with path.open("wb") as file, ThreadPoolExecutor(_READERS) as pool:
+        for row, data in enumerate(_read_ahead(examples, blobs, pool)):
+            sizes[row] = file.write(data)
+            if progress.due():
+                progress.tell(f"staged {row + 1} of {len(examples)} images")
+    return StagedImages(path, np.concatenate([[0], np.cumsum(sizes)]))
+
+
+def _read_ahead(examples: Examples, blobs: Blobs, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+    def load(row: int) -> bytes:
+        return _load(examples, row, blobs)
+
+    rows = range(len(examples))
+    for start in rows[::_AHEAD]:
+        yield from pool.map(load, rows[start : start + _AHEAD])
+
+
+def _load(examples: Examples, row: int, blobs: Blobs) -> bytes:
+    image_id = examples.image_ids[row].as_py()
+    try:
+        data = blobs.read(image_id)
+        if examples.encoded[row]:
+            return data
+        return _render(data, max_pixels=int(examples.sizes[row].prod()))
+    except CVPipelineError as error:
+        raise TrainingError(
+            f"Image {image_id} of the dataset version cannot be used: {error.what}", do=error.do
+        ) from error
+
+
+def _render(data: bytes, *, max_pixels: int) -> bytes:
+    from PIL import Image
+
+    from cv_pipeline.imaging import decode, to_rgb8
+
+    out = io.BytesIO()
+    Image.fromarray(to_rgb8(decode(data, max_pixels=max_pixels))).save(out, "PNG", compress_level=1)
+    return out.getvalue()

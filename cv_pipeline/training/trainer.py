@@ -1,0 +1,229 @@
+"""Trains one model, from a dataset version to a complete model folder and an MLflow run.
+
+The same specification gives the same weights on one machine and thread count. Nothing is at the
+output folder before it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import nn
+
+from cv_pipeline.errors import TrainingError
+from cv_pipeline.evaluation.metrics import classification_metrics, detection_metrics
+from cv_pipeline.project import SplitName
+from cv_pipeline.storage import Blobs, open_store
+from cv_pipeline.training.augmentation import AUGMENTATIONS
+from cv_pipeline.training.device import prepare
+from cv_pipeline.training.examples import Examples, read_examples
+from cv_pipeline.training.fitting import Epochs, fit
+from cv_pipeline.training.framing import whole_frames
+from cv_pipeline.training.hardware import hardware, peak_memory_bytes, threads
+from cv_pipeline.training.loaders import Loader, open_loader
+from cv_pipeline.training.model_folder import (
+    AUGMENTATIONS_FILE,
+    CARD_FILE,
+    EPOCHS,
+    EPOCHS_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    Normalisation,
+)
+from cv_pipeline.training.models import build_model
+from cv_pipeline.training.prediction import predict_rows
+from cv_pipeline.training.preprocessing import evenly_spaced, fit_normalisation
+from cv_pipeline.training.progress import Progress
+from cv_pipeline.training.scratch import scratch
+from cv_pipeline.training.spec import EpochResult, TrainingReport, TrainingSpec, Value
+from cv_pipeline.training.staging import StagedImages, stage
+from cv_pipeline.training.tasks import task_logic
+from cv_pipeline.training.tracking import Tracker
+from cv_pipeline.training.weights import save_weights
+
+MAX_VALIDATION_IMAGES = 200
+"""Images of the validation after each epoch at most, evenly spaced: it only watches."""
+
+
+def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
+    """Train a model and write its folder.
+
+    Raises:
+        TrainingError: the dataset version, the configuration or MLflow does not allow it.
+    """
+    start = time.perf_counter()
+    device = prepare(seed=spec.seed)
+    model = build_model(
+        spec.training.model,
+        task=spec.task,
+        labels=spec.labels,
+        input_size=spec.training.input_size,
+    )
+    examples, held_out = _examples(spec, "train"), _examples(spec, "val")
+    if not len(examples):
+        raise TrainingError(
+            f"The dataset version {spec.dataset_digest[:12]} has no labelled image to train on.",
+            do="Change dataset.query or dataset.split in project.yaml.",
+        )
+    held_out = held_out.take(evenly_spaced(len(held_out), MAX_VALIDATION_IMAGES))
+    progress.tell(
+        f"training {spec.training.model} on {device.type}, {threads()} threads:"
+        f" {len(examples)} images, validating on {len(held_out)}"
+    )
+    machine = hardware(device=device.type)
+    parameters = _parameters(spec, images=len(examples), validation_images=len(held_out))
+    logic = task_logic(spec.task, examples=examples, labels=spec.labels)
+    with (
+        Tracker(spec, parameters={**parameters, **machine}, metric=logic.metric) as tracker,
+        scratch(spec.out) as (work, folder),
+    ):
+        source = _Source(spec, work=work, device=device, progress=progress)
+        images = source.stage(examples, "train")
+        normalisation = fit_normalisation(
+            lambda raw: source.loader(images, raw),
+            whole_frames(examples.sizes, input_size=spec.training.input_size),
+            batch_size=spec.training.batch_size,
+        )
+        with pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as drawn:
+            epochs = fit(
+                model,
+                logic,
+                Epochs(
+                    examples,
+                    source.loader(images, normalisation),
+                    training=spec.training,
+                    seed=spec.seed,
+                    record=drawn.write_table,
+                ),
+                training=spec.training,
+                validate=source.validation(held_out, normalisation) if len(held_out) else None,
+                on_epoch=tracker.epoch,
+                progress=progress,
+            )
+        card = ModelCard(
+            digest=save_weights(model, folder / WEIGHTS_FILE),
+            project=spec.project,
+            task=spec.task,
+            labels=spec.labels,
+            training=spec.training,
+            seed=spec.seed,
+            dataset_digest=spec.dataset_digest,
+            train_images=len(examples),
+            validation_images=len(held_out),
+            normalisation=normalisation,
+            weights=sum(p.numel() for p in model.parameters()),
+            code_version=spec.code_version,
+            hardware=machine,
+        )
+        _write_folder(folder, card, epochs)
+        experiment_id, run_id = tracker.finish(model_digest=card.digest, folder=folder)
+    progress.tell(f"model {card.digest[:12]} of {card.weights:,} weights is complete")
+    return TrainingReport(
+        model_digest=card.digest,
+        metrics=_final_metrics(epochs[-1], logic.metric),
+        epochs=epochs,
+        parameters=parameters,
+        hardware=machine,
+        seconds=time.perf_counter() - start,
+        training_seconds=sum(e.seconds for e in epochs),
+        peak_memory_bytes=peak_memory_bytes(),
+        mlflow_experiment_id=experiment_id,
+        mlflow_run_id=run_id,
+    )
+
+
+class _Source:
+    """Images of the store, staged and loaded as one training needs them."""
+
+    def __init__(
+        self, spec: TrainingSpec, *, work: Path, device: torch.device, progress: Progress
+    ) -> None:
+        self._spec = spec
+        self._work = work
+        self._device = device
+        self._progress = progress
+        self._blobs = Blobs(open_store(spec.store_url))
+
+    def stage(self, examples: Examples, name: str) -> StagedImages:
+        return stage(examples, blobs=self._blobs, path=self._work / name, progress=self._progress)
+
+    def loader(self, images: StagedImages, normalisation: Normalisation) -> Loader:
+        return open_loader(
+            images,
+            training=self._spec.training,
+            normalisation=normalisation,
+            device=self._device,
+        )
+
+    def validation(
+        self, examples: Examples, normalisation: Normalisation
+    ) -> Callable[[nn.Module], float]:
+        """A function that gives a model's AP50 or accuracy on ``examples``."""
+        spec = self._spec
+        loader = self.loader(self.stage(examples, "validation"), normalisation)
+        logic = task_logic(spec.task, examples=examples, labels=spec.labels)
+        frames = whole_frames(examples.sizes, input_size=spec.training.input_size)
+        metrics = detection_metrics if spec.task == "detection" else classification_metrics
+        ids = pa.table({"image_id": examples.image_ids})
+
+        def validate(model: nn.Module) -> float:
+            rows = predict_rows(
+                model,
+                logic,
+                loader,
+                frames,
+                batch_size=spec.training.batch_size,
+                progress=self._progress,
+            )
+            found = metrics(examples.annotations, rows, images=ids, labels=spec.labels)
+            return found.overall.get(logic.metric, 0.0)
+
+        return validate
+
+
+def _examples(spec: TrainingSpec, split: SplitName) -> Examples:
+    examples = read_examples(spec.dataset, splits=[split], task=spec.task, labels=spec.labels)
+    return examples.labelled()
+
+
+def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> dict[str, Value]:
+    """Every parameter of the training, flattened: ``augmentation.flip`` and so on."""
+    chosen = spec.training.model_dump(mode="json", exclude={"seed"})
+    return {
+        "task": spec.task,
+        "labels": ", ".join(spec.labels),
+        "seed": spec.seed,
+        "train_images": images,
+        "validation_images": validation_images,
+        **_flattened(chosen, ""),
+    }
+
+
+def _flattened(values: dict[str, object], prefix: str) -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat |= _flattened(value, f"{name}.")
+        else:
+            flat[name] = value if isinstance(value, str | int | float) else json.dumps(value)
+    return flat
+
+
+def _write_folder(folder: Path, card: ModelCard, epochs: Sequence[EpochResult]) -> None:
+    rows = [e.model_dump(include=set(EPOCHS.names)) for e in epochs]
+    pq.write_table(pa.Table.from_pylist(rows, schema=EPOCHS), folder / EPOCHS_FILE)
+    (folder / CARD_FILE).write_text(f"{card.model_dump_json(indent=2)}\n", encoding="utf-8")
+
+
+def _final_metrics(last: EpochResult, metric: str) -> dict[str, float]:
+    metrics = {"train_loss": last.train_loss}
+    if last.validation is not None:
+        metrics[f"val_{metric}"] = last.validation
+    return metrics

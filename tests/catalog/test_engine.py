@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+
+import psutil
+import pytest
+
+from cv_pipeline.catalog import engine
+from cv_pipeline.catalog.engine import map_batches
+
+
+def squares(numbers: Sequence[int]) -> list[int]:
+    return [n * n for n in numbers]
+
+
+def where(numbers: Sequence[int]) -> list[int]:
+    return [os.getpid() for _ in numbers]
+
+
+def slow_where(numbers: Sequence[int]) -> list[int]:
+    time.sleep(0.05)
+    return [os.getpid() for _ in numbers]
+
+
+def heavy_imports(numbers: Sequence[int]) -> list[list[str]]:
+    import sys
+
+    heavy = {"torch", "lance", "mlflow", "great_expectations", "sklearn", "boto3", "dagster"}
+    return [sorted(heavy & sys.modules.keys()) for _ in numbers]
+
+
+def fails_at_three(numbers: Sequence[int]) -> list[int]:
+    if 3 in numbers:
+        raise ValueError("three is not wanted")
+    return list(numbers)
+
+
+def dies_of_seven(numbers: Sequence[int]) -> list[int]:
+    if 7 in numbers:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return list(numbers)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers from the first batch on."""
+    monkeypatch.setattr(engine, "PATIENCE", 0.0)
+    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def batches(count: int, size: int = 2) -> list[list[int]]:
+    return [list(range(n * size, (n + 1) * size)) for n in range(count)]
+
+
+def test_small_jobs_stay_in_this_process() -> None:
+    assert {pid for _, pids in map_batches(where, batches(4)) for pid in pids} == {os.getpid()}
+
+
+@pytest.mark.usefixtures("at_once")
+class TestWorkers:
+    def test_results_come_in_order(self) -> None:
+        given = batches(20)
+        assert list(map_batches(squares, given)) == [(b, squares(b)) for b in given]
+
+    def test_the_work_is_done_elsewhere_by_several_and_they_end(self) -> None:
+        pids = {pid for _, found in map_batches(slow_where, batches(12)) for pid in found}
+        assert os.getpid() not in pids
+        assert len(pids) == 2
+        assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
+
+    def test_workers_import_nothing_heavy(self) -> None:
+        assert list(map_batches(heavy_imports, [[1]])) == [([1], [[]])]
+
+    def test_only_a_few_batches_are_taken_ahead(self) -> None:
+        taken = 0
+
+        def counted() -> Iterator[list[int]]:
+            nonlocal taken
+            for batch in batches(50):
+                taken += 1
+                yield batch
+
+        results = map_batches(squares, counted())
+        for done, _ in enumerate(results):
+            assert taken <= done + 6
+
+    def test_an_error_says_where(self) -> None:
+        with pytest.raises(RuntimeError, match=r"(?s)fails_at_three.*three is not wanted"):
+            list(map_batches(fails_at_three, batches(5)))
+
+    def test_an_item_that_kills_its_worker_is_found(self) -> None:
+        found = {
+            n: r
+            for b, rs in map_batches(dies_of_seven, batches(8))
+            for n, r in zip(b, rs, strict=True)
+        }
+        assert found == {n: (None if n == 7 else n) for n in range(16)}
+
+    def test_leaving_early_ends_the_workers(self) -> None:
+        results = map_batches(where, batches(30))
+        _, pids = next(results)
+        assert pids
+        results.close()  # type: ignore[attr-defined] # it is a generator
+        assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
+
+
+def test_it_turns_to_workers_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 0.1)
+    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0, 1})
+    pids = [pid for _, found in map_batches(slow_where, batches(8, size=1)) for pid in found]
+    assert pids[0] == os.getpid()
+    assert pids[-1] != os.getpid()
+
+
+def test_one_core_needs_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 0.0)
+    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0})
+    assert [found for _, found in map_batches(where, batches(3))] == [[os.getpid()] * 2] * 3

@@ -1,0 +1,37 @@
+"""Group leakage: a value of a group key that an official split parts is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cv_pipeline.datasets.checks.group_leakage import CROSSING_GROUPS, check_group_leakage
+from tests.datasets.checks.contexts import make_context
+from tests.datasets.world import fruit_world, make_project
+
+BY_LINE = make_project(dataset={"split": {"group_by": ["line"]}})
+
+
+def test_without_group_keys_it_says_so(tmp_path: Path) -> None:
+    found = check_group_leakage(make_context(fruit_world(), tmp_path), 0)
+    assert found.passed
+    assert "No group keys are set" in found.summary
+
+
+def test_groups_that_the_split_keeps_together(tmp_path: Path) -> None:
+    found = check_group_leakage(make_context(fruit_world(), tmp_path, BY_LINE), 0)
+    assert found.passed
+    assert found.summary == "None of 4 values of line crosses splits."
+
+
+def test_an_official_split_that_parts_a_group_fails(tmp_path: Path) -> None:
+    world = fruit_world()
+    for n in range(6):
+        split = "test" if n < 2 else "train"
+        world.image(f"more {n}", ["lemon"], split=split, metadata={"line": "9"})
+    found = check_group_leakage(make_context(world, tmp_path, BY_LINE), 0)
+    assert not found.passed
+    assert found.summary == "1 value of line of 5 cross splits."
+    assert found.rows.schema == CROSSING_GROUPS
+    assert found.rows.to_pylist() == [
+        {"key": "line", "value": "9", "splits": "test 2, train 4", "images": 6}
+    ]

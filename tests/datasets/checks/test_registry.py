@@ -1,0 +1,75 @@
+"""The registry: every check by name, and how a project's settings apply."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cv_pipeline.datasets.checks import CHECKS, CheckContext, run_check
+from cv_pipeline.errors import ProjectError
+from tests.datasets.checks.contexts import make_context
+from tests.datasets.world import fruit_world, make_project
+
+WARN = {"contradictions", "giveaway"}
+
+
+def context_of(tmp_path: Path, **checks: Any) -> CheckContext:
+    world = fruit_world()
+    world.image("copy", ["lemon"], shows="image 1")  # which shows an apple
+    return make_context(world, tmp_path, make_project(checks=checks))
+
+
+def test_the_checks_that_every_project_has() -> None:
+    assert list(CHECKS) == [
+        "integrity",
+        "images_schema",
+        "annotations_schema",
+        "leakage",
+        "group_leakage",
+        "class_coverage",
+        "contradictions",
+        "giveaway",
+    ]
+    assert {name for name, check in CHECKS.items() if check.severity == "warn"} == WARN
+    assert all(check.description.endswith(".") for check in CHECKS.values())
+
+
+@pytest.mark.parametrize(
+    ("setting", "passed", "severity"),
+    [
+        (None, False, "warn"),  # the check's own
+        ({"severity": "error"}, False, "error"),
+        ({"threshold": 0.01}, False, "warn"),  # a threshold alone leaves the severity
+        ({"threshold": 0.5}, True, "warn"),
+        ({"severity": "error", "threshold": 0.5}, True, "error"),
+    ],
+)
+def test_a_project_sets_severity_and_threshold(
+    setting: dict[str, Any] | None, passed: bool, severity: str, tmp_path: Path
+) -> None:
+    context = context_of(tmp_path, **({"contradictions": setting} if setting else {}))
+    verdict, finding = run_check("contradictions", context)
+    assert (verdict.passed, verdict.severity) == (passed, severity)
+    assert verdict.blocks is (severity == "error" and not passed)
+    assert verdict.summary == finding.summary
+
+
+def test_a_check_that_does_not_exist(tmp_path: Path) -> None:
+    context = context_of(tmp_path, contradiction={"severity": "warn"})
+    with pytest.raises(ProjectError, match="sets the check 'contradiction'.*'contradictions'"):
+        run_check("integrity", context)
+
+
+def test_importing_the_checks_is_light() -> None:
+    import subprocess
+
+    code = (
+        "import sys, cv_pipeline.datasets.checks, cv_pipeline.datasets.version;"
+        "print([m for m in ('great_expectations', 'sklearn', 'scipy', 'torch', 'pandas', 'lance')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
