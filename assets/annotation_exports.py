@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.step import Step, metadata_table, table_versions
+from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects
@@ -14,6 +14,7 @@ CODE_VERSION = "1"
 
 
 @dg.asset(deps=["raw_images"], code_version=CODE_VERSION, kinds={"lance"})
+@reporting
 def annotation_exports(
     context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.MaterializeResult[Any]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from cv_pipeline.datasets.candidate import build_candidate
 
-from assets.step import Step, metadata_table, table_versions
+from assets.step import Step, metadata_table, reporting, table_versions
+from cv_pipeline.datasets.candidate import build_candidate
 from cv_pipeline.datasets.checks import CHECKS, load_context, run_check
 from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
@@ -15,6 +15,7 @@ CODE_VERSION = "1"
 
 
 @dg.asset(deps=["image_features", "annotation_exports"], code_version=CODE_VERSION)
+@reporting
 def dataset_candidate(
     context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.MaterializeResult[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step, table_versions
+from assets.step import Step, reporting, table_versions
 from cv_pipeline.datasets.checks import CHECKS
 from cv_pipeline.datasets.version import make_version
 from cv_pipeline.provenance import require_passing, verdicts_on
@@ -20,6 +20,7 @@ class DatasetVersionConfig(dg.Config):
 
 
 @dg.asset(deps=["dataset_candidate"], code_version=CODE_VERSION, kinds={"parquet"})
+@reporting
 def dataset_version(
     context: dg.AssetExecutionContext,
     config: DatasetVersionConfig,

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.step import Step, metadata_table
+from assets.step import Step, metadata_table, reporting
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.evaluation import Evaluation, evaluate, worst_slices
 from resources import ObjectStoreResource, Projects
@@ -23,6 +23,7 @@ class EvalSlicesConfig(dg.Config):
 
 
 @dg.asset(deps=["predictions", "dataset_version"], code_version=CODE_VERSION, kinds={"parquet"})
+@reporting
 def eval_slices(
     context: dg.AssetExecutionContext,
     config: EvalSlicesConfig,

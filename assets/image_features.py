@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow.compute as pc
-from cv_pipeline.catalog.features import compute_features
 
-from assets.step import Step, table_versions
+from assets.step import Step, reporting, table_versions
+from cv_pipeline.catalog.features import compute_features
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
@@ -14,6 +14,7 @@ MEASURES = ("brightness", "contrast", "sharpness", "saturation")
 
 
 @dg.asset(deps=["raw_images"], code_version=CODE_VERSION, kinds={"lance"})
+@reporting
 def image_features(
     context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.MaterializeResult[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step
+from assets.step import Step, reporting
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import PredictionSpec, execution_environment, run_prediction
 from resources import ObjectStoreResource, Projects
@@ -26,6 +26,7 @@ class PredictionsConfig(dg.Config):
     kinds={"pytorch", "parquet"},
     pool="training",
 )
+@reporting
 def predictions(
     context: dg.AssetExecutionContext,
     config: PredictionsConfig,

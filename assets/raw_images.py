@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step, metadata_table
+from assets.step import Step, metadata_table, reporting
 from cv_pipeline.catalog.ingest import ingest
 from cv_pipeline.project import resolved_source
 from resources import ObjectStoreResource, Projects
@@ -15,6 +15,7 @@ TABLES = ("batches", "files", "image_metadata", "image_tags", "images")
 
 
 @dg.asset(code_version=CODE_VERSION, kinds={"lance"})
+@reporting
 def raw_images(
     context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.MaterializeResult[Any]:

@@ -3,18 +3,19 @@
 import base64
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 import pyarrow as pa
-from cv_pipeline.imaging.read import decode
-from cv_pipeline.imaging.render import contact_sheet, to_rgb8
 
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.imaging.read import decode
+from cv_pipeline.imaging.render import contact_sheet, to_rgb8
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import Inputs, Materialization
 from cv_pipeline.provenance.abandoned_runs import sign_run
@@ -23,9 +24,25 @@ from cv_pipeline.storage import Blobs, ObjectStore
 from cv_pipeline.storage.folders import fetch, publish
 from resources import ObjectStoreResource, Projects
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
 LOG_SECONDS = 3.0
 TABLE_ROWS = 50
 PICTURES = 8
+
+
+def reporting(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turn this project's errors into Dagster failures that show the sentence, not our stack."""
+
+    @wraps(function)
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except CVPipelineError as error:
+            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from None
+
+    return wrapper
 
 
 class Step:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step
+from assets.step import Step, reporting
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import TrainingSpec, execution_environment, run_training
 from resources import ObjectStoreResource, Projects, Tracking
@@ -26,6 +26,7 @@ class TrainedModelConfig(dg.Config):
 
 
 @dg.asset(deps=["dataset_version"], code_version=CODE_VERSION, kinds={"pytorch"}, pool="training")
+@reporting
 def trained_model(
     context: dg.AssetExecutionContext,
     config: TrainedModelConfig,

@@ -249,6 +249,12 @@ class Project(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _boxes_cannot_be_voted_on(self) -> Project:
+        if self.task == "detection" and self.annotations.aggregation == "majority":
+            raise ValueError("annotations.aggregation 'majority' needs task classification")
+        return self
+
 
 def load_project(path: Path) -> Project:
     """Load and validate one ``project.yaml``.

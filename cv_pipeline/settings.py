@@ -7,6 +7,7 @@ The names are public and fixed: ``CV_HOME``, ``DAGSTER_HOME``, ``CV_STORE``, ``C
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from cv_pipeline.errors import SettingsError
@@ -82,14 +83,15 @@ def expand(value: str) -> str:
     Raises:
         SettingsError: a name is not set in the environment.
     """
-    os.environ.setdefault("CV_HOME", str(cv_home()))
-    out = os.path.expandvars(value)
-    if "${" in out:
-        name = out.split("${", 1)[1].split("}", 1)[0]
-        hint = (
-            "Set it to the folder that holds the sample archives (bccd.tar.gz, cifar10n.tar.gz)."
-            if name == "CV_REAL_DATA"
-            else "Set it in the environment."
-        )
-        raise SettingsError(f"{value!r} needs {name}, which is not set.", do=hint)
-    return out
+    names = re.findall(r"\$\{(\w+)\}", value)
+    for name in names:
+        known = str(cv_home()) if name == "CV_HOME" else os.environ.get(name)
+        if not known:
+            hint = (
+                "Set it to the folder of the sample archives, bccd.tar.gz and cifar10n.tar.gz."
+                if name == "CV_REAL_DATA"
+                else "Set it in the environment."
+            )
+            raise SettingsError(f"{value!r} needs {name}, which is not set.", do=hint)
+        value = value.replace(f"${{{name}}}", known)
+    return value

@@ -52,7 +52,11 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
             rows.append(f"| `{key}` | section | | {field.description} |")
             rows += _rows(nested, f"{key}.")
             continue
-        default = "required" if field.is_required() else _default(field.get_default())
+        default = (
+            "required"
+            if field.is_required()
+            else _default(field.get_default(call_default_factory=True))
+        )
         rows.append(f"| `{key}` | {_type(nested)} | {default} | {field.description} |")
     return rows
 
@@ -62,8 +66,6 @@ def _default(value: object) -> str:
         return "null"
     if value in ((), {}):
         return "empty"
-    if isinstance(value, dict):
-        return f"`{ {k: v for k, v in value.items()} }`"
     return f"`{value}`"
 
 
@@ -90,7 +92,8 @@ def cli_page() -> str:
         "# The command line",
         MADE,
         "",
-        "Every command takes `--json`. An error is one sentence and what to do next; exit status 1.",
+        "Every command takes `--json`. An error is one sentence and what to do next, with exit",
+        "status 1.",
     ]
     group = typer.main.get_command(app)
     for name, command in sorted(group.commands.items()):  # type: ignore[attr-defined]

@@ -61,6 +61,12 @@ def test_a_minimal_project_has_the_documented_defaults(write):
         ("[apple, pear]", "[apple, apple]", r"line 9: ontology: labels are listed twice: apple"),
         # a metric of another task
         ("task: detection", "task: detection\nevaluation: {metric: accuracy}", r"not a detection"),
+        # a majority of boxes
+        (
+            "  source: labels.json",
+            "  source: labels.json\n  aggregation: majority",
+            "'majority' needs task classification",
+        ),
         # a name that is not the folder's
         ("name: demo", "name: other", r"line 1: name 'other' differs from its folder 'demo'"),
         # a name that cannot be an asset key

@@ -27,9 +27,9 @@ class App(typer.Typer):
         except CVPipelineError as error:
             if "--json" in sys.argv:
                 print_json({"error": error.what, "do": error.do})
-            errors.print(f"error: {error.what}", style="bold red", markup=False)
+            errors.print(f"error: {error.what}", style="bold red", markup=False, soft_wrap=True)
             if error.do:
-                errors.print(f"  → {error.do}", markup=False)
+                errors.print(f"  → {error.do}", markup=False, soft_wrap=True)
             raise SystemExit(1) from None
 
 

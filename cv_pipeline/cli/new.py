@@ -19,7 +19,7 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Recognise images and annotations, discover the ontology, and write a project.yaml."""
-    from cv_pipeline.annotations.discover import discover, project_yaml
+    from cv_pipeline.annotations.discover import discover, project_yaml, split_files
     from cv_pipeline.project import load_project
     from cv_pipeline.storage import open_source
 
@@ -28,8 +28,18 @@ def new(
         raise ProjectError(f"{path} exists already.", do="Choose another name, or edit it.")
     images, annotations = _absolute(images), _absolute(annotations)
     found = discover(images=open_source(images), annotations=open_source(annotations))
-    text = project_yaml(found, name=name, images_url=images, annotations_url=annotations)
+    splits = path.parent / "splits"
+    text = project_yaml(
+        found,
+        name=name,
+        images_url=images,
+        annotations_url=annotations,
+        splits_folder=str(splits),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
+    for file, lines in split_files(found).items():
+        splits.mkdir(exist_ok=True)
+        (splits / file).write_text(lines, encoding="utf-8")
     draft = path.with_suffix(".yaml.new")
     draft.write_text(text, encoding="utf-8")
     try:

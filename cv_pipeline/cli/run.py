@@ -10,7 +10,7 @@ import typer
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.project import find_project
+from cv_pipeline.project import find_project, resolved_source
 from cv_pipeline.settings import dagster_home, projects_dir
 
 
@@ -26,7 +26,7 @@ def run(
 ) -> None:
     """Materialize a project's assets, with progress; exit status 1 when a step or gate fails."""
     dagster_home()
-    find_project(project, projects_dir())
+    resolved_source(find_project(project, projects_dir()))
     selection = _qualified(project, select) if select else f'key:"{project}/*"'
     command = [sys.executable, "-m", "dagster", "asset", "materialize"]
     command += ["-m", "cv_pipeline.definitions", "--select", selection]
