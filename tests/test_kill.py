@@ -45,11 +45,10 @@ def kill_when(world: TinyWorld, select: str, ready: Callable[[], bool]) -> None:
     process.wait()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    world = make_tiny_world(tmp_path_factory.mktemp("undisturbed"))
-    world.materialize('+key:"tiny/trained_model"')
-    return {a: newest(world, a) for a in ("raw_images", "dataset_version", "trained_model")}
+@pytest.fixture
+def undisturbed(materialized_world: TinyWorld) -> dict[str, str]:
+    assets = ("raw_images", "dataset_version", "trained_model")
+    return {a: newest(materialized_world, a) for a in assets}
 
 
 def test_killed_in_the_middle_of_ingest(tmp_path, undisturbed):

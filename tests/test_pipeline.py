@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cv_pipeline.provenance import EventLog
-from tests.tiny_world import TinyWorld, make_tiny_world
+from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world
 
 ASSETS = (
     "raw_images",
@@ -40,10 +40,8 @@ def digests(world: TinyWorld) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
-    made = make_tiny_world(tmp_path_factory.mktemp("tiny"))
-    made.materialize()
-    return made
+def world(materialized_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
+    return copy_tiny_world(materialized_world, tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ Everything about it is deterministic: two worlds of one seed have the same bytes
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,20 +21,21 @@ ROOT = Path(__file__).resolve().parents[1]
 COLOURS = {"red": (200, 40, 40), "blue": (40, 60, 200)}
 WIDTH, HEIGHT = 64, 48
 
+# paths relative to CV_HOME, so that a copy of the folder is a world of its own
 PROJECT = """\
 name: tiny
 task: detection
 charter:
   problem: find coloured squares, in a test
 source:
-  images: {images}
-  metadata: {metadata}
+  images: ${CV_HOME}/../source
+  metadata: ${CV_HOME}/../metadata.csv
 annotations:
-  source: {annotations}
+  source: ${CV_HOME}/../labels.csv
 ontology:
   labels: [red, blue]
 dataset:
-  split: {{ratios: {{train: 0.6, val: 0.2, test: 0.2}}}}
+  split: {ratios: {train: 0.6, val: 0.2, test: 0.2}}
 training:
   model: fcos_resnet18
   input_size: [48, 64]
@@ -42,7 +44,7 @@ training:
 evaluation:
   slices: [camera]
   min_slice: 2
-retraining: {{cooldown_minutes: 0, daily_limit: 5}}
+retraining: {cooldown_minutes: 0, daily_limit: 5}
 """
 
 
@@ -116,6 +118,12 @@ class TinyWorld:
         return done.stdout + done.stderr
 
 
+def copy_tiny_world(world: TinyWorld, folder: Path) -> TinyWorld:
+    """A copy of a world with all its state, to be disturbed."""
+    shutil.copytree(world.folder, folder, dirs_exist_ok=True)
+    return TinyWorld(folder)
+
+
 def make_tiny_world(folder: Path, *, images: int = 40, seed: int = 0) -> TinyWorld:
     """Write a tiny world into a folder and initialise its state."""
     world = TinyWorld(folder)
@@ -130,9 +138,7 @@ def make_tiny_world(folder: Path, *, images: int = 40, seed: int = 0) -> TinyWor
     world.annotations.write_text("\n".join(labels) + "\n")
     world.metadata.write_text("\n".join(metadata) + "\n")
     world.project_file.parent.mkdir(parents=True)
-    world.project_file.write_text(
-        PROJECT.format(images=world.images, metadata=world.metadata, annotations=world.annotations)
-    )
+    world.project_file.write_text(PROJECT)
     world.run("cvp", "init")
     return world
 

@@ -15,10 +15,12 @@ from cv_pipeline.catalog.declarations import (
     read_declarations,
     split_conflicts,
 )
+from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.errors import SourceError
 from tests.catalog.lake_world import make_project
 
 PATHS = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+FILES = KnownFiles(listed=pa.array(PATHS), vanished=pa.array([], pa.string()))
 IMAGES = pa.table({"path": PATHS, "image_id": ["1", "2", "3", "1", "4"]})  # d is a copy of a
 
 
@@ -33,7 +35,7 @@ def declared(folder: Path, *, gold: str = "", sidecar: str = "", **splits: str) 
     for split, text in splits.items():
         (folder / f"{split}.txt").write_text(text)
         named.setdefault("splits", {})[split] = str(folder / f"{split}.txt")
-    return read_declarations(make_project("images", **named), paths=pa.array(PATHS))
+    return read_declarations(make_project("images", **named), known=FILES)
 
 
 def splits_of(declarations: Declarations) -> dict[str, str]:
@@ -85,13 +87,13 @@ class TestSplits:
     def test_a_list_that_is_missing_is_named(self, tmp_path: Path) -> None:
         project = make_project("images", splits={"test": str(tmp_path / "tset.txt")})
         with pytest.raises(SourceError, match=r"tset\.txt"):
-            read_declarations(project, paths=pa.array(PATHS))
+            read_declarations(project, known=FILES)
 
     def test_a_list_that_is_no_text_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "test.txt").write_bytes(b"\xff\xfe\x00")
         project = make_project("images", splits={"test": str(tmp_path / "test.txt")})
         with pytest.raises(SourceError, match=r"test\.txt is not UTF-8"):
-            read_declarations(project, paths=pa.array(PATHS))
+            read_declarations(project, known=FILES)
 
 
 SIDECAR = """\

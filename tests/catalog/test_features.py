@@ -101,6 +101,10 @@ def test_an_unreadable_image_is_refused_until_it_is_back(
     refused = Catalog(store, "fruit").table("quarantine").read(filter="stage = 'image_features'")
     assert sorted(refused["file"].to_pylist()) == sorted(i["path"] for i in images[:2])
     assert set(refused["reason"].to_pylist()) == {"unreadable_image"}
+    assert run(store, images_version=0).quarantined == 0  # which says nothing of these images
+    assert Catalog(store, "fruit").table("quarantine").read(filter="stage = 'image_features'") == (
+        refused
+    )
     for key, data in zip(keys, saved, strict=True):
         store.write(key, data)
     report = run(store)

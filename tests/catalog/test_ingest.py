@@ -18,6 +18,7 @@ import pytest
 from cv_pipeline.catalog import ingest as ingest_module
 from cv_pipeline.catalog import ingest_plan
 from cv_pipeline.catalog.ingest import ingest, pending_files
+from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import Catalog, CatalogTable
 from cv_pipeline.errors import SourceError
 from cv_pipeline.project import Project
@@ -179,6 +180,42 @@ class TestNextIngest:
         assert (report.digest, report.files) == (first.digest, first.files)
         assert report.quarantined == 3
 
+    def test_a_gold_image_that_vanishes_is_held_out_still(
+        self, source: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        (tmp_path / "gold.csv").write_text("image,label\n03.jpg,a\n")
+        project = make_project(source, gold=str(tmp_path / "gold.csv"))
+        run_ingest(store, project)
+        (source / "good" / "03.jpg").unlink()
+        run_ingest(store, project)
+        images = rows_by(Catalog(store, "fruit"), "images", "path")
+        assert images["good/03.jpg"]["split"] == "test"
+
+    def test_a_changed_sidecar_changes_the_lake_and_the_digest(
+        self, source: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        sidecar = tmp_path / "metadata.csv"
+        sidecar.write_text(METADATA)
+        project = make_project(source, metadata=str(sidecar))
+        first = run_ingest(store, project)
+        images = rows_by(Catalog(store, "fruit"), "images", "path")
+        assert images["copies/y.jpg"]["split"] == "test"
+        assert images["copies/y.jpg"]["captured_at"] == dt.datetime(2025, 11, 3, tzinfo=dt.UTC)
+        sidecar.write_text(
+            METADATA.replace("yard,1", "belt,1").replace("test", "val") + "zzz,,,,,\n"
+        )
+        second = run_ingest(store, project)
+        assert second.digest != first.digest
+        assert second.reasons["unknown_image"] == 1
+        catalog = Catalog(store, "fruit")
+        assert rows_by(catalog, "images", "path")["copies/y.jpg"]["split"] == "val"
+        scenes = current_metadata(catalog).filter(pc.field("key") == "scene")
+        assert sorted(scenes["value"].to_pylist()) == ["belt", "belt", "yard"]
+        sidecar.write_text(METADATA)
+        third = run_ingest(store, project)
+        assert third.digest == first.digest
+        assert "unknown_image" not in third.reasons
+
     def test_a_limit_that_was_raised_lets_a_file_in(self, source: Path, store: ObjectStore) -> None:
         tight = make_project(source, max_pixels=24 * 32 - 1)
         assert run_ingest(store, tight).reasons["too_many_pixels"] == 10
@@ -254,12 +291,14 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_a_crash_between_any_two_writes_changes_nothing(
+def test_crashes_after_each_write_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = project_with_metadata(tmp_path)
     whole = open_store(str(tmp_path / "whole"))
     expected = run_ingest(whole, project)
+    store = open_store(str(tmp_path / "store"))
+    catalog = Catalog(store, "fruit")
     commit, left = CatalogTable._commit, 0
 
     def counted(table: Any, write: Any) -> Any:
@@ -270,18 +309,21 @@ def test_a_crash_between_any_two_writes_changes_nothing(
         return commit(table, write)
 
     monkeypatch.setattr(CatalogTable, "_commit", counted)
-    for writes in range(100):
-        store, left = open_store(str(tmp_path / f"after-{writes}")), writes
+    states, allowed = [content(catalog)], 1
+    while len(states) < 50:
+        left = allowed
         try:
-            run_ingest(store, project)
-        except Killed:
-            left = 1000
             report = run_ingest(store, project)
-            assert report.digest == expected.digest
-            assert content(Catalog(store, "fruit")) == content(Catalog(whole, "fruit"))
+        except Killed:
+            # one write more each time that the first ones found all there already
+            state = content(catalog)
+            allowed = 1 if state != states[-1] else allowed + 1
+            states.append(state)
         else:
             break
-    assert writes > 10
+    assert len({tuple(state.items()) for state in states}) > 9
+    assert report.digest == expected.digest
+    assert content(catalog) == content(Catalog(whole, "fruit"))
 
 
 def project_with_metadata(folder: Path) -> Project:
@@ -295,6 +337,7 @@ import os, signal, sys
 from pathlib import Path
 import psutil
 from cv_pipeline.catalog import engine, ingest, ingest_plan, ingest_read
+from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import CatalogTable
 from cv_pipeline.storage import open_store
 from tests.catalog.lake_world import make_project, run_ingest
@@ -343,6 +386,47 @@ def test_killed_again_and_again_by_the_system(tmp_path: Path) -> None:
     while any(is_running(pid) for pid in workers):
         assert time.monotonic() < deadline, "workers outlived their parent"
         time.sleep(0.05)
+
+
+INGEST = """
+import sys
+from cv_pipeline.storage import open_store
+from tests.catalog.lake_world import make_project, run_ingest
+
+folder = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.readline()
+project = make_project(f"{folder}/small", metadata=f"{folder}/metadata.csv")
+run_ingest(open_store(f"{folder}/store"), project)
+"""
+
+
+def test_two_ingests_at_once(tmp_path: Path) -> None:
+    project = project_with_metadata(tmp_path)
+    pair = [
+        subprocess.Popen(
+            [sys.executable, "-c", INGEST, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for child in pair:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in pair:
+        child.communicate("go\n", timeout=120)
+        assert child.returncode == 0
+    report = run_ingest(open_store(str(tmp_path / "store")), project)
+    expected = run_ingest(open_store(str(tmp_path / "whole")), project)
+    assert report.digest == expected.digest
+    found, wanted = (
+        content(Catalog(open_store(str(tmp_path / s)), "fruit")) for s in ("store", "whole")
+    )
+    for log in ("image_metadata", "image_tags"):  # both may have written an event; its state is one
+        del found[log], wanted[log]
+    assert found == wanted
 
 
 def is_running(pid: int) -> bool:

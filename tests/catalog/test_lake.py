@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cv_pipeline.catalog import sql
 from cv_pipeline.catalog.date_range import parse_date_range
 from cv_pipeline.catalog.lake import current_metadata, current_tags, select_images
 from cv_pipeline.catalog.schemas import ANNOTATIONS, IMAGE_METADATA, IMAGE_TAGS, IMAGES
@@ -157,6 +158,22 @@ def test_sql_reaches_nothing_but_its_relations(statement: str) -> None:
     assert secret_table.num_rows == 1
     with pytest.raises(duckdb.Error, match=r"(?i)disabled|locked|does not exist|cannot change"):
         run_sql(statement, relations={})
+
+
+def test_statements_see_nothing_of_each_other() -> None:
+    import duckdb
+
+    table = pa.table({"x": [1]})
+    assert run_sql("SELECT x FROM t", relations={"t": table}).num_rows == 1
+    with pytest.raises(duckdb.Error, match="does not exist"):
+        run_sql("SELECT x FROM t", relations={})
+
+
+def test_times_are_utc_whatever_the_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    sql._database.cache_clear()
+    text = "SELECT CAST(CAST('2025-11-03T08:00' AS TIMESTAMPTZ) AS VARCHAR) AS t"
+    assert run_sql(text, relations={})["t"].to_pylist() == ["2025-11-03 08:00:00+00"]
 
 
 IDS = st.sampled_from("abcdef")

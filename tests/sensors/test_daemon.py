@@ -11,15 +11,14 @@ from pathlib import Path
 import dagster as dg
 
 from cv_pipeline.provenance import EventLog
-from tests.tiny_world import ROOT, make_tiny_world
+from tests.tiny_world import ROOT
 
 WAIT_SECONDS = 200.0
 DAEMON = (str(Path(sys.executable).with_name("dagster-daemon")),)
 
 
-def test_a_bad_evaluation_leads_to_a_retrained_model(tmp_path):
-    world = make_tiny_world(tmp_path)
-    world.materialize()
+def test_a_bad_evaluation_leads_to_a_retrained_model(own_world, tmp_path):
+    world = own_world
     with dg.DagsterInstance.from_config(str(world.home / "dagster")) as instance:
         log = EventLog(instance)
         good = log.latest("tiny/eval_slices")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from cv_pipeline.project import Training
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training import TrainingSpec
 
+ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 48, 64
 LABELS = ("blue", "red")
 COLOURS = {"blue": (30, 60, 220), "red": (220, 50, 30)}
@@ -72,19 +75,20 @@ class World:
         )
 
 
-def encode(image: np.ndarray, format: str = "PNG", **options: object) -> bytes:
+def encode(image: np.ndarray | Image.Image, container: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(image).save(out, format, **options)
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    picture.save(out, container, **options)
     return out.getvalue()
 
 
-def square(seed: int, split: str, *, format: str = "PNG") -> Sample:
+def square(seed: int, split: str, *, container: str = "PNG") -> Sample:
     rng = np.random.default_rng(seed)
     image = rng.integers(20, 50, size=(HEIGHT, WIDTH, 3), dtype=np.uint8)
     label = LABELS[seed % 2]
     x, y = int(rng.integers(0, WIDTH - 20)), int(rng.integers(0, HEIGHT - 20))
     image[y : y + 20, x : x + 20] = COLOURS[label]
-    return Sample(encode(image, format), split, label, (x, y, x + 20, y + 20), format=format)
+    return Sample(encode(image, container), split, label, (x, y, x + 20, y + 20), format=container)
 
 
 def write_version(folder: Path, samples: Sequence[Sample], *, task: str, blobs: Blobs) -> list[str]:
@@ -146,3 +150,21 @@ def make_world(tmp_path: Path) -> Callable[..., World]:
         return World(folder, str(tmp_path / "store"), task, blobs, chosen, ids)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory) -> Path:
+    """An empty MLflow database, which two processes have initialised at once."""
+    path = tmp_path_factory.mktemp("mlflow") / "made" / "mlflow.db"
+    code = (
+        "import sys; from cv_pipeline.training import initialise_tracking\n"
+        "initialise_tracking(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{path}"]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for process in both:
+        _, errors = process.communicate(timeout=200)
+        assert (process.returncode, errors) == (0, "")
+    return path

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import os
 
 import numpy as np
@@ -16,6 +15,7 @@ from cv_pipeline.training.loaders import open_loader
 from cv_pipeline.training.model_folder import Normalisation
 from cv_pipeline.training.preprocessing import evenly_spaced, fit_normalisation
 from cv_pipeline.training.staging import StagedImages
+from tests.training.conftest import encode
 
 CPU = torch.device("cpu")
 RAW = Normalisation(mean=(0, 0, 0), std=(1, 1, 1))
@@ -34,17 +34,10 @@ def pack(path, pictures: list[bytes]) -> StagedImages:
     return StagedImages(path, np.cumsum([0, *map(len, pictures)]))
 
 
-def encode(image: np.ndarray | Image.Image, format: str, **options) -> bytes:
-    out = io.BytesIO()
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    picture.save(out, format, **options)
-    return out.getvalue()
-
-
 @pytest.fixture
 def images(tmp_path) -> StagedImages:
-    formats = ["PNG", "JPEG", "JPEG", "PNG", "JPEG"]
-    pictures = [encode(smooth(i, *s), f) for i, (s, f) in enumerate(zip(SIZES, formats))]  # noqa: B905
+    containers = ["PNG", "JPEG", "JPEG", "PNG", "JPEG"]
+    pictures = [encode(smooth(i, *SIZES[i]), name) for i, name in enumerate(containers)]
     return pack(tmp_path / "images", pictures)
 
 
@@ -163,7 +156,9 @@ def test_a_constant_channel_does_not_divide_by_zero(tmp_path):
     assert fitted.std == (1, 1, 1)
 
 
-@pytest.mark.parametrize(("n", "most", "expected"), [(0, 5, []), (3, 5, [0, 1, 2]), (9, 3, [0, 4, 8])])
+@pytest.mark.parametrize(
+    ("n", "most", "expected"), [(0, 5, []), (3, 5, [0, 1, 2]), (9, 3, [0, 4, 8])]
+)
 def test_evenly_spaced(n, most, expected):
     assert evenly_spaced(n, most).tolist() == expected
 

@@ -63,12 +63,16 @@ def test_lines_are_relayed_and_the_report_returned(child, spec):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("import os; os.kill(os.getpid(), 9)", r"(?s)killed \(SIGKILL\).*memory.*Lower training\.b"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            r"(?s)killed \(SIGKILL\).*memory.*Lower training\.b",
+        ),
         ("import os; os.kill(os.getpid(), 11)", r"was ended by SIGSEGV"),
+        ("raise SystemExit(143)", r"was ended by SIGTERM"),
         ("raise ValueError('broken')", r"(?s)exited with status 1.*ValueError: broken"),
         ("import sys; print('x' * 9, file=sys.stderr); sys.exit(3)", r"(?s)status 3.*xxxxxxxxx"),
     ],
-    ids=["killed", "segfault", "traceback", "status"],
+    ids=["killed", "segfault", "terminated", "traceback", "status"],
 )
 def test_how_a_child_ended_is_told(child, spec, code, message):
     child(code)

@@ -29,7 +29,7 @@ def staged(world, path, progress):
 
 
 def test_plain_files_are_kept_byte_for_byte(make_world, tmp_path, progress):
-    world = make_world(samples=[square(i, "train", format="JPEG") for i in range(3)])
+    world = make_world(samples=[square(i, "train", container="JPEG") for i in range(3)])
     examples, images = staged(world, tmp_path / "images", progress)
     assert len(images) == 3
     for row, image_id in enumerate(examples.image_ids.to_pylist()):

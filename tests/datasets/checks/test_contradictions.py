@@ -25,7 +25,7 @@ def test_near_duplicates_with_different_labels(tmp_path: Path) -> None:
     context = make_context(world, tmp_path)
     found = check_contradictions(context, 0)
     assert not found.passed
-    assert found.summary.startswith("2 images of 61 (3.3%) are contradicted: 1 near-duplicate pair")
+    assert found.summary.startswith("2 of 61 images (3.3%) with contradicted labels: 1 near")
     assert found.rows.schema == CONTRADICTIONS
     (row,) = found.rows.to_pylist()
     assert {row["image_a"], row["image_b"]} == {sha("copy"), sha("image 1")}

@@ -48,7 +48,7 @@ def test_a_camera_that_sees_one_class_only(tmp_path: Path) -> None:
     world = World()
     for n in range(200):
         camera = int(rng.integers(4))
-        labels = ["lemon"] if camera == 3 else ["apple", "kiwi"][: 1 + int(rng.integers(2))]
+        labels = ["lemon"] if camera == 3 else [["apple", "kiwi"][rng.integers(2)]]
         world.image(f"image {n}", labels, metadata={"camera": f"camera {camera}"})
     found = look(world, tmp_path)
     assert not found.passed
@@ -57,7 +57,7 @@ def test_a_camera_that_sees_one_class_only(tmp_path: Path) -> None:
     assert row["gain"] == pytest.approx(1)
     assert row["accuracy"] == pytest.approx(1)
     assert row["chance"] < 0.85
-    assert "camera predicts lemon right for 100% of images" in found.summary
+    assert "camera alone predicts lemon correctly on 100% of images" in found.summary
     assert found.metrics["giveaways"] == 1
     assert found.rows["property"][0].as_py() == "camera"
 

@@ -59,7 +59,7 @@ def test_a_project_sets_severity_and_threshold(
 
 def test_a_check_that_does_not_exist(tmp_path: Path) -> None:
     context = context_of(tmp_path, contradiction={"severity": "warn"})
-    with pytest.raises(ProjectError, match="sets the check 'contradiction'.*'contradictions'"):
+    with pytest.raises(ProjectError, match=r"sets the check 'contradiction'.*'contradictions'"):
         run_check("integrity", context)
 
 

@@ -1,0 +1,120 @@
+"""What a person sees and does in the Dagster UI, in a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.tiny_world import ROOT, TinyWorld, copy_tiny_world
+
+START_SECONDS = 120.0
+RUN_SECONDS = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def world(materialized_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
+    return copy_tiny_world(materialized_world, tmp_path_factory.mktemp("ui"))
+
+
+@pytest.fixture(scope="module")
+def address(world: TinyWorld) -> Iterator[str]:
+    """`cvp ui` until Ctrl-C, after which nothing that it started is left."""
+    dagster, mlflow = free_port(), free_port()
+    command = [str(Path(sys.executable).with_name("cvp")), "ui"]
+    command += ["--dagster-port", str(dagster), "--mlflow-port", str(mlflow)]
+    log = (world.folder / "ui.log").open("w")
+    process = subprocess.Popen(
+        command, env=world.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{dagster}/server_info")
+        wait_for(f"http://127.0.0.1:{mlflow}/health")
+        yield f"http://127.0.0.1:{dagster}"
+    finally:
+        started = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGINT)
+        process.wait(40)
+        _, left = psutil.wait_procs(started, timeout=10)
+        assert left == [], [p.cmdline() for p in left]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    chromium = shutil.which("chromium")
+    assert chromium, "tests/install_browser.sh installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        made = browser.new_page(viewport={"width": 1440, "height": 900})
+        made.set_default_timeout(60_000)
+        yield made
+        browser.close()
+
+
+def runs(world: TinyWorld) -> list[dg.DagsterRun]:
+    with dg.DagsterInstance.from_config(str(world.home / "dagster")) as instance:
+        return list(instance.get_runs())
+
+
+def test_the_lineage_page_shows_every_asset(page, address):
+    page.goto(f"{address}/locations/cv_pipeline/asset-groups/tiny/lineage")
+    for asset in ("raw_images", "annotation_exports", "dataset_version", "eval_slices"):
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+
+
+def test_an_asset_page_shows_its_numbers_and_plots(page, address):
+    page.goto(f"{address}/assets/tiny/eval_slices")
+    expect(page.get_by_text("worst_slices").first).to_be_visible()
+    page.get_by_text("Plots", exact=True).click()
+    expect(page.get_by_text("AP50", exact=True).first).to_be_visible()
+
+
+def test_the_checks_are_on_the_candidate(page, address):
+    page.goto(f"{address}/assets/tiny/dataset_candidate?view=checks")
+    for check in ("leakage", "class_coverage", "contradictions"):
+        expect(page.get_by_text(check, exact=True).first).to_be_visible()
+
+
+def test_a_run_is_re_executed_from_its_page(page, address, world):
+    (original,) = runs(world)
+    page.goto(f"{address}/runs/{original.run_id}")
+    page.get_by_role("button", name="Re-execute all").click()
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        again = [r for r in runs(world) if r.parent_run_id == original.run_id]
+        if again and again[0].is_finished:
+            break
+        assert time.monotonic() < deadline, "the re-execution did not finish"
+        time.sleep(1.0)
+    assert again[0].status == dg.DagsterRunStatus.SUCCESS
