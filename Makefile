@@ -29,6 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
+demo: export PYTHONWARNINGS = ignore:Function `asset_materialize_command`
 demo: $(READY)
 	@began=$$SECONDS
 	$(BIN)/cvp init

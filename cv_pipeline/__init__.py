@@ -1,5 +1,20 @@
-"""cv_pipeline: raw images to retrained models as Dagster assets, with two-way provenance."""
+"""cv_pipeline: raw images to retrained models as Dagster assets, with two-way provenance.
+
+``cv_pipeline.trace(kind, ref)`` gives the lineage of a model, dataset, image or metric.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "trace"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public when it is first used: importing this package costs nothing."""
+    if name == "trace":
+        from cv_pipeline.provenance import trace
+
+        return trace
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

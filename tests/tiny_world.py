@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ class TinyWorld:
     """A project, its images and a state folder of its own."""
 
     folder: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> Path:
@@ -91,7 +93,7 @@ class TinyWorld:
         }
         foreign = ("CV_", "MLFLOW_", "DAGSTER_", "AWS_")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
-        return kept | TELEMETRY_OFF | own
+        return kept | TELEMETRY_OFF | own | self.extra
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment, such as ``cvp`` or ``dagster``."""
@@ -124,9 +126,14 @@ def copy_tiny_world(world: TinyWorld, folder: Path) -> TinyWorld:
     return TinyWorld(folder)
 
 
-def make_tiny_world(folder: Path, *, images: int = 40, seed: int = 0) -> TinyWorld:
-    """Write a tiny world into a folder and initialise its state."""
-    world = TinyWorld(folder)
+def make_tiny_world(
+    folder: Path, *, images: int = 40, seed: int = 0, extra: Mapping[str, str] | None = None
+) -> TinyWorld:
+    """Write a tiny world into a folder and initialise its state.
+
+    ``extra`` is added to the environment of its commands.
+    """
+    world = TinyWorld(folder, extra or {})
     labels = ["image,label,annotator,x_min,y_min,x_max,y_max"]
     metadata = ["path,captured_at,camera,tags"]
     for number in range(images):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -70,7 +70,7 @@ def _slices(found: Summary) -> Table:
     title = f"\n{found.metric} by slice"
     table = Table("slice", found.metric, "images", "objects", title=title, box=None)
     for row in found.slices:
-        name = f"{row['slice_key']} = {row['slice_value']}" if row["slice_key"] else "all"
+        name = _slice_name(row) if row["slice_key"] else "all"
         value = "–" if row["value"] is None else f"{row['value']:.3f}"
         small = " [dim](small)[/]" if row["small"] else ""
         table.add_row(name + small, value, str(row["images"]), str(row["objects"]))
@@ -83,7 +83,7 @@ def _next(found: Summary) -> None:
         for row in found.worst:
             what = f"{row['label']}, " if row["label"] else ""
             console.print(
-                f"  {what}{row['slice_key']} = {row['slice_value']}: {row['metric']}"
+                f"  {what}{_slice_name(row)}: {row['metric']}"
                 f" {row['value']:.2f} against {row['whole']:.2f} overall"
                 f" ({row['objects']} objects in {row['images']} images)",
                 markup=False,
@@ -98,6 +98,11 @@ def _next(found: Summary) -> None:
         version = found.stages["eval_slices"].version[:12]
         ref = f"{found.project}/{found.metric}@{version}"
         console.print(f"  cvp trace metric {ref}", markup=False)
+
+
+def _slice_name(row: dict[str, Any]) -> str:
+    value = row["slice_value"]
+    return f"{row['slice_key']} not set" if value is None else f"{row['slice_key']} = {value}"
 
 
 def _number(value: object) -> str:

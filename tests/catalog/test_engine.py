@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import psutil
 import pytest
@@ -44,11 +45,28 @@ def dies_of_seven(numbers: Sequence[int]) -> list[int]:
     return list(numbers)
 
 
+def mapped(function: Any, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Any, list[Any]]]:
+    return map_batches(function, batches, size=lambda n: n)
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers from the first batch on."""
     monkeypatch.setattr(engine, "PATIENCE", 0.0)
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(engine, "cores", lambda: 2)
+
+
+class _Nowhere:
+    """A function of a module that only this process has."""
+
+    def __call__(self, numbers: Sequence[int]) -> list[int]:
+        return list(numbers)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return eval, ("__import__('no_such_module')",)
+
+
+NOWHERE = _Nowhere()
 
 
 def batches(count: int, size: int = 2) -> list[list[int]]:
@@ -56,23 +74,23 @@ def batches(count: int, size: int = 2) -> list[list[int]]:
 
 
 def test_small_jobs_stay_in_this_process() -> None:
-    assert {pid for _, pids in map_batches(where, batches(4)) for pid in pids} == {os.getpid()}
+    assert {pid for _, pids in mapped(where, batches(4)) for pid in pids} == {os.getpid()}
 
 
 @pytest.mark.usefixtures("at_once")
 class TestWorkers:
     def test_results_come_in_order(self) -> None:
         given = batches(20)
-        assert list(map_batches(squares, given)) == [(b, squares(b)) for b in given]
+        assert list(mapped(squares, given)) == [(b, squares(b)) for b in given]
 
     def test_the_work_is_done_elsewhere_by_several_and_they_end(self) -> None:
-        pids = {pid for _, found in map_batches(slow_where, batches(12)) for pid in found}
+        pids = {pid for _, found in mapped(slow_where, batches(12)) for pid in found}
         assert os.getpid() not in pids
         assert len(pids) == 2
         assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
 
     def test_workers_import_nothing_heavy(self) -> None:
-        assert list(map_batches(heavy_imports, [[1]])) == [([1], [[]])]
+        assert list(mapped(heavy_imports, [[1]])) == [([1], [[]])]
 
     def test_only_a_few_batches_are_taken_ahead(self) -> None:
         taken = 0
@@ -83,24 +101,44 @@ class TestWorkers:
                 taken += 1
                 yield batch
 
-        results = map_batches(squares, counted())
+        results = mapped(squares, counted())
         for done, _ in enumerate(results):
             assert taken <= done + 6
 
+    def test_large_batches_wait_until_there_is_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine, "BUDGET", 100)
+        taken = 0
+
+        def counted() -> Iterator[list[int]]:
+            nonlocal taken
+            for weight in (60, 60, 60, 500, 10, 10):
+                taken += 1
+                yield [weight]
+
+        for done, _ in enumerate(mapped(squares, counted())):
+            assert taken <= done + 2 or done >= 3
+
+    def test_workers_that_do_not_start_are_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engine.sys, "executable", "/bin/false")
+        with pytest.raises(RuntimeError, match="did not start"):
+            list(mapped(squares, batches(3)))
+
+    def test_a_function_that_workers_cannot_find_is_an_error(self) -> None:
+        with pytest.raises(RuntimeError, match="no_such_module"):
+            list(mapped(NOWHERE, batches(3)))
+
     def test_an_error_says_where(self) -> None:
         with pytest.raises(RuntimeError, match=r"(?s)fails_at_three.*three is not wanted"):
-            list(map_batches(fails_at_three, batches(5)))
+            list(mapped(fails_at_three, batches(5)))
 
     def test_an_item_that_kills_its_worker_is_found(self) -> None:
         found = {
-            n: r
-            for b, rs in map_batches(dies_of_seven, batches(8))
-            for n, r in zip(b, rs, strict=True)
+            n: r for b, rs in mapped(dies_of_seven, batches(8)) for n, r in zip(b, rs, strict=True)
         }
         assert found == {n: (None if n == 7 else n) for n in range(16)}
 
     def test_leaving_early_ends_the_workers(self) -> None:
-        results = map_batches(where, batches(30))
+        results = mapped(where, batches(30))
         _, pids = next(results)
         assert pids
         results.close()  # type: ignore[attr-defined] # it is a generator
@@ -109,13 +147,13 @@ class TestWorkers:
 
 def test_it_turns_to_workers_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PATIENCE", 0.1)
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0, 1})
-    pids = [pid for _, found in map_batches(slow_where, batches(8, size=1)) for pid in found]
+    monkeypatch.setattr(engine, "cores", lambda: 2)
+    pids = [pid for _, found in mapped(slow_where, batches(8, size=1)) for pid in found]
     assert pids[0] == os.getpid()
     assert pids[-1] != os.getpid()
 
 
 def test_one_core_needs_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PATIENCE", 0.0)
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0})
-    assert [found for _, found in map_batches(where, batches(3))] == [[os.getpid()] * 2] * 3
+    monkeypatch.setattr(engine, "cores", lambda: 1)
+    assert [found for _, found in mapped(where, batches(3))] == [[os.getpid()] * 2] * 3

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 import signal
 import subprocess
@@ -221,13 +220,6 @@ class TestNextIngest:
         assert run_ingest(store, tight).reasons["too_many_pixels"] == 10
         assert pending_files(Catalog(store, "fruit"), open_source(str(source))) == []
         assert run_ingest(store, make_project(source)).reasons["too_many_pixels"] == 1
-
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_a_file_that_may_not_be_read_waits(self, source: Path, store: ObjectStore) -> None:
-        (source / "good" / "02.jpg").chmod(0)
-        assert run_ingest(store, make_project(source)).reasons["unreadable_file"] == 1
-        (source / "good" / "02.jpg").chmod(0o600)
-        assert "unreadable_file" not in run_ingest(store, make_project(source)).reasons
 
     def test_a_file_that_is_gone_before_it_is_read(
         self, source: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch

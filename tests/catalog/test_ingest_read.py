@@ -33,7 +33,7 @@ def test_a_file_that_breaks_the_decoder_is_refused(
     tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "PATIENCE", 0.0)
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(engine, "cores", lambda: 2)
     source = open_source(str(make_source(tmp_path / "source")))
     plan = plan_ingest(catalog, list_images(source.list()))
     outcomes = list(
