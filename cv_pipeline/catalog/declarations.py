@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.csv_table import parse_csv, read_one_file
-from cv_pipeline.catalog.matching import match_paths
+from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.catalog.sidecar import SIDECAR_FILES, SIDECAR_VALUES, Sidecar, parse_sidecar
 from cv_pipeline.catalog.sql import run_sql
@@ -122,12 +122,12 @@ class Declarations:
     refusals: list[Refusal]
 
 
-def read_declarations(project: Project, *, paths: pa.Array) -> Declarations:
+def read_declarations(project: Project, *, known: KnownFiles) -> Declarations:
     """Read everything that a project declares about its files.
 
     Args:
         project: whose ``source`` and ``annotations.gold`` name what is read.
-        paths: paths of the files that there are in the source, each once.
+        known: the files that it can be about.
 
     Raises:
         SourceError: a file that the project names is missing or cannot be read at all.
@@ -137,18 +137,18 @@ def read_declarations(project: Project, *, paths: pa.Array) -> Declarations:
     if url is None:
         sidecar = Sidecar(SIDECAR_FILES.empty_table(), SIDECAR_VALUES.empty_table(), [])
     else:
-        sidecar = parse_sidecar(read_one_file(url), file=url, paths=paths)
+        sidecar = parse_sidecar(read_one_file(url), file=url, known=known)
     entries = [SPLIT_ENTRIES.empty_table(), _sidecar_splits(sidecar, file=url or "")]
     refusals = list(sidecar.refusals)
     for split, name in project.source.splits.items():
-        listed, unknown = _entries(_lines(name), split=split, file=name, paths=paths)
+        listed, unknown = _entries(_lines(name), split=split, file=name, known=known)
         entries.append(listed)
         refusals += unknown
     if project.annotations.gold is not None:
         name = project.annotations.gold
         gold = parse_csv(read_one_file(name), file=name, required=["image"])
         names = pc.drop_null(pc.unique(gold.rows["image"]))
-        listed, unknown = _entries(names, split="test", file=name, paths=paths, gold=True)
+        listed, unknown = _entries(names, split="test", file=name, known=known, gold=True)
         entries.append(listed)
         refusals += gold.refusals + unknown
     return Declarations(sidecar, pa.concat_tables(entries), refusals)
@@ -226,18 +226,18 @@ def _lines(url: str) -> pa.Array:
 
 
 def _entries(
-    names: pa.Array, *, split: str, file: str, paths: pa.Array, gold: bool = False
+    names: pa.Array, *, split: str, file: str, known: KnownFiles, gold: bool = False
 ) -> tuple[pa.Table, list[Refusal]]:
     """Rows of ``SPLIT_ENTRIES`` for the names that mean a file, and refusals of the others."""
-    found = match_paths(names, paths=paths)
-    known = pc.is_valid(found)
+    found = known.match(names)
+    meant = pc.is_valid(found)
     unknown = [
         Refusal(
             file, name, "unknown_image", f"No image of the source is meant by {name!r} for certain."
         )
-        for name in names.filter(pc.invert(known)).to_pylist()
+        for name in names.filter(pc.invert(meant)).to_pylist()
     ]
-    return _split_table(found.filter(known), names.filter(known), split, file, gold), unknown
+    return _split_table(found.filter(meant), names.filter(meant), split, file, gold), unknown
 
 
 def _sidecar_splits(sidecar: Sidecar, *, file: str) -> pa.Table:

@@ -25,29 +25,37 @@ R = TypeVar("R")
 PATIENCE = 2.0
 """Seconds of work in this process after which workers are worth their start."""
 
+BUDGET = 128 << 20
+"""Bytes of input that may wait for workers; one batch may exceed it alone."""
+
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
 
 
 def map_batches(
-    function: Callable[[Sequence[T]], list[R]], batches: Iterable[Sequence[T]]
+    function: Callable[[Sequence[T]], list[R]],
+    batches: Iterable[Sequence[T]],
+    *,
+    size: Callable[[T], int],
 ) -> Iterator[tuple[Sequence[T], list[R | None]]]:
     """Apply a function to batches.
 
     Args:
         function: pure and picklable, such as an instance of a module's class; gives one result for
             each item. The modules that it needs are imported by the workers.
-        batches: the batches, taken one at a time and at most two for each core ahead.
+        batches: the batches, taken one at a time and a few ahead.
+        size: bytes of an item, which bound how many are taken ahead.
 
     Yields:
         Each batch with its results, in order. A result is None where an item brought its worker
         down, as a decoder can that meets a file made to break it.
 
     Raises:
-        RuntimeError: the function raised; the message holds the worker's traceback.
+        RuntimeError: the function raised, and the message holds the worker's traceback; or no
+            worker could be started.
     """
-    workers = len(os.sched_getaffinity(0))
+    workers = cores()
     remaining = iter(batches)
     spent = 0.0
     while spent < PATIENCE or workers == 1:
@@ -59,14 +67,25 @@ def map_batches(
         spent += time.monotonic() - began
         yield batch, list(results)
     with _Pool[T, R](function, workers) as pool:
-        pending: deque[tuple[Sequence[T], Future[list[R | None]]]] = deque()
+        pending: deque[tuple[Sequence[T], int, Future[list[R | None]]]] = deque()
+        waiting = 0
         for batch in remaining:
-            pending.append((batch, pool.submit(batch)))
-            if len(pending) > 2 * workers:
-                done, future = pending.popleft()
+            weight = sum(map(size, batch))
+            while pending and (len(pending) == 2 * workers or waiting + weight > BUDGET):
+                done, freed, future = pending.popleft()
+                waiting -= freed
                 yield done, future.result()
-        for done, future in pending:
+            pending.append((batch, weight, pool.submit(batch)))
+            waiting += weight
+        for done, _, future in pending:
             yield done, future.result()
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _WorkerDiedError(Exception):
@@ -88,18 +107,22 @@ class _Worker:
             env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
         )
         theirs.close()
+        self._started = False
 
     def call(self, function: Callable[[Any], Any], batch: Sequence[Any]) -> Any:
         """Run a function there.
 
         Raises:
             _WorkerDiedError: the process ended before it answered.
-            RuntimeError: the function raised.
+            RuntimeError: the function raised, or the process did not even start.
         """
         try:
+            self._started = self._started or self._connection.recv()
             self._connection.send((function, batch))
             succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
+            if not self._started:
+                raise RuntimeError("A worker process did not start; see above.") from error
             raise _WorkerDiedError from error
         if not succeeded:
             raise RuntimeError(f"A worker process failed:\n{answer}")

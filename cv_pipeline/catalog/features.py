@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.engine import map_batches
@@ -18,7 +19,7 @@ from cv_pipeline.catalog.image_features import FeatureExtractor, Features, Unmea
 from cv_pipeline.catalog.ingest_read import Progress
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGE_FEATURES
-from cv_pipeline.catalog.tables import Catalog, CatalogTable
+from cv_pipeline.catalog.tables import Catalog, CatalogTable, one_of
 from cv_pipeline.errors import ObjectCorrupt, ObjectNotFound
 from cv_pipeline.project import Project
 from cv_pipeline.storage import Blobs
@@ -83,25 +84,29 @@ def compute_features(
     table = catalog.table("image_features")
     known = table.read(columns=["image_id"])
     todo = images.join(known, ["image_id"], join_type="left anti").sort_by("image_id")
+    paths = dict(zip(todo["image_id"].to_pylist(), todo["path"].to_pylist(), strict=True))
     extractor = FeatureExtractor(max_pixels=project.source.max_pixels)
-    refused: list[Refusal] = []
+    unusable: dict[str, Unmeasurable] = {}
     rows: list[dict[str, object]] = []
     new = 0
     progress(0, todo.num_rows, "features computed")
-    for images_read, found in map_batches(extractor, _read(todo, blobs, refused)):
-        for (image_id, _), features in zip(images_read, found, strict=True):
+    portions = _read(todo, blobs, unusable)
+    for portion, found in map_batches(extractor, portions, size=lambda image: len(image[1])):
+        for (image_id, _), features in zip(portion, found, strict=True):
             if isinstance(features, Features):
                 rows.append(_row(image_id, features))
             else:
-                refused.append(_refusal(image_id, features or _CRASHED))
-        progress(new + len(rows) + len(refused), todo.num_rows, "features computed")
+                unusable[image_id] = features or _CRASHED
+        progress(new + len(rows) + len(unusable), todo.num_rows, "features computed")
         if len(rows) >= _COMMIT_IMAGES:
             new += _insert(table, rows)
             rows = []
     new += _insert(table, rows)
-    names = dict(zip(todo["image_id"].to_pylist(), todo["path"].to_pylist(), strict=True))
-    refused = [replace(r, file=names[r.file]) for r in refused]
-    reconcile_refusals(catalog, stage=STAGE, refusals=refused)
+    refusals = [
+        Refusal(paths[i], f"image {i}", why.reason, why.detail, fingerprint=i)
+        for i, why in sorted(unusable.items())
+    ]
+    _quarantine(catalog, refusals, of=images["image_id"])
     table.optimize()
     version = table.version
     measured = table.read(columns=_DIGESTED, version=version).join(
@@ -111,27 +116,31 @@ def compute_features(
         digest=table_digest(measured, schema_id="image-features/1", sort_by=["image_id"]),
         images=measured.num_rows,
         new=new,
-        quarantined=len(refused),
+        quarantined=len(refusals),
         version=version,
     )
 
 
 def _read(
-    todo: pa.Table, blobs: Blobs, refused: list[Refusal]
+    todo: pa.Table, blobs: Blobs, unusable: dict[str, Unmeasurable]
 ) -> Iterator[list[tuple[str, bytes]]]:
-    """Ids and bytes in the portions that the engine is called with; adds to ``refused``."""
+    """Ids and bytes in the portions that the engine is called with; adds to ``unusable``."""
 
-    def read(image_id: str) -> tuple[str, bytes] | Refusal:
+    def read(image_id: str) -> bytes | Unmeasurable:
         try:
-            return image_id, blobs.read(image_id)
+            return blobs.read(image_id)
         except (ObjectNotFound, ObjectCorrupt) as error:
-            return _refusal(image_id, Unmeasurable("unreadable_image", str(error)))
+            return Unmeasurable("unreadable_image", str(error))
 
     with ThreadPoolExecutor(_READERS) as readers:
         for image_ids in _portions(todo):
-            found = list(readers.map(read, image_ids))
-            refused += [r for r in found if isinstance(r, Refusal)]
-            yield [image for image in found if not isinstance(image, Refusal)]
+            portion: list[tuple[str, bytes]] = []
+            for image_id, data in zip(image_ids, readers.map(read, image_ids), strict=True):
+                if isinstance(data, Unmeasurable):
+                    unusable[image_id] = data
+                else:
+                    portion.append((image_id, data))
+            yield portion
 
 
 def _portions(todo: pa.Table) -> Iterator[list[str]]:
@@ -150,8 +159,13 @@ def _portions(todo: pa.Table) -> Iterator[list[str]]:
         yield portion
 
 
-def _refusal(image_id: str, why: Unmeasurable) -> Refusal:
-    return Refusal(image_id, f"image {image_id}", why.reason, why.detail, fingerprint=image_id)
+def _quarantine(catalog: Catalog, refusals: list[Refusal], *, of: pa.ChunkedArray) -> None:
+    """Make these all that is refused of some images; others keep their refusals."""
+    stage = pc.field("stage") == STAGE
+    filed = catalog.table("quarantine").read(columns=["fingerprint"], filter=stage)["fingerprint"]
+    others = filed.filter(pc.invert(pc.is_in(filed, value_set=of)))
+    these = ~one_of("fingerprint", others.to_pylist())
+    reconcile_refusals(catalog, stage=STAGE, within=these, refusals=refusals)
 
 
 def _row(image_id: str, features: Features) -> dict[str, object]:

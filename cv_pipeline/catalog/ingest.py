@@ -8,7 +8,7 @@ which goes to the quarantine until it is repaired. Files that vanish from the so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -40,12 +40,15 @@ from cv_pipeline.catalog.ingest_read import (
     complete_batches,
 )
 from cv_pipeline.catalog.lake import current_metadata, current_tags
+from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.catalog.quarantine import reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGES
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.project import Project
 from cv_pipeline.storage import Blobs, ImageSource, SourceEntry
+
+_OPTIMIZE_EVERY = 32
 
 _OUTDATED_IMAGES = """
 SELECT images.* REPLACE (
@@ -112,18 +115,24 @@ def ingest(
     """
     progress(0, 0, f"listing {source.url}")
     plan = plan_ingest(catalog, list_images(source.list()))
-    declarations = read_declarations(project, paths=plan.listed)
+    declarations = read_declarations(project, known=_known_files(catalog, plan.listed))
     check = ImageCheck(max_pixels=project.source.max_pixels, max_bytes=project.source.max_bytes)
     outcomes = check_files(plan, source=source, check=check, blobs=blobs, progress=progress)
     new_images = 0
-    for group in _grouped(complete_batches(outcomes, plan=plan)):
+    for number, group in enumerate(_grouped(complete_batches(outcomes, plan=plan))):
         new_images += commit_batches(
             catalog, group, declarations=declarations, source_url=source.url
         )
-        for name in ("image_metadata", "image_tags", "images", "files"):
-            catalog.table(name).optimize()
-    progress(len(plan.pending), len(plan.pending), "files checked, metadata next")
-    _apply_declarations(catalog, declarations, listed=plan.listed)
+        if number % _OPTIMIZE_EVERY == 0:
+            for name in ("image_metadata", "image_tags", "images", "files"):
+                catalog.table(name).optimize()
+
+    def say(what: str) -> None:
+        progress(len(plan.pending), len(plan.pending), what)
+
+    _apply_declarations(catalog, declarations, say=say)
+    _forget_vanished(catalog, plan.listed)
+    say("hashing what was reached")
     return _report(catalog, new_images)
 
 
@@ -148,11 +157,22 @@ def _grouped(batches: Iterable[CheckedBatch]) -> Iterator[list[CheckedBatch]]:
         yield group
 
 
-def _apply_declarations(catalog: Catalog, declarations: Declarations, *, listed: pa.Array) -> None:
+def _known_files(catalog: Catalog, listed: pa.Array) -> KnownFiles:
+    ingested = catalog.table("files").read(columns=["path"])["path"]
+    vanished = ingested.filter(pc.invert(pc.is_in(ingested, value_set=listed)))
+    return KnownFiles(listed=listed, vanished=vanished.combine_chunks())
+
+
+def _apply_declarations(
+    catalog: Catalog, declarations: Declarations, *, say: Callable[[str], None]
+) -> None:
     """Make what the lake holds agree with what is declared now, for images old and new."""
     files = catalog.table("files").read(columns=["path", "image_id"])
+    say("comparing metadata")
     record_values(catalog, image_values(declarations, files=files), only_these=False)
+    say("comparing tags")
     record_tags(catalog, image_tag_lists(declarations, files=files), only_these=False)
+    say("comparing capture times and splits")
     images = catalog.table("images")
     outdated = run_sql(
         _OUTDATED_IMAGES,
@@ -165,7 +185,6 @@ def _apply_declarations(catalog: Catalog, declarations: Declarations, *, listed:
         within=pc.field("field") != "",
         refusals=declarations.refusals + split_conflicts(declarations, files=files),
     )
-    _forget_vanished(catalog, listed)
 
 
 def _forget_vanished(catalog: Catalog, listed: pa.Array) -> None:

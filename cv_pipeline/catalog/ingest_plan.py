@@ -6,9 +6,9 @@ interrupted forms the same batches when it goes on.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +57,7 @@ class Plan:
 
 def list_images(entries: Sequence[SourceEntry]) -> list[SourceEntry]:
     """The files of a listing that may be images, whatever their suffix."""
-    return [e for e in entries if PurePosixPath(e.path).suffix.lower() not in COMPANIONS]
+    return [e for e in entries if posixpath.splitext(e.path)[1].lower() not in COMPANIONS]
 
 
 def plan_ingest(catalog: Catalog, entries: Sequence[SourceEntry], *, retry: bool = True) -> Plan:

@@ -99,8 +99,9 @@ def check_files(
         else:
             left[entry.path] = entry
     total = len(plan.pending)
+    calls = _calls(source.read_many(list(left)))
     with ThreadPoolExecutor(_WRITERS) as writers:
-        for files, verdicts in map_batches(check, _calls(source.read_many(list(left)))):
+        for files, verdicts in map_batches(check, calls, size=lambda file: len(file[1])):
             found = [verdict or _CRASHED for verdict in verdicts]
             usable = [data for (_, data), v in zip(files, found, strict=True) if v.info]
             image_ids = writers.map(blobs.put, usable)

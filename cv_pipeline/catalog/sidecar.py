@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.csv_table import parse_csv
-from cv_pipeline.catalog.matching import match_paths
+from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.project import SplitName
@@ -68,13 +68,13 @@ class Sidecar:
     refusals: list[Refusal]
 
 
-def parse_sidecar(data: bytes, *, file: str, paths: pa.Array) -> Sidecar:
+def parse_sidecar(data: bytes, *, file: str, known: KnownFiles) -> Sidecar:
     """Read a metadata file.
 
     Args:
         data: the file's bytes.
         file: its name, for messages and refusals.
-        paths: paths of the files that there are in the source.
+        known: the files that it can be about.
 
     Raises:
         SourceError: it is no CSV, or has no ``path`` column.
@@ -82,8 +82,8 @@ def parse_sidecar(data: bytes, *, file: str, paths: pa.Array) -> Sidecar:
     table = parse_csv(data, file=file, required=["path"])
     refusals = list(table.refusals)
     rows, numbers = table.rows, table.numbers
-    named, found = rows["path"], match_paths(rows["path"], paths=paths)
-    known = pc.is_valid(found)
+    named, found = rows["path"], known.match(rows["path"])
+    meant = pc.is_valid(found)
     refusals += [
         Refusal(
             file,
@@ -93,14 +93,14 @@ def parse_sidecar(data: bytes, *, file: str, paths: pa.Array) -> Sidecar:
             if name
             else "The row names no image.",
         )
-        for number, name in _where(pc.invert(known), numbers, named)
+        for number, name in _where(pc.invert(meant), numbers, named)
     ]
     first = _first_of_each(found)
     refusals += [
         Refusal(file, f"row {number}: path", "duplicate_row", f"{name!r} has a row above this one.")
-        for number, name in _where(pc.and_(known, pc.invert(first)), numbers, named)
+        for number, name in _where(pc.and_(meant, pc.invert(first)), numbers, named)
     ]
-    keep = pc.and_(known, first)
+    keep = pc.and_(meant, first)
     rows, numbers, found = rows.filter(keep), numbers.filter(keep), found.filter(keep)
     captured, late = _times(rows, numbers, file)
     split, other = _splits(rows, numbers, file)

@@ -6,27 +6,31 @@ the other end is closed: so it never outlives its parent, however that ended.
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from typing import Any
 
 
 def serve(connection: Connection) -> None:
-    """Answer calls until the other end is gone."""
-    while True:
-        try:
-            function, argument = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer = (True, function(argument))
-        except Exception:  # sent to the parent, which raises it
-            answer = (False, traceback.format_exc())
-        try:
-            connection.send(answer)
-        except OSError:  # nobody is left to hear it
-            return
+    """Say that this process is there, and answer calls until the other end is gone."""
+    with contextlib.suppress(EOFError, OSError):  # nobody is left to hear an answer
+        connection.send(True)
+        while True:
+            call = connection.recv_bytes()
+            connection.send(_answer(call))
+
+
+def _answer(call: bytes) -> tuple[bool, Any]:
+    """Whether a call succeeded, and its result or the traceback."""
+    try:
+        function, argument = pickle.loads(call)  # noqa: S301 - it comes from the parent
+        return True, function(argument)
+    except Exception:  # whatever it is, the parent raises it
+        return False, traceback.format_exc()
 
 
 if __name__ == "__main__":
