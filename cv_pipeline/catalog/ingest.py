@@ -39,8 +39,8 @@ from cv_pipeline.catalog.ingest_read import (
     check_files,
     complete_batches,
 )
+from cv_pipeline.catalog.known_files import KnownFiles
 from cv_pipeline.catalog.lake import current_metadata, current_tags
-from cv_pipeline.catalog.matching import KnownFiles
 from cv_pipeline.catalog.quarantine import reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGES
 from cv_pipeline.catalog.sql import run_sql

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.csv_table import parse_csv
-from cv_pipeline.catalog.matching import KnownFiles
+from cv_pipeline.catalog.known_files import KnownFiles
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.project import SplitName

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.datasets.alignment import FULL, Thumbnails, mismatches, smooth
+from cv_pipeline.datasets.alignment import FULL, mismatches, smooth
 from cv_pipeline.datasets.components import connected
 from cv_pipeline.datasets.crops import WINDOWS, window_hashes
 from cv_pipeline.datasets.hash_index import Hashes, HashIndex, bands_for
@@ -88,12 +88,11 @@ def near_duplicate_pairs(
     """
     if len(hashes) < 2:
         return NEAR_DUPLICATE_PAIRS.empty_table()
-    pictures = smooth(thumbnails)
-    found = [_confirmed(pictures, _whole_candidates(hashes, mirrored, max_distance))]
+    found = [_confirmed(thumbnails, _whole_candidates(hashes, mirrored, max_distance))]
     known = np.sort(_pair_keys(found[0], len(hashes)))
     for candidates in _crop_candidates(hashes, mirrored, thumbnails, max_distance):
         new = ~np.isin(_pair_keys(candidates, len(hashes)), known)
-        found.append(_confirmed(pictures, candidates[new]))
+        found.append(_confirmed(thumbnails, candidates[new]))
     return _table(np.concatenate(found))
 
 
@@ -199,15 +198,15 @@ def _pair_keys(rows: Candidates, size: int) -> NDArray[np.int64]:
     return np.asarray(low * size + high)
 
 
-def _confirmed(pictures: Thumbnails, rows: Candidates) -> Candidates:
+def _confirmed(thumbnails: NDArray[np.uint8], rows: Candidates) -> Candidates:
     """The candidates whose thumbnails agree."""
     kept = []
     for start in range(0, len(rows), CONFIRMED_AT_ONCE):
         part = rows[start : start + CONFIRMED_AT_ONCE]
-        second = pictures[part["second"]]
+        first, second = thumbnails[part["first"]], thumbnails[part["second"]]
         second[part["flipped"]] = second[part["flipped"], :, ::-1]
         windows = _ALL_WINDOWS[part["window"]]
-        part["mismatch"] = mismatches(pictures[part["first"]], second, windows)
+        part["mismatch"] = mismatches(smooth(first), smooth(second), windows)
         kept.append(part[part["mismatch"] <= 1])
     return np.concatenate([rows[:0], *kept])
 

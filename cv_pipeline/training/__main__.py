@@ -28,17 +28,31 @@ def main(job_file: Path) -> int:
     kind = job.work.kind
     progress.tell(f"starting {kind}: loading torch")
     try:
-        _write(job_file.with_name(REPORT), _work(job, progress))
-    except CVPipelineError as error:
-        _write(job_file.with_name(FAILURE), Failure(what=error.what, do=error.do))
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        report = _work(job, progress)
+    except (CVPipelineError, MemoryError, RuntimeError) as error:
+        failure = explain(error, kind=kind)
+        if failure is None:
             raise
-        what = f"The {kind} process ran out of memory: {str(error).splitlines()[0]}"
-        _write(job_file.with_name(FAILURE), Failure(what=what, do=NO_MEMORY))
+        _write(job_file.with_name(FAILURE), failure)
         return 1
+    _write(job_file.with_name(REPORT), report)
     return 0
+
+
+def explain(error: Exception, *, kind: str) -> Failure | None:
+    """What to tell of an error that a user can do something about; None for any other.
+
+    Args:
+        error: of this project, or torch's, CUDA's or Python's way to say that memory ran out.
+        kind: of the job.
+    """
+    if isinstance(error, CVPipelineError):
+        return Failure(what=error.what, do=error.do)
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        first = text.partition("\n")[0]
+        return Failure(what=f"The {kind} process ran out of memory: {first}", do=NO_MEMORY)
+    return None
 
 
 def _work(job: Job, progress: Progress) -> Record:
@@ -49,12 +63,6 @@ def _work(job: Job, progress: Progress) -> Record:
     from cv_pipeline.training.prediction import predict
 
     return predict(job.work, progress=progress)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether it is torch's, CUDA's or Python's way to say that memory ran out."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

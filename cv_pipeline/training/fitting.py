@@ -6,6 +6,7 @@ killed and started anew ends in the same weights.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def fit(
     epochs: Epochs,
     *,
     training: Training,
+    device: torch.device,
     validate: Callable[[nn.Module], float] | None,
     on_epoch: Callable[[EpochResult], None],
     progress: Progress,
@@ -107,6 +109,7 @@ def fit(
         logic: the loss.
         epochs: what it learns from.
         training: epochs, learning rate and weight decay.
+        device: where the batches are.
         validate: metric of a model in evaluation mode; None without validation images.
         on_epoch: takes each epoch's result.
         progress: takes a line every few seconds.
@@ -114,10 +117,11 @@ def fit(
     Raises:
         TrainingError: the loss is no number any more.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it advertises at INFO
     reporter = _Reporter(training.epochs, validate, on_epoch, progress, metric=logic.metric)
     trainer = pl.Trainer(
         max_epochs=training.epochs,
-        accelerator="auto",
+        accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         logger=False,
         callbacks=[reporter],

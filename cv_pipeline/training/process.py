@@ -133,7 +133,9 @@ def _error(kind: str, code: int, folder: Path) -> TrainingError:
             f"The {kind} process was killed (SIGKILL), as the system does when memory runs out.",
             do=NO_MEMORY,
         )
-    end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+    number = -code if code < 0 else code - 128  # a process that cleans up first exits with 128 + n
+    known = number in set(signal.Signals)
+    end = f"was ended by {signal.Signals(number).name}" if known else f"exited with status {code}"
     text = (folder / "stderr.log").read_text(encoding="utf-8", errors="replace")
     last = "\n".join(text.splitlines()[-_LAST_LINES:]) or "(it wrote nothing)"
     return TrainingError(

@@ -102,6 +102,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
                     record=drawn.write_table,
                 ),
                 training=spec.training,
+                device=device,
                 validate=source.validation(held_out, normalisation) if len(held_out) else None,
                 on_epoch=tracker.epoch,
                 progress=progress,

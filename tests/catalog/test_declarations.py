@@ -15,7 +15,7 @@ from cv_pipeline.catalog.declarations import (
     read_declarations,
     split_conflicts,
 )
-from cv_pipeline.catalog.matching import KnownFiles
+from cv_pipeline.catalog.known_files import KnownFiles
 from cv_pipeline.errors import SourceError
 from tests.catalog.lake_world import make_project
 

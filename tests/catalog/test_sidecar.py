@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.catalog.csv_table import parse_csv, read_one_file
-from cv_pipeline.catalog.matching import KnownFiles
+from cv_pipeline.catalog.known_files import KnownFiles
 from cv_pipeline.catalog.sidecar import parse_sidecar, parse_times
 from cv_pipeline.errors import SettingsError, SourceError
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import Finding, counted
 
@@ -35,8 +36,9 @@ def check_contradictions(context: CheckContext, threshold: float) -> Finding:
     - Two near-duplicates, both labelled, contradict each other where their numbers of labels of
       each class differ; a crop may have lost objects, so with it only where neither side's numbers
       contain the other's.
-    - Two annotators of one image contradict each other where they chose different classes: for the
-      image, or for boxes that overlap by an intersection over union of at least ``SAME_BOX``.
+    - Two annotators of one image (gold labels are no annotator's) contradict each other where they
+      chose different classes: for the image, or for boxes that overlap by an intersection over
+      union of at least ``SAME_BOX``.
 
     Args:
         context: the candidate; annotators are compared before aggregation.
@@ -46,10 +48,10 @@ def check_contradictions(context: CheckContext, threshold: float) -> Finding:
         Rows of schema :data:`CONTRADICTIONS`.
     """
     copies = _of_near_duplicates(context)
-    if context.project.task == "detection":
-        people = _of_boxes(context.every_annotation)
-    else:
-        people = _of_classes(context.every_annotation)
+    by_people = context.every_annotation
+    by_people = by_people.filter(pc.not_equal(by_people["annotator"], GOLD_ANNOTATOR))
+    compare = _of_boxes if context.project.task == "detection" else _of_classes
+    people = compare(by_people)
     rows = pa.concat_tables([copies, people])
     touched = len(pc.unique(pa.concat_arrays([*rows["image_a"].chunks, *rows["image_b"].chunks])))
     images = len(context.manifest)
@@ -63,8 +65,8 @@ def check_contradictions(context: CheckContext, threshold: float) -> Finding:
     }
     if touched:
         summary = (
-            f"{counted(touched, 'image')} of {images:,} ({share:.1%}) are contradicted:"
-            f" {counted(len(copies), 'near-duplicate pair')} with different labels,"
+            f"{touched:,} of {counted(images, 'image')} ({share:.1%}) with contradicted labels:"
+            f" {counted(len(copies), 'near-duplicate pair')} labelled differently,"
             f" {counted(disputed, 'image')} on which annotators chose different classes."
         )
     else:

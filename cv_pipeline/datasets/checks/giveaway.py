@@ -85,8 +85,8 @@ def _summary(found: pa.Table, properties: int) -> str:
     if not len(found):
         return f"None of {looked} gives a label away."
     told = [
-        f"{r['property']} predicts {r['target']} right for {r['accuracy']:.0%} of images"
-        f" (chance {r['chance']:.0%}; most of it at {r['value']})"
+        f"{r['property']} alone predicts {r['target']} correctly on {r['accuracy']:.0%} of images"
+        f" (chance {r['chance']:.0%}; most at {r['value']})"
         for r in found.slice(0, 3).to_pylist()
     ]
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""

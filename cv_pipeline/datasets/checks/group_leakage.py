@@ -61,9 +61,6 @@ def check_group_leakage(context: CheckContext, threshold: float) -> Finding:
         schema=CROSSING_GROUPS,
     )
     named = " and ".join(keys)
-    if len(rows):
-        summary = f"{counted(len(rows), 'value')} of {named} of {len(groups):,} cross splits."
-    else:
-        summary = f"None of {counted(len(groups), 'value')} of {named} crosses splits."
+    summary = f"{len(rows):,} of {counted(len(groups), 'value')} of {named} in several splits."
     metrics = {"groups": len(groups), "groups_across_splits": len(rows)}
     return Finding(len(rows) <= threshold, summary, metrics, rows)

@@ -67,11 +67,11 @@ def _summary(pairs: pa.Table, rows: pa.Table) -> str:
         where = Counter("/".join(sorted(side.split("/"))) for side in sides.to_pylist())
         listed = ", ".join(f"{n:,} {side}" for side, n in where.most_common())
         pair = counted(len(rows), "pair")
-        return f"{pair} of near-duplicate images ({_kinds(rows)}) cross splits: {listed}."
+        return f"Near-duplicate images cross splits in {pair} ({_kinds(rows)}): {listed}."
     if not len(pairs):
         return "There are no near-duplicate images."
     pair = counted(len(pairs), "pair")
-    return f"{pair} of near-duplicate images ({_kinds(pairs)}) are kept in one split; none crosses."
+    return f"No near-duplicate images cross splits; {pair} ({_kinds(pairs)}) kept together."
 
 
 def _kinds(pairs: pa.Table) -> str:

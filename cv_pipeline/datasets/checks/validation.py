@@ -95,12 +95,13 @@ class _Validation:
 
     def __init__(self, frame: pd.DataFrame, key: str) -> None:
         gx = _great_expectations()
-        context = gx.get_context(mode="ephemeral")
-        context.enable_analytics(False)
-        bars = gx.data_context.types.base.ProgressBarsConfig(
-            globally=False, metric_calculations=False
+        types = gx.data_context.types.base
+        settings = types.DataContextConfig(
+            store_backend_defaults=types.InMemoryStoreBackendDefaults(),
+            progress_bars=types.ProgressBarsConfig(globally=False, metric_calculations=False),
+            analytics_enabled=False,
         )
-        context.variables.progress_bars = bars
+        context = gx.get_context(mode="ephemeral", project_config=settings)
         asset = context.data_sources.add_pandas("memory").add_dataframe_asset("table")
         whole = asset.add_batch_definition_whole_dataframe("whole")
         self._batch = whole.get_batch(batch_parameters={"dataframe": frame})
@@ -130,10 +131,8 @@ class _Validation:
 
     def _outcome(self, result: Any) -> _Outcome:
         details = result.result or {}
-        examples = tuple(
-            (str(row[self._key]), ", ".join(f"{k} {v}" for k, v in row.items() if k != self._key))
-            for row in details.get("unexpected_index_list", ())[:EXAMPLES]
-        )
+        rows = details.get("unexpected_index_list", ())[:EXAMPLES]
+        examples = tuple((str(row[self._key]), self._shown(row)) for row in rows)
         error = _exception(result.exception_info)
         if not error and "observed_value" in details:
             error = f"found {details['observed_value']}"
@@ -143,6 +142,11 @@ class _Validation:
             examples=examples,
             error=error,
         )
+
+    def _shown(self, row: Mapping[str, Any]) -> str:
+        """What a row has in the columns that were looked at."""
+        looked_at = [column for column in row if column != self._key] or [self._key]
+        return ", ".join(f"{column} {row[column]}" for column in looked_at)
 
 
 def _exception(info: Mapping[str, Any]) -> str:
@@ -155,8 +159,8 @@ def _exception(info: Mapping[str, Any]) -> str:
 def _great_expectations() -> Any:
     """The library, which takes about ten seconds to import."""
     with warnings.catch_warnings():
-        # it imports a module that Python has renamed
-        warnings.filterwarnings("ignore", "module 'sre_constants' is deprecated")
+        # it imports modules that Python has renamed
+        warnings.filterwarnings("ignore", "module 'sre_(constants|parse)' is deprecated")
         import great_expectations
         import great_expectations.data_context.types.base
     return great_expectations

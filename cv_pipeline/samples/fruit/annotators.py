@@ -7,8 +7,10 @@ another. Otherwise they differ by a pixel here and there, and rarely in an attri
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+import numpy as np
 
 from cv_pipeline.samples.fruit.painters import Painted
 from cv_pipeline.samples.fruit.photos import EXACT, Photo
@@ -24,7 +26,7 @@ DRIFT_START = CAMPAIGN_START + timedelta(weeks=2)
 TWICE_SHARE = 0.12
 
 _WORKDAYS = 5 * CAMPAIGN_WEEKS
-_CONTRADICTED_TWICE, _CONTRADICTED_COPIES = 3, 3
+_DISPUTED, _CONTRADICTING_NEAR_COPIES, _SKIPPED = 3, 3, 3
 _CONFUSED = {
     "apple": "tomato",
     "banana": "lemon",
@@ -97,9 +99,11 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class _Job:
+    """One image for one annotator; ``against`` is the path that a wrong label will contradict."""
+
     photo: Photo
     annotator: int
-    contradicts: str = ""  # path that the first object's wrong label contradicts
+    against: str = ""
     kind: str = ""
     skipped: bool = False
 
@@ -109,74 +113,89 @@ def annotate(
 ) -> tuple[list[Annotation], list[Contradiction]]:
     """What the annotators say about all labelled photos, by path and time."""
     jobs = _assign(seed, photos, painted)
-    annotations, contradictions = [], []
+    annotations = []
     for annotator in ANNOTATORS:
         queue = [job for job in jobs if job.annotator == annotator]
         rng = generator(seed, 7, annotator)
-        order = [queue[i] for i in rng.permutation(len(queue))]
-        for place, job in enumerate(order):
-            day = place * _WORKDAYS // len(order)
-            first_of_day = -(-day * len(order) // _WORKDAYS)
-            at = CAMPAIGN_START + timedelta(
-                days=day // 5 * 7 + day % 5,
-                minutes=(place - first_of_day) * 11 + int(rng.integers(11)),
-                microseconds=int(rng.integers(60_000_000)),
-            )
-            annotation = _work(seed, job, painted[job.photo.path], at)
-            annotations.append(annotation)
-            if job.contradicts:
-                right = painted[job.photo.path].fruit[0].label
-                contradictions.append(
-                    Contradiction(
-                        kind=job.kind,
-                        path=job.photo.path,
-                        against=job.contradicts,
-                        annotator=annotator,
-                        label=right,
-                        wrong_label=_CONFUSED[right],
-                    )
-                )
+        for place, i in enumerate(rng.permutation(len(queue))):
+            at = _submitted(place, len(queue), rng)
+            annotations.append(_work(seed, queue[i], painted[queue[i].photo.path], at))
     annotations.sort(key=lambda a: (a.path, a.created_at))
-    contradictions.sort(key=lambda c: (c.path, c.against))
-    return annotations, contradictions
+    contradictions = [
+        _contradiction(job, painted[job.photo.path].fruit) for job in jobs if job.against
+    ]
+    return annotations, sorted(contradictions, key=lambda c: (c.path, c.against))
+
+
+def _submitted(place: int, jobs: int, rng: np.random.Generator) -> datetime:
+    """When the annotation at a place of the queue is done: so many each working day."""
+    day = place * _WORKDAYS // jobs
+    first_of_day = -(-day * jobs // _WORKDAYS)
+    return CAMPAIGN_START + timedelta(
+        days=day // 5 * 7 + day % 5,
+        minutes=(place - first_of_day) * 11 + int(rng.integers(11)),
+        microseconds=int(rng.integers(60_000_000)),
+    )
 
 
 def _assign(seed: int, photos: list[Photo], painted: dict[str, Painted]) -> list[_Job]:
-    """Give every labelled photo to one annotator, some to a second, and plant what is wrong."""
-    rng = generator(seed, 6)
-    labelled = [p for p in photos if p.labelled]
-    shuffled = [labelled[i] for i in rng.permutation(len(labelled))]
-    first = {p.path: ANNOTATORS[i % len(ANNOTATORS)] for i, p in enumerate(shuffled)}
-    of = {p.shot.index: p.path for p in photos if not p.copy}
-    copies = [p for p in labelled if p.copy]
-    copied = {of[p.shot.index] for p in copies}
-    wrong: dict[str, _Job] = {}
-    near = 0
-    for photo in copies:
-        original = of[photo.shot.index]
-        kind = "exact copy" if photo.copy == EXACT else "near copy"
-        # a rare kind or an orange in disguise would be no plain contradiction
-        plain = painted[photo.path].fruit[0].label in _CONFUSED
-        near += kind == "near copy"
-        if plain and (kind == "exact copy" or near <= _CONTRADICTED_COPIES):
-            wrong[photo.path] = _Job(photo, _other(first[original]), original, kind)
-    jobs = [wrong.get(p.path, _Job(p, first[p.path])) for p in shuffled]
-    single = [p for p in shuffled if not p.copy and p.path not in copied]
-    twice = single[: round(TWICE_SHARE * len(labelled))]
-    for i, photo in enumerate(twice):
-        second = _other(first[photo.path], by=1 + i % 3)
-        plain = painted[photo.path].fruit[0].label in _CONFUSED
-        contradicted = sum(job.kind == "two annotators" for job in jobs) < _CONTRADICTED_TWICE
-        if plain and contradicted:
-            jobs.append(_Job(photo, second, photo.path, "two annotators"))
-        else:
-            jobs.append(_Job(photo, second))
-    skipped = single[len(twice) : len(twice) + 3]
-    return jobs + [_Job(p, _other(first[p.path]), skipped=True) for p in skipped]
+    """Give every labelled photo to one annotator, some to a second, and plan contradictions."""
+    labelled = [photo for photo in photos if photo.labelled]
+    shuffled = [labelled[i] for i in generator(seed, 6).permutation(len(labelled))]
+    turn = {photo.path: ANNOTATORS[i % len(ANNOTATORS)] for i, photo in enumerate(shuffled)}
+    original = {photo.shot.index: photo.path for photo in photos if not photo.copy}
+    copies = [photo for photo in shuffled if photo.copy]
+    exact = [photo for photo in copies if photo.copy == EXACT]
+    near = [photo for photo in copies if photo.copy != EXACT][:_CONTRADICTING_NEAR_COPIES]
+    jobs = {photo.path: _Job(photo, turn[photo.path]) for photo in shuffled}
+    for kind, contradicting in (("exact copy", exact), ("near copy", near)):
+        for photo in contradicting:
+            against = original[photo.shot.index]
+            jobs[photo.path] = _Job(photo, _next(turn[against]), against, kind)
+    copied = {photo.shot.index for photo in copies}
+    single = [photo for photo in shuffled if photo.shot.index not in copied]
+    doubles = round(TWICE_SHARE * len(labelled))
+    clear = [p for p in single[:doubles] if _clearest(painted[p.path].fruit) is not None]
+    disputed = {photo.path for photo in clear[:_DISPUTED]}
+    second = []
+    for i, photo in enumerate(single[:doubles]):
+        job = _Job(photo, _next(turn[photo.path], steps=1 + i % 3))
+        if photo.path in disputed:
+            job = replace(job, against=photo.path, kind="two annotators")
+        second.append(job)
+    skipped = [
+        _Job(photo, _next(turn[photo.path]), skipped=True)
+        for photo in single[doubles : doubles + _SKIPPED]
+    ]
+    return [*jobs.values(), *second, *skipped]
 
 
-def _other(annotator: int, by: int = 1) -> int:
-    return ANNOTATORS[(ANNOTATORS.index(annotator) + by) % len(ANNOTATORS)]
+def _clearest(fruit: tuple[Fruit, ...]) -> int | None:
+    """Index of the fruit with the largest box among those that could be confused."""
+    areas = {
+        (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]): i
+        for i, f in enumerate(fruit)
+        if f.label in _CONFUSED
+    }
+    return areas[max(areas)] if areas else None
+
+
+def _contradiction(job: _Job, fruit: tuple[Fruit, ...]) -> Contradiction:
+    index = _clearest(fruit)
+    assert index is not None, "only photos with such a fruit are chosen"
+    label = fruit[index].label
+    return Contradiction(
+        kind=job.kind,
+        path=job.photo.path,
+        against=job.against,
+        annotator=job.annotator,
+        label=label,
+        wrong_label=_CONFUSED[label],
+    )
+
+
+def _next(annotator: int, steps: int = 1) -> int:
+    return ANNOTATORS[(ANNOTATORS.index(annotator) + steps) % len(ANNOTATORS)]
 
 
 def _work(seed: int, job: _Job, image: Painted, at: datetime) -> Annotation:
@@ -184,6 +203,7 @@ def _work(seed: int, job: _Job, image: Painted, at: datetime) -> Annotation:
     path = job.photo.path
     if job.skipped:
         return Annotation(path, job.annotator, at, round(2 + 4 * rng.random(), 3), (), True)
+    mistaken = _clearest(image.fruit) if job.against else None
     regions = []
     for i, fruit in enumerate(image.fruit):
         shake = rng.random(4) * 1.6 - 0.8
@@ -196,10 +216,9 @@ def _work(seed: int, job: _Job, image: Painted, at: datetime) -> Annotation:
         drifts = job.annotator == DRIFTING_ANNOTATOR and at >= DRIFT_START
         occluded = fruit.occluded or (drifts and _stands_next_to_any(fruit, i, image.fruit))
         slips = rng.random(2) < 0.02
-        wrong = job.contradicts and i == 0
         regions.append(
             Region(
-                label=_CONFUSED[fruit.label] if wrong else fruit.label,
+                label=_CONFUSED[fruit.label] if i == mistaken else fruit.label,
                 box=(left, top, right, bottom),
                 occluded=occluded != bool(slips[0]),
                 truncated=fruit.truncated != bool(slips[1]),

@@ -175,14 +175,21 @@ def _shade(
     sx, sy, sz = np.array(light.direction, np.float32)
     diffuse = np.clip((nx * sx + ny * sy + nz * sz) * 0.85 + 0.15, 0, None)
     fill = 0.35 + 0.65 * nz
-    shine = np.clip(nx * hx + ny * hy + nz * hz, 0, 1)
-    for _ in range(species.sharpness):
-        shine = shine * shine
-    gloss = species.gloss * (1 - masquerade) + SPECIES["orange"].gloss * masquerade
+    towards = np.clip(nx * hx + ny * hy + nz * hz, 0, 1)
+    shine = _highlight(towards, species) * np.float32(1 - masquerade)
+    if masquerade:
+        shine = shine + _highlight(towards, SPECIES["orange"]) * np.float32(masquerade)
     key, ambient = np.array(light.key, np.float32), np.array(light.fill, np.float32)
     matt = albedo * (diffuse[..., None] * key + fill[..., None] * ambient)
-    lit: Paint = matt + (shine * np.float32(gloss))[..., None] * key
+    lit: Paint = matt + shine[..., None] * key
     return lit
+
+
+def _highlight(towards: Plane, species: Species) -> Plane:
+    """The mirrored light, for the cosine between the normal and the half-way direction."""
+    for _ in range(species.sharpness):
+        towards = towards * towards
+    return towards * np.float32(species.gloss)
 
 
 def _shade_growth(part: Growth, light: Light) -> Paint:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from cv_pipeline.samples.fruit.copies import KINDS
 from cv_pipeline.samples.fruit.files import BROKEN, SUFFIXES
 from cv_pipeline.samples.fruit.plan import Shot, generator, plan_shots
+from cv_pipeline.samples.fruit.species import RARE_LABEL
 
 EXACT = "exact"
 
@@ -89,7 +90,13 @@ def _copies(seed: int, shots: list[Shot]) -> list[_Unnamed]:
     """Near and exact copies with later times, and broken files, each of another shot."""
     rng = generator(seed, 2)
     plain = [s for s in shots if s.labelled and s.form == "jpg" and s.burst < 0]
-    originals = [s for s in plain if s.captured_at.month <= 10 and len(s.items) >= 2]
+    originals = [
+        s
+        for s in plain
+        if s.captured_at.month <= 10
+        and len(s.items) >= 2
+        and all(item.label != RARE_LABEL for item in s.items)
+    ]
     chosen = [originals[i] for i in rng.permutation(len(originals))]
 
     def later(shot: Shot) -> datetime:

@@ -6,35 +6,37 @@ any order and by any number of processes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from cv_pipeline.samples.fruit.composition import compose, shifted
 from cv_pipeline.samples.fruit.painting import Item
-from cv_pipeline.samples.fruit.scenery import BELT_STRETCH, HEIGHT, WIDTH
-from cv_pipeline.samples.fruit.species import RARE_LABEL, SPECIES
+from cv_pipeline.samples.fruit.scenery import BELT_STRETCH
+from cv_pipeline.samples.fruit.species import RARE_LABEL
 
-COMMON_LABELS = tuple(label for label in SPECIES if label != RARE_LABEL)
 LINES = {"belt_1": "A", "belt_2": "B", "belt_3": "B", "yard": "gate"}
 GIVEAWAY_CAMERA, GIVEAWAY_LABEL = "belt_3", "banana"
 FREQUENT_CAMERA = "belt_1"
-WEAK_LABEL, WEAK_LIGHTING, MISTAKEN_FOR = "tomato", "dim", "orange"
 
 _COUNTS = {"belt_1": 330, "belt_2": 225, "belt_3": 104, "yard": 166}
-_RARE_IMAGES = 8
+_RARE_COUNTS = {"belt_1": 3, "belt_2": 3, "yard": 2}
 _BURSTS, _BURST_FRAMES = 8, 3
 _UNLABELLED_YARD, _UNLABELLED_DIM = 36, 72
+_YEAR = (datetime(2025, 1, 1, tzinfo=UTC), 365)  # first day and number of days
+_LAST_QUARTER = (datetime(2025, 10, 1, tzinfo=UTC), 92)
 _CUSTOMERS = ("northfield", "greenway", "harbour", "millbrook")
 _WEATHER = ("sunny", "sunny", "overcast", "overcast", "rain")
-# share of each kind, in the order of COMMON_LABELS: apple banana orange tomato lemon pear plum
+_COMMON = ("apple", "banana", "orange", "tomato", "lemon", "pear", "plum")
+# how often each of them comes, by camera; "dim" and "waiting" are the belts' night shifts
 _MIX = {
-    "belt": (0.20, 0.02, 0.15, 0.21, 0.14, 0.14, 0.14),
+    "belt_1": (0.20, 0.02, 0.15, 0.21, 0.14, 0.14, 0.14),
+    "belt_2": (0.20, 0.02, 0.15, 0.21, 0.14, 0.14, 0.14),
     "belt_3": (0.01, 0.95, 0.00, 0.01, 0.01, 0.01, 0.01),
     "yard": (0.21, 0.04, 0.16, 0.17, 0.12, 0.16, 0.14),
     "dim": (0.13, 0.02, 0.36, 0.15, 0.12, 0.11, 0.11),
-    "more of the weak": (0.06, 0.00, 0.16, 0.62, 0.06, 0.05, 0.05),
+    "waiting": (0.06, 0.00, 0.16, 0.62, 0.06, 0.05, 0.05),
 }
 
 
@@ -102,52 +104,54 @@ class _Planner:
         self.shots: list[Shot] = []
 
     def take(self, camera: str, count: int) -> None:
-        """Ordinary images of one camera; some of them hold the rare kind."""
-        rare = {"belt_1": 3, "belt_2": 3, "yard": 2}.get(camera, 0)
+        """Ordinary images of one camera; some of them hold the rare kind, in good light."""
+        step = count // _RARE_COUNTS.get(camera, 1)
         for k in range(count):
-            holds_rare = rare and k % (count // rare) == 11
+            holds_rare = camera in _RARE_COUNTS and k % step == step // 2
             lighting, weather = self._conditions(camera, dim=not holds_rare)
             mix = "dim" if lighting == "dim" and camera != GIVEAWAY_CAMERA else camera
             labels = self._labels(mix)
             if holds_rare:
                 labels[0] = RARE_LABEL
-            self._add(camera, lighting, weather, self._place(labels, lighting))
+            self._add(camera, lighting, weather, compose(labels, lighting, self.rng))
 
     def take_bursts(self) -> None:
         """A few moments of a moving belt: frames a second apart that are not duplicates."""
         for burst in range(_BURSTS):
             camera = ("belt_1", "belt_2")[burst % 2]
             lighting = ("bright", "normal")[burst // 2 % 2]
-            labels = self._labels("belt") + self._labels("belt") + self._labels("belt")
-            items = self._place(labels[:7], lighting, stretch=BELT_STRETCH)
-            start, scene = self._time(lighting), len(self.shots)
+            labels = [label for _ in range(3) for label in self._labels(camera)]
+            items = compose(labels[:7], lighting, self.rng, stretch=BELT_STRETCH)
+            start, scene = self._time(lighting, _YEAR), len(self.shots)
             tags = self._tags(lighting, start)
             for frame in range(_BURST_FRAMES):
                 offset = frame * (BELT_STRETCH // (_BURST_FRAMES - 1))
                 self.shots.append(
                     Shot(
-                        len(self.shots),
-                        scene,
-                        camera,
-                        start + timedelta(seconds=frame),
-                        lighting,
-                        "",
-                        tags,
-                        _moved(items, offset),
+                        index=len(self.shots),
+                        scene_index=scene,
+                        camera=camera,
+                        captured_at=start + timedelta(seconds=frame),
+                        lighting=lighting,
+                        weather="",
+                        tags=tags,
+                        items=shifted(items, offset),
                         belt_offset=offset,
                         burst=burst,
                     )
                 )
 
     def take_unlabelled(self) -> None:
-        """The yard's last quarter that nobody labelled, and a night shift that waits for it."""
+        """The yard's last quarter that nobody labelled, and night shifts that wait for it."""
         for _ in range(_UNLABELLED_YARD):
             lighting, weather = self._conditions("yard", dim=False)
-            items = self._place(self._labels("yard"), lighting)
-            self._add("yard", lighting, weather, items, quarter=4, labelled=False, tags=())
+            items = compose(self._labels("yard"), lighting, self.rng)
+            self._add(
+                "yard", lighting, weather, items, period=_LAST_QUARTER, labelled=False, tags=()
+            )
         for k in range(_UNLABELLED_DIM):
-            items = self._place(self._labels("more of the weak"), "dim")
-            self._add(f"belt_{1 + k % 2}", "dim", "", items, quarter=4, labelled=False)
+            items = compose(self._labels("waiting"), "dim", self.rng)
+            self._add(f"belt_{1 + k % 2}", "dim", "", items, period=_LAST_QUARTER, labelled=False)
 
     def _add(
         self,
@@ -156,11 +160,11 @@ class _Planner:
         weather: str,
         items: tuple[Item, ...],
         *,
-        quarter: int = 0,
+        period: tuple[datetime, int] = _YEAR,
         labelled: bool = True,
         tags: tuple[str, ...] | None = None,
     ) -> None:
-        at = self._time(lighting, quarter)
+        at = self._time(lighting, period)
         index = len(self.shots)
         tags = self._tags(lighting, at) if tags is None else tags
         shot = Shot(index, index, camera, at, lighting, weather, tags, items, labelled=labelled)
@@ -179,23 +183,17 @@ class _Planner:
 
     def _labels(self, mix: str) -> list[str]:
         count = 1 + self._pick((0.17, 0.30, 0.28, 0.17, 0.08))
-        weights = _MIX.get(mix, _MIX["belt"])
-        return [COMMON_LABELS[self._pick(weights)] for _ in range(count)]
+        return [_COMMON[self._pick(_MIX[mix])] for _ in range(count)]
 
-    def _time(self, lighting: str, quarter: int = 0) -> datetime:
-        """A moment of 2025, or of one quarter of it; dim light is the night shift's."""
-        days = (
-            (datetime(2025, 10, 1, tzinfo=UTC), 92)
-            if quarter == 4
-            else (datetime(2025, 1, 1, tzinfo=UTC), 365)
-        )
-        day = int(self.rng.integers(days[1]))
-        hour = (
-            (20 + int(self.rng.integers(9))) % 24
-            if lighting == "dim"
-            else int(6 + self.rng.integers(13))
-        )
-        return days[0] + timedelta(days=day, hours=hour, seconds=int(self.rng.integers(3600)))
+    def _time(self, lighting: str, period: tuple[datetime, int]) -> datetime:
+        """A moment of a period of so many days; dim light is the night shift's."""
+        start, days = period
+        day = int(self.rng.integers(days))
+        if lighting == "dim":
+            hour = (20 + int(self.rng.integers(9))) % 24
+        else:
+            hour = 6 + int(self.rng.integers(13))
+        return start + timedelta(days=day, hours=hour, seconds=int(self.rng.integers(3600)))
 
     def _tags(self, lighting: str, at: datetime) -> tuple[str, ...]:
         """Business tags: the customer of most images, the shift, a promotion, organic fruit."""
@@ -209,51 +207,3 @@ class _Planner:
         if rng.random() < 0.12:
             tags.add("organic")
         return tuple(sorted(tags))
-
-    def _place(self, labels: list[str], lighting: str, *, stretch: int = 0) -> tuple[Item, ...]:
-        """Put fruit into the frame, the hindmost first: most apart, some touching or cut off."""
-        items: list[Item] = []
-        for label in labels:
-            items.append(self._place_one(label, lighting, items, stretch))
-        # the rare kind lies on top, so that each of its few images shows it
-        return tuple(sorted(items, key=lambda item: (item.label == RARE_LABEL, item.y, item.x)))
-
-    def _place_one(self, label: str, lighting: str, others: list[Item], stretch: int) -> Item:
-        rng, length = self.rng, SPECIES[label].length
-        scale = 0.86 + 0.26 * rng.random()
-        weak = label == WEAK_LABEL and lighting == WEAK_LIGHTING
-        masquerade = 0.90 + 0.08 * rng.random() if weak else 0.0
-        x, y = self._spot(length * scale, others, stretch)
-        angle, skin = rng.random() * math.tau, int(rng.integers(6))
-        return Item(label, x, y, scale, angle, skin, masquerade)
-
-    def _spot(self, reach: float, others: list[Item], stretch: int) -> tuple[float, float]:
-        """Where a fruit lies: mostly apart, now and then on another, or across the edge."""
-        rng = self.rng
-        margin = (0.35 if rng.random() < 0.16 else 1.1) * reach
-        leaning = bool(others) and rng.random() < 0.30
-        best, room = (0.0, 0.0), -math.inf
-        for _ in range(30):
-            x = margin + rng.random() * (WIDTH + stretch - 2 * margin)
-            y = margin + rng.random() * (HEIGHT - 2 * margin)
-            gap = min((_gap(x, y, reach, other) for other in others), default=0.0)
-            # leaning fruit overlaps its neighbour by a third; the rest keeps clear
-            fitness = -abs(gap + 0.5 * reach) if leaning else min(gap, 1.0)
-            if fitness > room:
-                best, room = (x, y), fitness
-        return best
-
-
-def _reach(item: Item) -> float:
-    return SPECIES[item.label].length * item.scale
-
-
-def _gap(x: float, y: float, reach: float, other: Item) -> float:
-    """Room between two fruits, pixels; negative where they would overlap."""
-    return math.hypot(x - other.x, y - other.y) - 0.82 * (reach + _reach(other))
-
-
-def _moved(items: tuple[Item, ...], offset: float) -> tuple[Item, ...]:
-    """What is in the frame after the belt has moved by ``offset`` pixels."""
-    moved = (replace(item, x=item.x - offset) for item in items)
-    return tuple(item for item in moved if 0 <= item.x <= WIDTH)

@@ -44,61 +44,59 @@ def scenery(
         offset: how far the belt has moved, pixels of the image, below ``BELT_STRETCH``.
         rng: the same for all images of one burst.
     """
-    light, noise = _yard_light(weather, rng) if weather else _belt_light(lighting, rng)
+    lamp = _LAMPS[weather or lighting]
+    light = _light(lamp, rng)
     albedo = _crate(weather, rng) if weather else _belt(camera, offset, rng)
     y = np.arange(HEIGHT * SUPERSAMPLING, dtype=np.float32) / np.float32(HEIGHT * SUPERSAMPLING)
     x = np.arange(WIDTH * SUPERSAMPLING, dtype=np.float32) / np.float32(WIDTH * SUPERSAMPLING)
     u, v = x - np.float32(0.3 + 0.4 * rng.random()), y - np.float32(0.3 + 0.4 * rng.random())
     depth = np.float32(0.30 if lighting != "dim" else 0.75)
     exposure = 1.06 - depth * (u * u + (v * v)[:, None])
-    return Scenery(albedo, light, exposure, noise)
+    return Scenery(albedo, light, exposure, lamp.noise)
+
+
+@dataclass(frozen=True)
+class _Lamp:
+    """One kind of light, before chance turns and dims it a little."""
+
+    key: Colour
+    fill: Colour
+    level: tuple[float, float]  # from, to
+    turn: tuple[float, float]  # angle in the image plane, from, to
+    shadow: float
+    softness: float
+    noise: float
+
+
+_INDOORS, _SKY = (-2.2, -1.7), (0.0, math.tau)
+_LAMPS = {
+    "bright": _Lamp(
+        (0.97, 0.96, 0.92), (0.30, 0.32, 0.34), (1.10, 1.24), _INDOORS, 0.58, 4.0, 0.007
+    ),
+    "normal": _Lamp(
+        (0.97, 0.96, 0.92), (0.30, 0.32, 0.34), (0.84, 0.98), _INDOORS, 0.58, 4.0, 0.007
+    ),
+    # sodium lamps of the night shift
+    "dim": _Lamp((1.0, 0.84, 0.62), (0.27, 0.24, 0.20), (0.36, 0.46), _INDOORS, 0.62, 5.0, 0.016),
+    "sunny": _Lamp((1.18, 1.08, 0.90), (0.20, 0.26, 0.36), (0.92, 1.08), _SKY, 0.72, 1.5, 0.008),
+    "overcast": _Lamp((0.46, 0.48, 0.52), (0.54, 0.57, 0.62), (0.92, 1.08), _SKY, 0.40, 8.0, 0.008),
+    "rain": _Lamp((0.30, 0.34, 0.40), (0.42, 0.47, 0.54), (0.92, 1.08), _SKY, 0.36, 9.0, 0.008),
+}
+
+
+def _light(lamp: _Lamp, rng: np.random.Generator) -> Light:
+    turn, level = (low + (high - low) * rng.random() for low, high in (lamp.turn, lamp.level))
+    return Light(
+        key=_scaled(lamp.key, level),
+        fill=_scaled(lamp.fill, level),
+        direction=(0.6 * math.cos(turn), 0.6 * math.sin(turn), 0.8),
+        shadow=lamp.shadow,
+        softness=lamp.softness,
+    )
 
 
 def _scaled(colour: Colour, by: float) -> Colour:
     return colour[0] * by, colour[1] * by, colour[2] * by
-
-
-def _belt_light(lighting: str, rng: np.random.Generator) -> tuple[Light, float]:
-    turn = -2.2 + 0.5 * rng.random()
-    direction = (0.60 * math.cos(turn), 0.60 * math.sin(turn), 0.80)
-    if lighting == "dim":
-        level = 0.36 + 0.10 * rng.random()
-        # sodium lamps of the night shift
-        return (
-            Light(
-                _scaled((1.0, 0.84, 0.62), level),
-                _scaled((0.27, 0.24, 0.20), level),
-                direction,
-                0.62,
-                5.0,
-            ),
-            0.016,
-        )
-    level = (1.10 if lighting == "bright" else 0.84) + 0.14 * rng.random()
-    return (
-        Light(
-            _scaled((0.97, 0.96, 0.92), level),
-            _scaled((0.30, 0.32, 0.34), level),
-            direction,
-            0.58,
-            4.0,
-        ),
-        0.007,
-    )
-
-
-def _yard_light(weather: str, rng: np.random.Generator) -> tuple[Light, float]:
-    turn = math.tau * rng.random()
-    direction = (0.64 * math.cos(turn), 0.64 * math.sin(turn), 0.768)
-    level = 0.92 + 0.16 * rng.random()
-    if weather == "sunny":
-        key, fill, shadow, softness = (1.18, 1.08, 0.90), (0.20, 0.26, 0.36), 0.72, 1.5
-    elif weather == "overcast":
-        key, fill, shadow, softness = (0.46, 0.48, 0.52), (0.54, 0.57, 0.62), 0.40, 8.0
-    else:
-        key, fill, shadow, softness = (0.30, 0.34, 0.40), (0.42, 0.47, 0.54), 0.36, 9.0
-    light = Light(_scaled(key, level), _scaled(fill, level), direction, shadow, softness)
-    return light, 0.008
 
 
 _BELTS: dict[str, tuple[Colour, Colour, int]] = {

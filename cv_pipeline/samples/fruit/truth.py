@@ -16,6 +16,7 @@ from cv_pipeline.samples.fruit.annotators import (
     DRIFTING_ANNOTATOR,
     Contradiction,
 )
+from cv_pipeline.samples.fruit.composition import MISTAKEN_FOR, WEAK_LABEL, WEAK_LIGHTING
 from cv_pipeline.samples.fruit.files import BROKEN, UNUSUAL_FORMS
 from cv_pipeline.samples.fruit.label_studio import AnnotationFault
 from cv_pipeline.samples.fruit.painters import Painted
@@ -24,9 +25,6 @@ from cv_pipeline.samples.fruit.plan import (
     FREQUENT_CAMERA,
     GIVEAWAY_CAMERA,
     GIVEAWAY_LABEL,
-    MISTAKEN_FOR,
-    WEAK_LABEL,
-    WEAK_LIGHTING,
 )
 from cv_pipeline.samples.fruit.species import RARE_LABEL
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_pipeline.annotations.matching import match_images
+from cv_pipeline.catalog.path_matching import match_images
 
 FILES = {
     "a/b/x.jpg": "1",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cv_pipeline.annotations.matching import match_images
+from cv_pipeline.catalog.path_matching import match_images
 
 
 @dataclass(frozen=True)
