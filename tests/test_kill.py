@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from cv_pipeline.provenance import EventLog
@@ -18,6 +18,7 @@ from tests.tiny_world import ROOT, TinyWorld, make_tiny_world
 
 COMMAND = ["dagster", "asset", "materialize", "-m", "cv_pipeline.definitions", "--select"]
 WAIT_SECONDS = 120.0
+TRAINING_SECONDS = 6.0
 
 
 def newest(world: TinyWorld, asset: str) -> str:
@@ -27,9 +28,11 @@ def newest(world: TinyWorld, asset: str) -> str:
     return event.version
 
 
-def kill_when(world: TinyWorld, select: str, ready: Callable[[], bool]) -> None:
-    """Start a run, wait until something has happened, and kill it and all that it started."""
-    process = subprocess.Popen(
+def kill_when(
+    world: TinyWorld, select: str, ready: Callable[[psutil.Process], bool]
+) -> list[psutil.Process]:
+    """Start a run, wait until something has happened, and kill it; returns its children."""
+    process = psutil.Popen(
         [str(Path(sys.executable).with_name(COMMAND[0])), *COMMAND[1:], select],
         env=world.environment,
         cwd=ROOT,
@@ -37,12 +40,23 @@ def kill_when(world: TinyWorld, select: str, ready: Callable[[], bool]) -> None:
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + WAIT_SECONDS
-    while not ready():
+    while not ready(process):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    children = process.children(recursive=True)
+    process.kill()
     process.wait()
+    return children
+
+
+def is_training(run: psutil.Process) -> bool:
+    """Whether the run's training process has had time to load torch and to begin."""
+    for child in run.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "cv_pipeline.training" in child.cmdline():
+                return bool(child.cpu_times().user > TRAINING_SECONDS)
+    return False
 
 
 @pytest.fixture
@@ -54,7 +68,7 @@ def undisturbed(materialized_world: TinyWorld) -> dict[str, str]:
 def test_killed_in_the_middle_of_ingest(tmp_path, undisturbed):
     world = make_tiny_world(tmp_path)
     blobs = world.home / "store" / "blobs"
-    kill_when(world, 'key:"tiny/raw_images"', lambda: any(blobs.rglob("*")))
+    kill_when(world, 'key:"tiny/raw_images"', lambda _: any(blobs.rglob("*")))
     world.materialize('+key:"tiny/dataset_version"')
     assert newest(world, "raw_images") == undisturbed["raw_images"]
     assert newest(world, "dataset_version") == undisturbed["dataset_version"]
@@ -63,19 +77,11 @@ def test_killed_in_the_middle_of_ingest(tmp_path, undisturbed):
 def test_killed_in_the_middle_of_training(tmp_path, undisturbed):
     world = make_tiny_world(tmp_path)
     world.materialize('+key:"tiny/dataset_version"')
-    children = world.home / "scratch"
-
-    def training_has_begun() -> bool:
-        listing = subprocess.run(
-            ["pgrep", "-f", f"cv_pipeline.training.*{children}"], capture_output=True, check=False
-        )
-        return listing.returncode == 0
-
-    kill_when(world, 'key:"tiny/trained_model"', training_has_begun)
-    deadline = time.monotonic() + 15
-    while training_has_begun():  # the child dies with its parent
-        assert time.monotonic() < deadline, "the training process outlived the run"
-        time.sleep(0.1)
+    children = kill_when(world, 'key:"tiny/trained_model"', is_training)
+    _, left = psutil.wait_procs(children, timeout=15)
+    assert left == [], "the training process outlived the run"
+    models = world.home / "store" / "projects" / "tiny" / "models"
+    assert not list(models.glob("*")), "a model that is not complete can be seen"
     # the killed run held the only slot of the training pool: this must not wait for ever
     world.materialize('key:"tiny/trained_model"')
     assert newest(world, "trained_model") == undisturbed["trained_model"]
