@@ -1,5 +1,6 @@
 """dataset_candidate: the images and labels of a dataset to be, split, and the checks on it."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,10 @@ def dataset_candidate(
         made = build_candidate(
             project=step.project, catalog=step.catalog, table_versions=versions, folder=folder
         )
-        step.publish("candidates", made.digest, folder, marker="candidate.json")
+        # the same content can come about in several ways, and the record tells this one
+        record = hashlib.sha256((folder / "candidate.json").read_bytes()).hexdigest()
+        name = f"{made.digest[:16]}-{record[:16]}"
+        step.publish("candidates", name, folder, marker="candidate.json")
     return step.result(
         made.digest,
         {
@@ -40,6 +44,7 @@ def dataset_candidate(
             "objects": made.objects,
             **{f"images_{split}": count for split, count in made.splits.items()},
             "sql": made.sql,
+            "folder": name,
             "table_versions": versions,
         },
     )
@@ -62,7 +67,7 @@ def candidate_checks(
     project = selected[0].asset_key.path[0]
     step = Step(context, projects=projects, object_store=object_store, project=project)
     candidate = step.inputs.read("dataset_candidate")
-    folder = step.fetch("candidates", candidate.version, marker="candidate.json")
+    folder = step.fetch("candidates", candidate.metadata["folder"], marker="candidate.json")
     loaded = load_context(
         project=step.project,
         catalog=step.catalog,

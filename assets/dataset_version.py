@@ -36,9 +36,11 @@ def dataset_version(
     candidate = step.inputs.read("dataset_candidate", version=config.dataset_candidate)
     verdicts = verdicts_on(context.instance, candidate, list(CHECKS))
     require_passing(candidate, verdicts)
+    name = candidate.metadata["folder"]
+    candidate_folder = step.fetch("candidates", name, marker="candidate.json")
     with step.scratch() as folder:
         made = make_version(
-            candidate=step.fetch("candidates", candidate.version, marker="candidate.json"),
+            candidate=candidate_folder,
             verdicts=verdicts,
             code_version=CODE_VERSION,
             folder=folder,
@@ -47,7 +49,7 @@ def dataset_version(
         picture = step.picture(made.sample)
     versions = table_versions(candidate)
     for name, version in versions.items():
-        step.catalog.table(name).tag(f"dataset-{made.digest[:16]}", version)
+        step.catalog.table(name).tag(f"dataset-{made.digest[:16]}-v{version}", version)
     warned = [v.check for v in verdicts if not v.passed]
     return step.result(
         made.digest,

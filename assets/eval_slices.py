@@ -1,13 +1,12 @@
 """eval_slices: metrics of the whole and of every slice, with the images behind them."""
 
-import json
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.step import Step, metadata_table, reporting
+from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.evaluation import Evaluation, evaluate, worst_slices
 from resources import ObjectStoreResource, Projects
@@ -39,14 +38,13 @@ def eval_slices(
     predictions = step.inputs.read("predictions", version=config.predictions)
     dataset = step.inputs.follow(predictions, "dataset_version")
     dataset_folder = step.fetch("datasets", dataset.version, marker="dataset.json")
-    described = json.loads((dataset_folder / "dataset.json").read_text())
     with step.scratch() as folder:
         made = evaluate(
             project=step.project,
             dataset=dataset_folder,
             predictions=step.fetch("predictions", predictions.version, marker="predictions.json"),
             metadata=current_metadata(
-                step.catalog, version=described["table_versions"]["image_metadata"]
+                step.catalog, version=table_versions(dataset)["image_metadata"]
             ),
             folder=folder,
         )

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow.compute as pc
 
-from assets.step import Step, reporting, table_versions
+from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.features import compute_features
 from resources import ObjectStoreResource, Projects
 
@@ -33,13 +33,16 @@ def image_features(
         progress=step.progress(),
     )
     rows = step.catalog.table("image_features").read(columns=list(MEASURES), version=report.version)
+    refused = step.catalog.table("quarantine").read(filter="stage = 'image_features'")
     means = {f"mean_{m}": pc.mean(rows[m]).as_py() or 0.0 for m in MEASURES}
     return step.result(
         report.digest,
         {
             "dagster/row_count": report.images,
             "new_images": report.new,
+            "quarantined": report.quarantined,
             **means,
+            "quarantine": metadata_table(refused, ["file", "reason", "detail"]),
             "table_versions": {**versions, "image_features": report.version},
         },
     )

@@ -14,7 +14,11 @@ SPLITS = ("val", "test")
 
 
 class PredictionsConfig(dg.Config):
-    """Which model, and on which dataset version: digests or prefixes."""
+    """Which model, and on which dataset version: digests or prefixes.
+
+    Without a dataset version it is the one that this run made, or the one that the model was
+    trained on: the test split of another one may hold images that the model has seen.
+    """
 
     trained_model: str | None = None
     dataset_version: str | None = None
@@ -36,7 +40,7 @@ def predictions(
     """The model's predictions on the validation and test splits, image by image, with scores."""
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     model = step.inputs.read("trained_model", version=config.trained_model)
-    dataset = step.inputs.read("dataset_version", version=config.dataset_version)
+    dataset = step.inputs.read("dataset_version", version=config.dataset_version, made_with=model)
     recipe = {
         "model": model.version,
         "dataset": dataset.version,

@@ -18,7 +18,6 @@ from cv_pipeline.imaging.read import decode
 from cv_pipeline.imaging.render import contact_sheet, to_rgb8
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import Inputs, Materialization
-from cv_pipeline.provenance.abandoned_runs import sign_run
 from cv_pipeline.settings import cv_home
 from cv_pipeline.storage import Blobs, ObjectStore
 from cv_pipeline.storage.folders import fetch, publish
@@ -65,7 +64,6 @@ class Step:
     ) -> None:
         self._context = context
         self._object_store = object_store
-        sign_run(context.instance, context.run)
         self.log = context.log
         self.project: Project = projects.get(project)
         self.inputs = Inputs(instance=context.instance, run=context.run, project=project)

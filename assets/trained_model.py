@@ -16,8 +16,8 @@ class TrainedModelConfig(dg.Config):
     """Which dataset version to train on, and how.
 
     ``dataset_version`` is a digest or prefix; without it, the one that this run made or the
-    latest. ``seed`` replaces the project's. ``reuse`` takes the model of an earlier, identical
-    training, for it would give the same weights.
+    latest. ``seed`` replaces the project's, or that of the newest model of this dataset. ``reuse``
+    takes the model of an earlier, identical training, for it would give the same weights.
     """
 
     dataset_version: str | None = None
@@ -42,7 +42,7 @@ def trained_model(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version)
     project = step.project
-    seed = project.training.seed if config.seed is None else config.seed
+    seed = _seed(step, dataset.version) if config.seed is None else config.seed
     recipe = {
         "dataset": dataset.version,
         "training": project.training.model_dump(mode="json"),
@@ -78,6 +78,7 @@ def trained_model(
         **report.metrics,
         "dataset": dataset.version,
         "seed": seed,
+        "project_seed": project.training.seed,
         "epochs": project.training.epochs,
         "parameters": report.parameters,
         "hardware": report.hardware,
@@ -91,3 +92,15 @@ def trained_model(
     plain = {k: getattr(v, "value", v) for k, v in metadata.items()}
     memo.put(recipe, {"model_digest": report.model_digest, "metadata": plain})
     return step.result(report.model_digest, {**metadata, "reused": False})
+
+
+def _seed(step: Step, dataset: str) -> int:
+    """The seed of the newest model of this dataset, so that no later run undoes a retraining.
+
+    The project's own seed is used for a new dataset, and as soon as it is changed.
+    """
+    project = step.project
+    newest = step.inputs.latest("trained_model")
+    known = newest.metadata if newest is not None else {}
+    same = (known.get("dataset"), known.get("project_seed")) == (dataset, project.training.seed)
+    return int(known["seed"]) if same else project.training.seed

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from cv_pipeline.project import Project, find_project
+from cv_pipeline.provenance.abandoned_runs import sign_run
 
 
 class Projects(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's own default
@@ -14,6 +15,11 @@ class Projects(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's 
     """
 
     folder: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Sign the run before any of its steps waits for a pool."""
+        if context.run is not None and context.instance is not None:
+            sign_run(context.instance, context.run)
 
     def get(self, name: str) -> Project:
         """Load the project called ``name``.

@@ -9,7 +9,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 REASON_TAG = "cv_pipeline/reason"
 CAUSE_TAG = "cv_pipeline/cause"
 MOST_ATTEMPTS = 3
-FAILED = (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 
 def pipeline_job(project: str) -> UnresolvedAssetJobDefinition:
@@ -66,6 +72,16 @@ class Attempts:
     def run_key(self) -> str:
         """Run key of the next attempt."""
         return f"{self.cause}-{self.made + 1}"
+
+
+def is_busy(instance: dg.DagsterInstance, project: str) -> bool:
+    """Whether an unfinished run, from wherever it was launched, makes the project's raw images."""
+    key = dg.AssetKey([project, "raw_images"])
+    jobs = {pipeline_job(project).name, ingest_job(project).name, retraining_job(project).name}
+    return any(
+        run.job_name in jobs or key in (run.asset_selection or ())
+        for run in instance.get_runs(RunsFilter(statuses=UNFINISHED))
+    )
 
 
 def launched_since(instance: dg.DagsterInstance, *, job: str, since: datetime) -> list[datetime]:

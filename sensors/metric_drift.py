@@ -7,8 +7,8 @@ last evaluation that is settled, so that none is missed when several arrive betw
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from cv_pipeline.monitoring.metric_drift import EvaluationPoint, RetrainDecision, decide
 
+from cv_pipeline.monitoring.metric_drift import EvaluationPoint, RetrainDecision, decide
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import EventLog
 from resources import Projects
@@ -59,18 +59,19 @@ def metric_drift_sensor(project: str) -> dg.SensorDefinition:
 
 
 def evaluations(log: EventLog, project: Project) -> list[EvaluationPoint]:
-    """Every recorded evaluation of the project's metric, oldest first."""
+    """Every distinct evaluation of the project's metric, oldest first.
+
+    A run on unchanged data records the same evaluation again; that is no news.
+    """
     metric = project.metric
-    return [
-        EvaluationPoint(
-            storage_id=event.storage_id,
-            metric=metric,
-            value=float(event.metadata[metric]),
-            at=event.timestamp,
-        )
-        for event in log.oldest_first(f"{project.name}/eval_slices")
-        if isinstance(event.metadata.get(metric), int | float)
-    ]
+    points: dict[str, EvaluationPoint] = {}
+    for event in log.oldest_first(f"{project.name}/eval_slices"):
+        value = event.metadata.get(metric)
+        if event.version not in points and isinstance(value, int | float):
+            points[event.version] = EvaluationPoint(
+                storage_id=event.storage_id, metric=metric, value=float(value), at=event.timestamp
+            )
+    return list(points.values())
 
 
 def _decide(

@@ -4,16 +4,17 @@ A project is watched from its first ingest on: nothing starts by itself for one 
 """
 
 import hashlib
+from pathlib import Path
 
 import dagster as dg
-from cv_pipeline.catalog.ingest import pending_files
 
+from cv_pipeline.catalog.ingest import pending_files
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.project import resolved_source
 from cv_pipeline.provenance import EventLog
 from resources import ObjectStoreResource, Projects
-from sensors.jobs import CAUSE_TAG, REASON_TAG, Attempts
+from sensors.jobs import CAUSE_TAG, REASON_TAG, Attempts, is_busy
 
 INTERVAL_SECONDS = 60
 CAUSE_LENGTH = 16
@@ -37,18 +38,22 @@ def new_images_sensor(project: str) -> dg.SensorDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         if EventLog(context.instance).latest(f"{project}/raw_images") is None:
             return dg.SkipReason(f"{project} is watched after its first ingest")
+        if is_busy(context.instance, project):
+            return dg.SkipReason(f"a run of {project} is reading the source")
         try:
-            source = object_store.source(resolved_source(projects.get(project)))
-            pending = pending_files(Catalog(object_store.open(), project), source)
+            url = resolved_source(projects.get(project))
+            state = _archive_state(url)
+            if state and state == context.cursor:
+                return dg.SkipReason("the archive has not changed")
+            pending = pending_files(Catalog(object_store.open(), project), object_store.source(url))
         except CVPipelineError as error:
             return dg.SkipReason(str(error))
         if not pending:
+            context.update_cursor(state)
             return dg.SkipReason("no new images")
         listing = "\n".join(f"{e.path}\t{e.fingerprint}" for e in pending)
         cause = hashlib.sha256(listing.encode()).hexdigest()[:CAUSE_LENGTH]
         attempts = Attempts(context.instance, job=job, cause=cause)
-        if attempts.in_progress:
-            return dg.SkipReason(f"{len(pending):,} new files are being ingested")
         if attempts.settled:
             return dg.SkipReason(f"{len(pending):,} files were tried {attempts.made} times")
         return dg.RunRequest(
@@ -61,3 +66,12 @@ def new_images_sensor(project: str) -> dg.SensorDefinition:
         )
 
     return sensor
+
+
+def _archive_state(url: str) -> str:
+    """Size and time of a local archive, so that it is not unpacked in vain; empty for others."""
+    path = Path(url.partition("!")[0])
+    if not path.is_file():
+        return ""
+    stat = path.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cv_pipeline.provenance import EventLog
-from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world
+from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world, write_image
 
 ASSETS = (
     "raw_images",
@@ -121,6 +121,32 @@ def test_cvp_run_tells_what_it_made(world, first):
     outcome = json.loads(done.stdout)
     assert outcome["status"] == "SUCCESS"
     assert outcome["versions"] == {"tiny/eval_slices": first["eval_slices"]}
+
+
+def test_an_image_that_nobody_labelled_changes_the_images_and_not_the_dataset(own_world, first):
+    """What the digest does not cover, such as table versions, may change under one digest."""
+    world = own_world
+    write_image(world.images / "unlabelled.png", seed=(7, 7))
+    world.materialize()
+    now = digests(world)
+    assert now["raw_images"] != first["raw_images"]
+    assert now["dataset_version"] == first["dataset_version"]
+    assert now["trained_model"] == first["trained_model"]
+
+
+def test_predictions_alone_stay_with_the_dataset_of_their_model(own_world, first):
+    """A newer dataset may have training images of the model in its test split."""
+    world = own_world
+    path = world.project_file
+    path.write_text(path.read_text().replace("split: {ratios", "split: {seed: 5, ratios"))
+    world.materialize('+key:"tiny/dataset_version"')
+    world.materialize('key:"tiny/predictions"')
+    with event_log(world) as log:
+        dataset, made = log.latest("tiny/dataset_version"), log.latest("tiny/predictions")
+    assert dataset is not None
+    assert made is not None
+    assert dataset.version != first["dataset_version"]
+    assert made.metadata["dataset"] == first["dataset_version"]
 
 
 def test_the_gate_refuses_and_says_why(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import ProjectError
+from cv_pipeline.project import PROJECT_NAME
 from cv_pipeline.settings import projects_dir
 
 
@@ -23,6 +25,10 @@ def new(
     from cv_pipeline.project import load_project
     from cv_pipeline.storage import open_source
 
+    if not re.fullmatch(PROJECT_NAME, name):
+        raise ProjectError(
+            f"{name!r} is not a project name.", do="Use lower-case letters, digits and _."
+        )
     path = projects_dir() / name / "project.yaml"
     if path.exists():
         raise ProjectError(f"{path} exists already.", do="Choose another name, or edit it.")

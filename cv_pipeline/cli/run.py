@@ -60,14 +60,10 @@ def _outcome(project: str, pid: int) -> dict[str, object]:
     from dagster import DagsterInstance
 
     from cv_pipeline.provenance import EventLog
-    from cv_pipeline.provenance.abandoned_runs import PROCESS_TAG
+    from cv_pipeline.provenance.abandoned_runs import signed_by
 
     with DagsterInstance.get() as instance:
-        runs = [
-            r
-            for r in instance.get_runs(limit=20)
-            if r.tags.get(PROCESS_TAG, "").startswith(f"{pid}-")
-        ]
+        runs = [r for r in instance.get_runs(limit=20) if signed_by(r, pid)]
         if not runs:
             return {"run_id": None, "status": "NOT_STARTED", "versions": {}}
         log = EventLog(instance)

@@ -1,7 +1,8 @@
 """Ends runs whose process was killed, so that they hold no pool slot for ever.
 
-Every run is signed with the host and process that executes it. A signed run that is still "started"
-although that process is gone is marked as failed. Runs of other hosts are left alone.
+Every run is signed, as it starts, with the host and process that executes it. A signed run that is
+still "started" although that process is gone is marked as failed. Runs of other hosts are left
+alone.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 def sign_run(instance: DagsterInstance, run: DagsterRun) -> None:
     """Record which process of which host executes a run."""
-    tags = {HOST_TAG: platform.node(), PROCESS_TAG: _identity(psutil.Process())}
-    if any(run.tags.get(name) != value for name, value in tags.items()):
-        instance.add_run_tags(run.run_id, tags)
+    process = psutil.Process()
+    signature = f"{run.run_id}@{process.pid}-{process.create_time():.2f}"
+    instance.add_run_tags(run.run_id, {HOST_TAG: platform.node(), PROCESS_TAG: signature})
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
@@ -32,20 +33,24 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
     ended = []
     here = RunsFilter(statuses=UNFINISHED, tags={HOST_TAG: platform.node()})
     for run in instance.get_runs(here):
-        if not _is_alive(run.tags.get(PROCESS_TAG, "")):
+        # a re-execution copies its original's tags, which say nothing of its own process
+        signer, _, process = run.tags.get(PROCESS_TAG, "").partition("@")
+        if signer == run.run_id and not _is_alive(process):
             instance.report_run_failed(run, "The process that executed this run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     return ended
 
 
-def _identity(process: psutil.Process) -> str:
+def signed_by(run: DagsterRun, pid: int) -> bool:
+    """Whether a run was executed by the process with this number."""
+    return run.tags.get(PROCESS_TAG, "").startswith(f"{run.run_id}@{pid}-")
+
+
+def _is_alive(process: str) -> bool:
     # the start time tells a process from a later one with the same number
-    return f"{process.pid}-{process.create_time():.2f}"
-
-
-def _is_alive(identity: str) -> bool:
+    pid, _, started = process.partition("-")
     try:
-        return _identity(psutil.Process(int(identity.split("-")[0]))) == identity
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
     except (psutil.NoSuchProcess, ValueError):
         return False

@@ -33,16 +33,20 @@ class Inputs:
         self._project = project
         self._read: dict[str, Materialization] = {}
 
-    def read(self, asset: str, *, version: str | None = None) -> Materialization:
+    def read(
+        self, asset: str, *, version: str | None = None, made_with: Materialization | None = None
+    ) -> Materialization:
         """Resolve the materialization of a parent that this step reads.
 
         In this order: the one that this run made; the one whose version is configured; the one
         that an earlier step of this run read; for a re-execution, the one that the original run
-        made or read; the latest.
+        made or read; the one that ``made_with`` was made from; the latest.
 
         Args:
             asset: name of the parent, without the project.
             version: configured data version, or an unambiguous prefix.
+            made_with: another parent that was made from this one too: a model and its predictions
+                should agree on the dataset.
 
         Raises:
             ProvenanceError: the parent was never materialized; the configured version is unknown
@@ -50,7 +54,7 @@ class Inputs:
         """
         key = f"{self._project}/{asset}"
         if key not in self._read:
-            self._read[key] = self._resolve(key, version)
+            self._read[key] = self._resolve(key, version, made_with)
         return self._read[key]
 
     def follow(self, child: Materialization, asset: str) -> Materialization:
@@ -71,6 +75,10 @@ class Inputs:
         self._read[key] = event
         return event
 
+    def latest(self, asset: str) -> Materialization | None:
+        """The newest materialization of an asset of the project, without reading it."""
+        return self._log.latest(f"{self._project}/{asset}")
+
     def tags(self) -> dict[str, str]:
         """Tags for ``MaterializeResult`` that name exactly what was read."""
         tags: dict[str, str] = {}
@@ -80,7 +88,9 @@ class Inputs:
             tags[get_input_event_pointer_tag(asset_key)] = str(event.storage_id)
         return tags
 
-    def _resolve(self, key: str, version: str | None) -> Materialization:
+    def _resolve(
+        self, key: str, version: str | None, made_with: Materialization | None
+    ) -> Materialization:
         own = self._log.in_run(key, self._run.run_id)
         if version:
             chosen = self._log.of_version(key, version)
@@ -93,6 +103,9 @@ class Inputs:
         event = own or self._read_earlier(key, self._run.run_id)
         for run_id in self._originals():
             event = event or self._log.in_run(key, run_id) or self._read_earlier(key, run_id)
+        pointer = made_with.input(key) if made_with else None
+        if event is None and pointer is not None:
+            event = self._log.event(key, pointer.storage_id)
         event = event or self._log.latest(key)
         if event is None:
             raise ProvenanceError(
@@ -111,8 +124,9 @@ class Inputs:
 
     def _read_earlier(self, key: str, run_id: str) -> Materialization | None:
         """The materialization of ``key`` that any step of a run recorded as its input."""
-        for sibling in self._log.instance.get_asset_keys_for_run(run_id):
-            event = self._log.in_run(sibling.to_user_string(), run_id)
+        siblings = self._log.instance.get_asset_keys_for_run(run_id)
+        for sibling in sorted(k.to_user_string() for k in siblings):
+            event = self._log.in_run(sibling, run_id)
             pointer = event.input(key) if event else None
             if pointer is not None:
                 return self._log.event(key, pointer.storage_id)

@@ -45,12 +45,17 @@ def test_a_run_of_a_dead_process_is_ended(instance):
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     identity = f"{dead.pid}-{psutil.Process(dead.pid).create_time():.2f}"
     dead.wait()
-    instance.add_run_tags(run.run_id, {PROCESS_TAG: identity})
+    # the tag of another run, as a re-execution copies it, says nothing of this one
+    instance.add_run_tags(run.run_id, {PROCESS_TAG: f"another-run@{identity}"})
+    assert end_abandoned_runs(instance) == []
+    instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{run.run_id}@{identity}"})
     assert end_abandoned_runs(instance) == [run.run_id]
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
 
 
 def test_runs_of_other_hosts_are_left_alone(instance):
     run = started_run(instance)
-    instance.add_run_tags(run.run_id, {PROCESS_TAG: "1-0.00", HOST_TAG: "another-host"})
+    instance.add_run_tags(
+        run.run_id, {PROCESS_TAG: f"{run.run_id}@1-0.00", HOST_TAG: "another-host"}
+    )
     assert end_abandoned_runs(instance) == []

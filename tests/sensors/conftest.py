@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import dagster as dg
@@ -49,9 +50,13 @@ def projects(tmp_path: Path, source: Path) -> Projects:
 def record(instance):
     """Record an evaluation, and return its storage id."""
 
-    def record(value: float) -> int:
+    versions = itertools.count()
+
+    def record(value: float, version: str | None = None) -> int:
         event = dg.AssetMaterialization(
-            ["demo", "eval_slices"], metadata={"AP50": value}, tags={"dagster/data_version": "v"}
+            ["demo", "eval_slices"],
+            metadata={"AP50": value},
+            tags={"dagster/data_version": version or f"v{next(versions)}"},
         )
         instance.report_runless_asset_event(event)
         key = dg.AssetRecordsFilter(asset_key=event.asset_key)

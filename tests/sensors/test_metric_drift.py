@@ -15,10 +15,10 @@ def tick(instance, projects):
     sensor = metric_drift_sensor("demo")
 
     def tick(cursor: str | None) -> dg.SensorResult:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"projects": projects}
-        )
-        result = sensor(context)
+        ) as context:
+            result = sensor(context)
         assert isinstance(result, dg.SensorResult)
         return result
 
@@ -55,6 +55,18 @@ def test_a_bad_evaluation_is_not_missed_when_a_better_one_follows_in_the_same_ti
     record(0.80)
     (request,) = tick(None).run_requests
     assert request.run_key == f"{bad}-1"
+
+
+def test_the_same_evaluation_recorded_again_is_no_news(tick, record, launch):
+    """A nightly run on unchanged data records the old evaluation once more."""
+    record(0.80)
+    bad = record(0.60, version="bad")
+    first = tick(None)
+    launch(JOB, first.run_requests[0], dg.DagsterRunStatus.SUCCESS)
+    record(0.82)
+    record(0.60, version="bad")
+    result = tick(str(bad))
+    assert not result.run_requests
 
 
 def test_a_slow_decline_is_caught_against_the_best(tick, record):
