@@ -1,7 +1,6 @@
 """What every asset needs: its project, its stores, its inputs, and one way to report a result."""
 
 import base64
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from cv_pipeline.provenance import Inputs, Materialization
 from cv_pipeline.settings import cv_home
 from cv_pipeline.storage import Blobs, ObjectStore
 from cv_pipeline.storage.folders import fetch, publish
+from cv_pipeline.storage.scratch import scratch_folder
 from resources import ObjectStoreResource, Projects
 
 Parameters = ParamSpec("Parameters")
@@ -110,11 +110,9 @@ class Step:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder that is gone when the step ends."""
-        parent = cv_home() / "scratch"
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f"{self.project.name}-") as folder:
-            yield Path(folder)
+        """A folder that is gone when the step ends, or when the project's next step begins."""
+        with scratch_folder(cv_home() / "scratch", project=self.project.name) as folder:
+            yield folder
 
     def progress(self) -> "Progress":
         """A progress callback that writes to the run's log."""

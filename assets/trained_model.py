@@ -34,7 +34,7 @@ def trained_model(
     object_store: ObjectStoreResource,
     tracking: Tracking,
 ) -> dg.MaterializeResult[Any]:
-    """A model, trained in a process of its own; the data version is the digest of its weights.
+    """A model, trained in a process of its own; the data version is the digest of the model.
 
     Its metadata names the dataset, every parameter, the hardware and the MLflow run; the
     augmentation parameters that were really drawn lie beside the weights.

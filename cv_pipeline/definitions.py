@@ -7,6 +7,7 @@ Load it with ``-m cv_pipeline.definitions`` or through ``workspace.yaml``. A pro
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import dagster as dg
@@ -47,7 +48,8 @@ def broken_project(name: str, error: ProjectError) -> dg.Definitions:
     logger.error("%s", error)
     spec = dg.AssetSpec(
         [name, "project_error"],
-        group_name=name,
+        # a folder may have any name, a group may not
+        group_name=re.sub(r"[^A-Za-z0-9_]", "_", name),
         description=f"This project could not be loaded.\n\n```\n{error}\n```",
     )
     return dg.Definitions(assets=[spec])
@@ -57,10 +59,14 @@ def build_definitions(folder: Path) -> dg.Definitions:
     """Definitions of every project below ``folder``, with the resources that they share."""
     parts = []
     for name in project_names(folder):
+        path = folder / name / "project.yaml"
         try:
-            parts.append(project_definitions(load_project(folder / name / "project.yaml")))
+            parts.append(project_definitions(load_project(path)))
         except ProjectError as error:
             parts.append(broken_project(name, error))
+        except dg.DagsterInvalidDefinitionError as error:
+            # the file validates, but Dagster does not take what it declares
+            parts.append(broken_project(name, ProjectError(f"{path}: {error}")))
     shared = dg.Definitions(
         resources={
             "projects": Projects(folder=str(folder)),

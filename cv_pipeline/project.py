@@ -10,18 +10,39 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from cv_pipeline.cron import require_cron
 from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.settings import expand
+from cv_pipeline.vocabulary import (
+    MISTAKE,
+    OWN_MODELS,
+    require_check,
+    require_date_range,
+    require_model,
+    require_timezone,
+)
+from cv_pipeline.yaml_file import YAMLFile, parse_yaml
 
 Task = Literal["detection", "classification"]
 Severity = Literal["error", "warn"]
 SplitName = Literal["train", "val", "test"]
+PROJECT_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+ClassName = Annotated[str, Field(min_length=1)]
+CheckName = Annotated[str, AfterValidator(require_check)]
+ModelName = Annotated[str, AfterValidator(require_model)]
+DateRangeText = Annotated[str, AfterValidator(require_date_range)]
+Cron = Annotated[str, AfterValidator(require_cron)]
+Timezone = Annotated[str, AfterValidator(require_timezone)]
 
 
 class Section(BaseModel):
@@ -79,7 +100,9 @@ class Ontology(Section):
 
     version: str = Field("1", description="version of the classes and attributes")
     guideline_version: str = Field("1", description="version of the labelling guideline")
-    labels: tuple[str, ...] = Field(min_length=1, description="class names, in training order")
+    labels: tuple[ClassName, ...] = Field(
+        min_length=1, description="class names, in training order"
+    )
     attributes: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="attribute to its allowed values; empty means yes or no"
     )
@@ -98,7 +121,7 @@ class Query(Section):
     labelled: bool | None = Field(True, description="only images with labels; null for all")
     metadata: dict[str, str] = Field(default_factory=dict, description="key to required value")
     tags_any: tuple[str, ...] = Field((), description="at least one of these tags")
-    date_range: str | None = Field(
+    date_range: DateRangeText | None = Field(
         None, description="capture time, UTC: 2025, 2025-Q4, 2025-11 or START/END (END exclusive)"
     )
 
@@ -152,7 +175,7 @@ class Augmentation(Section):
 class Training(Section):
     """The model and how it is trained."""
 
-    model: str = Field(description="name in the model registry")
+    model: ModelName = Field(description="name in the model registry")
     input_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] = Field(
         description="height and width in pixels; images are scaled to fit and padded"
     )
@@ -201,30 +224,21 @@ class Retraining(Section):
 class Schedule(Section):
     """The nightly run."""
 
-    cron: str = Field("0 2 * * *", description="cron expression")
-    timezone: str = Field("UTC", description="IANA time zone of the cron expression")
-
-    @model_validator(mode="after")
-    def _is_a_cron(self) -> Schedule:
-        fields = self.cron.split()
-        if len(fields) != 5 or not all(re.fullmatch(r"[\d*/,\-a-zA-Z]+", f) for f in fields):
-            raise ValueError(f"{self.cron!r} is not a five-field cron expression")
-        return self
+    cron: Cron = Field("0 2 * * *", description="cron expression")
+    timezone: Timezone = Field("UTC", description="IANA time zone of the cron expression")
 
 
 class Project(Section):
     """Everything that one project declares."""
 
-    name: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="name: lower-case letters, digits and _"
-    )
+    name: str = Field(pattern=PROJECT_NAME, description="name: lower-case letters, digits and _")
     task: Task = Field(description="what the model does")
     charter: Charter = Field(description="what the project is for")
     source: Source = Field(description="where images come from")
     annotations: Annotations = Field(description="where labels come from")
     ontology: Ontology = Field(description="classes and attributes")
     dataset: Dataset = Field(default_factory=Dataset, description="which images, how split")
-    checks: dict[str, Check] = Field(
+    checks: dict[CheckName, Check] = Field(
         default_factory=dict, description="check name to its severity and threshold"
     )
     training: Training = Field(description="the model and how it is trained")
@@ -247,6 +261,16 @@ class Project(Section):
                 f"evaluation.metric {self.metric!r} is not a {self.task} metric;"
                 f" expected one of {', '.join(fits[self.task])}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _model_fits_task(self) -> Project:
+        for task, own in OWN_MODELS.items():
+            if task != self.task and self.training.model in own:
+                raise ValueError(
+                    f"training.model {self.training.model!r} is not a {self.task} model;"
+                    f" expected {', '.join(OWN_MODELS[self.task])} or one of torchvision's"
+                )
         return self
 
     @model_validator(mode="after")
@@ -274,20 +298,11 @@ def load_project(path: Path) -> Project:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} cannot be read as UTF-8 text: {error}.") from error
+    file = parse_yaml(text, path)
     try:
-        raw = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ProjectError(
-            f"{path}{line}: not valid YAML: {error.problem}.", do="Mend that line."
-        ) from error
-    if not isinstance(raw, CommentedMap):
-        raise ProjectError(f"{path}: expected a mapping of keys, found {type(raw).__name__}.")
-    try:
-        project = Project.model_validate(_plain(raw))
+        project = Project.model_validate(file.values)
     except ValidationError as error:
-        problems = "\n".join(f"  {_describe(e, raw)}" for e in error.errors())
+        problems = "\n".join(f"  {_describe(e, file)}" for e in error.errors())
         count = error.error_count()
         raise ProjectError(
             f"{path} has {count} mistake{'s' if count > 1 else ''}:\n{problems}\n",
@@ -295,7 +310,7 @@ def load_project(path: Path) -> Project:
         ) from error
     if path.parent.name != project.name:
         raise ProjectError(
-            f"{path}, line {_line(raw, ('name',))}: name {project.name!r} differs from its folder"
+            f"{path}, line {file.line(('name',))}: name {project.name!r} differs from its folder"
             f" {path.parent.name!r}.",
             do="Make them the same.",
         )
@@ -324,37 +339,6 @@ def resolved_source(project: Project) -> str:
     return expand(project.source.images)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, int):
-        return int(value)
-    return str(value)
-
-
-def _line(raw: Any, loc: tuple[str | int, ...]) -> int:
-    """1-based line of the deepest part of ``loc`` that the file has."""
-    node, line = raw, 1
-    for part in loc:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-            node = node[part]
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-            node = node[part]
-        else:
-            break
-    return line
-
-
 def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
     """The model that holds the last part of ``loc``."""
     model: type[BaseModel] | None = Project
@@ -367,10 +351,14 @@ def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
     return model
 
 
-def _describe(error: Any, raw: CommentedMap) -> str:
-    loc: tuple[str | int, ...] = tuple(error["loc"])
-    key = ".".join(str(p) for p in loc) or "(the file)"
-    where = f"line {_line(raw, loc)}: {key}:"
+def _describe(error: Any, file: YAMLFile) -> str:
+    # pydantic marks a mistake in the key of a mapping by one more part
+    loc: tuple[str | int, ...] = tuple(p for p in error["loc"] if p != "[key]")
+    message = error["msg"].removeprefix("Value error, ")
+    if not loc:  # about the whole file: the message begins with the key
+        key = message.split(" ", 1)[0]
+        return f"line {file.line(key.split('.'))}: {message}."
+    where = f"line {file.line(loc)}: {'.'.join(str(p) for p in loc)}:"
     model = _section(loc)
     if error["type"] == "extra_forbidden" and model is not None:
         return f"{where} unknown key. {nearest(str(loc[-1]), model.model_fields)}"
@@ -383,8 +371,8 @@ def _describe(error: Any, raw: CommentedMap) -> str:
             f"{where} expected {error['ctx']['expected']}, found {error['input']!r}."
             f" {nearest(str(error['input']), expected)}"
         )
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where} {message[0].lower()}{message[1:]}, found {_short(error['input'])}."
+    hint = f" {error['ctx']['do']}" if error["type"] == MISTAKE else ""
+    return f"{where} {message[0].lower()}{message[1:]}, found {_short(error['input'])}.{hint}"
 
 
 def _short(value: Any) -> str:

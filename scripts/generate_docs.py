@@ -44,7 +44,7 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         nested = field.annotation
-        if nested == dict[str, Check]:
+        if typing.get_args(nested)[1:] == (Check,):
             rows.append(f"| `{key}` | mapping | | {field.description} |")
             rows += _rows(Check, f"{key}.NAME.")
             continue

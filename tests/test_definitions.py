@@ -9,6 +9,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = [
@@ -31,6 +33,15 @@ CHECKS = [
     "integrity",
     "leakage",
 ]
+# parts of cron fields, most of which some field takes
+VALUE = st.one_of(st.integers(0, 13).map(str), st.sampled_from(["30", "31", "59", "feb", "sun"]))
+PART = st.one_of(
+    st.just("*"),
+    VALUE,
+    st.tuples(VALUE, VALUE).map("-".join),
+    st.tuples(st.sampled_from(["*", "1", "0-3", "5-2"]), VALUE).map("/".join),
+)
+FIELD = st.one_of(st.just("*"), PART, st.tuples(PART, PART).map(",".join))
 PROJECTS = ["blood_cells", "cifar10n", "fruit"]
 
 
@@ -117,6 +128,65 @@ def test_a_broken_project_says_why_and_the_others_load(tmp_path):
     assert graph.has(dg.AssetKey(["fruit", "raw_images"]))
     error = graph.get(dg.AssetKey(["broken", "project_error"]))
     assert "tsak: unknown key. Did you mean 'task'" in (error.description or "")
+
+
+MISTAKES = {
+    "cron": ('cron: "0 2 * * *"', 'cron: "99 2 * * *"', "expected 0-59 for the minute, not '99'"),
+    "timezone": ("timezone: UTC", "timezone: Europe/Pariss", "Did you mean 'Europe/Paris'"),
+    "control": ("task: detection", "task: \x07detection", "the control character U+0007"),
+    "nul": ("task: detection", "task: \0detection", "the control character U+0000"),
+    "a-folder.of any näme": ("version:", "version:", "differs from its folder"),
+}
+
+
+def test_no_mistake_of_one_project_takes_down_another(tmp_path):
+    from cv_pipeline import definitions
+
+    text = (ROOT / "projects" / "fruit" / "project.yaml").read_text()
+    for name, (old, new, _) in {"fruit": ("", "", ""), **MISTAKES}.items():
+        assert old in text
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "project.yaml").write_text(text.replace(old, new) if old else text)
+    graph = definitions.build_definitions(tmp_path).get_repository_def().asset_graph
+    assert graph.has(dg.AssetKey(["fruit", "raw_images"]))
+    for name, (_, _, message) in MISTAKES.items():
+        error = graph.get(dg.AssetKey([name, "project_error"]))
+        assert message in (error.description or "")
+
+
+def test_what_only_dagster_refuses_is_a_broken_project(tmp_path, monkeypatch):
+    from cv_pipeline import definitions
+
+    text = (ROOT / "projects" / "fruit" / "project.yaml").read_text()
+    for name in ("fruit", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "project.yaml").write_text(text.replace("name: fruit", f"name: {name}"))
+    nightly = definitions.nightly_schedule
+
+    def refuse_other(project, schedule):
+        return nightly(
+            project, schedule.model_copy(update={"cron": "x"} if project == "other" else {})
+        )
+
+    monkeypatch.setattr(definitions, "nightly_schedule", refuse_other)
+    graph = definitions.build_definitions(tmp_path).get_repository_def().asset_graph
+    assert graph.has(dg.AssetKey(["fruit", "raw_images"]))
+    error = graph.get(dg.AssetKey(["other", "project_error"]))
+    assert "Found invalid cron schedule 'x'" in (error.description or "")
+
+
+@settings(deadline=None)
+@given(cron=st.lists(FIELD, min_size=5, max_size=5).map(" ".join))
+def test_dagster_takes_every_cron_that_a_project_may_have(cron):
+    from dagster._utils.schedules import is_valid_cron_schedule
+
+    from cv_pipeline.cron import require_cron
+
+    try:
+        require_cron(cron)
+    except ValueError:
+        return
+    assert is_valid_cron_schedule(cron)
 
 
 def test_loading_is_refused_without_dagster_home():

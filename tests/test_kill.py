@@ -85,3 +85,14 @@ def test_killed_in_the_middle_of_training(tmp_path, undisturbed):
     # the killed run held the only slot of the training pool: this must not wait for ever
     world.materialize('key:"tiny/trained_model"')
     assert newest(world, "trained_model") == undisturbed["trained_model"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seconds", [2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0])
+def test_killed_after_any_time(tmp_path, undisturbed, seconds):
+    """Wherever the kill falls, from the first file to the training, the digests are the same."""
+    world = make_tiny_world(tmp_path)
+    began = time.monotonic()
+    kill_when(world, '+key:"tiny/trained_model"', lambda _: time.monotonic() - began > seconds)
+    world.materialize('+key:"tiny/trained_model"')
+    assert {a: newest(world, a) for a in undisturbed} == undisturbed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,26 @@ def test_a_minimal_project_has_the_documented_defaults(write):
             "  source: labels.json\n  aggregation: majority",
             "'majority' needs task classification",
         ),
+        # a check that does not exist
+        (
+            "ontology:",
+            "checks:\n  giveawy: {severity: warn}\nontology:",
+            r"line 10: checks\.giveawy: expected the name of a check.*Did you mean 'giveaway'\?",
+        ),
+        # a model of ours, misspelt; a name that no model can have; a model of another task
+        (
+            "fcos_resnet18",
+            "fcos_resnet8",
+            r"line 12: training\.model: expected the name of a model.* mean 'fcos_resnet18'\?",
+        ),
+        ("fcos_resnet18", "YOLO v8", r"line 12: training\.model: .*lower-case.*found 'YOLO v8'"),
+        (
+            "fcos_resnet18",
+            "resnet18_small",
+            r"line 12: training\.model 'resnet18_small' is not a detection model; expected fcos",
+        ),
+        # a class without a name
+        ("[apple, pear]", "\n    - apple\n    - ''", r"line 12: ontology\.labels\.1: .*at least 1"),
         # a name that is not the folder's
         ("name: demo", "name: other", r"line 1: name 'other' differs from its folder 'demo'"),
         # a name that cannot be an asset key
@@ -91,6 +113,12 @@ def test_all_mistakes_are_told_at_once(write):
         ("- just\n- a list", "expected a mapping of keys, found CommentedSeq"),
         ("", "expected a mapping of keys, found NoneType"),
         ("name: a\nname: b", "not valid YAML"),
+        ("name: a\ntask: \0", r"line 2: not valid YAML: it has the control character U\+0000"),
+        ("name: a\n# \x07\n", r"line 2: not valid YAML: it has the control character U\+0007"),
+        ("name: !!int x", r"not valid YAML: invalid literal for int"),
+        ("name: !!bool x", "not valid YAML"),
+        ("? {a: [b]}\n: c", "not valid YAML: unhashable"),
+        pytest.param("name: " + "[" * 500, "not valid YAML: maximum recursion", id="deep"),
     ],
 )
 def test_what_is_no_project_at_all(write, text, message):
@@ -117,3 +145,83 @@ def test_a_project_that_does_not_exist_names_the_nearest(write, tmp_path):
     assert project_names(tmp_path) == ["demo"]
     with pytest.raises(ProjectError, match=r"no project 'dmo'.*Did you mean 'demo'"):
         find_project("dmo", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 2 * * *",
+        "*/15 0-6,22 * * MON-fri",
+        "0 22-2 1,15 jan-dec/2 0",
+        "5/10 00 31 1-12 7",
+        "0 0 29 feb *",
+        "0 0 31 dec-feb sun-sat",
+    ],
+)
+def test_cron_expressions(write, cron):
+    project = load_project(write(GOOD + f"schedule:\n  cron: '{cron}'\n"))
+    assert project.schedule.cron == cron
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("99 2 * * *", r"expected 0-59 for the minute, not '99', found '99 2 \* \* \*'"),
+        ("0 24 * * *", "expected 0-23 for the hour, not '24'"),
+        ("0 0 0 * *", "expected 1-31 for the day of the month, not '0'"),
+        ("0 0 * 13 *", "expected 1-12 or jan, .*, dec for the month, not '13'"),
+        ("0 0 * * 1-8", "expected 0-7 or sun, .*, sat for the day of the week, not '8'"),
+        ("0 0 * * mond", "not 'mond'"),
+        ("0 0 * * ١", "not '١'"),
+        ("0,,1 0 * * *", "expected 0-59 for the minute, not ''"),
+        ("1-2-3 0 * * *", "not '1-2-3'"),
+        ("*/0 * * * *", r"expected a step of 1-59 for the minute, not '\*/0'"),
+        ("*/90 * * * *", r"expected a step of 1-59 for the minute, not '\*/90'"),
+        ("0 0 30-31 feb *", "expected a day that exists, not day 30-31 of month feb"),
+        ("0 2 * *", r"expected a cron expression of five fields \(minute, .*found '0 2 \* \*'"),
+        ("@daily", "expected a cron expression of five fields"),
+        ("", "expected a cron expression of five fields"),
+    ],
+)
+def test_a_cron_that_never_comes_due(write, cron, message):
+    with pytest.raises(ProjectError, match=rf"line 16: schedule\.cron: .*{message}"):
+        load_project(write(GOOD + f"schedule:\n  timezone: UTC\n  cron: '{cron}'\n"))
+
+
+def test_a_time_zone_that_does_not_exist_names_the_nearest(write):
+    message = (
+        r"line 15: schedule\.timezone: expected an IANA time zone, found 'Europe/Pariss'\."
+        r" Did you mean 'Europe/Paris'"
+    )
+    with pytest.raises(ProjectError, match=message):
+        load_project(write(GOOD + "schedule:\n  timezone: Europe/Pariss\n"))
+
+
+@pytest.mark.parametrize("dates", ["2025-13", "2025-13-01", "soon", "2025/2024", "/"])
+def test_a_date_range_that_is_none(write, dates):
+    message = rf"line 16: dataset\.query\.date_range: date range '{dates}' cannot be used: .*found"
+    with pytest.raises(ProjectError, match=message + r" .* Accepted forms: 2025, 2025-Q4"):
+        load_project(write(GOOD + f"dataset:\n  query:\n    date_range: {dates}\n"))
+
+
+@pytest.mark.parametrize("dates", ["2025-11-03", "2025-Q4", "2025-11-03T08:30:00Z/", "'2025'"])
+def test_date_ranges_stay_as_they_are_written(write, dates):
+    project = load_project(write(GOOD + f"dataset: {{query: {{date_range: {dates}}}}}\n"))
+    assert project.dataset.query.date_range == dates.strip("'")
+
+
+def test_the_nearest_of_an_unknown_split_is_named(write):
+    extra = "dataset:\n  split:\n    ratios: {train: 0.9, tst: 0.1}\n"
+    with pytest.raises(ProjectError, match=r"line 16: dataset\.split\.ratios\.tst: .*'test'\?"):
+        load_project(write(GOOD + extra))
+
+
+def test_loading_a_project_is_light(write):
+    heavy = ["dagster", "torch", "torchvision", "pyarrow", "numpy", "lance", "mlflow"]
+    code = (
+        "import sys; from pathlib import Path; from cv_pipeline.project import load_project;"
+        f"load_project(Path({str(write(GOOD))!r}));"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -5,10 +5,12 @@ Everything about it is deterministic: two worlds of one seed have the same bytes
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,8 +148,22 @@ def make_tiny_world(
     world.metadata.write_text("\n".join(metadata) + "\n")
     world.project_file.parent.mkdir(parents=True)
     world.project_file.write_text(PROJECT)
-    world.run("cvp", "init")
+    _initialise(world)
     return world
+
+
+_initialised: list[Path] = []
+
+
+def _initialise(world: TinyWorld) -> None:
+    """`cvp init` once a session; every other world starts with a copy of what it made."""
+    if not _initialised:
+        world.run("cvp", "init")
+        template = Path(tempfile.mkdtemp(prefix="cv_pipeline-home-"))
+        shutil.copytree(world.home, template, dirs_exist_ok=True)
+        atexit.register(shutil.rmtree, template, ignore_errors=True)
+        _initialised.append(template)
+    shutil.copytree(_initialised[0], world.home, dirs_exist_ok=True)
 
 
 def write_image(path: Path, *, seed: tuple[int, int]) -> list[tuple[str, int, int, int, int]]:

@@ -10,18 +10,18 @@ import hashlib
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.formats import ExportFiles, parse_export, read_export
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport
 from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
 from cv_pipeline.catalog.digest import table_digest
-from cv_pipeline.catalog.quarantine import reconcile_refusals
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
+from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import AnnotationError
 from cv_pipeline.project import Project
 from cv_pipeline.storage import ImageSource, ObjectStore
@@ -81,24 +81,25 @@ def import_annotations(
 
     Raises:
         SourceError: the export cannot be opened.
-        AnnotationError: its format is not recognised, no file of it can be read, or not one
-            annotation is usable; the table then stays as it was.
+        AnnotationError: its format is not recognised, or not one annotation is usable although
+            there are some, or a part that could hold some was refused. The table then stays as
+            it was, and the quarantine says what was refused.
     """
     versions = table_versions or {}
     exports = [read_export(source)]
-    parsed = [parse_export(exports[0], format=project.annotations.format)]
+    parsed = [_parse(exports[0], format=project.annotations.format, catalog=catalog)]
     if gold is not None:
         exports.append(read_export(gold))
-        parsed.append(_as_gold(parse_export(exports[1], format="csv")))
+        parsed.append(_as_gold(_parse(exports[1], format="csv", catalog=catalog)))
     frozen = [
         freeze(store, project=project.name, export=e, parsed=p)
         for e, p in zip(exports, parsed, strict=True)
     ]
     resolved = [_resolve(p, project=project, catalog=catalog, versions=versions) for p in parsed]
     refusals = [
-        replace(refusal, fingerprint=export.fingerprints.get(refusal.file, ""))
+        refusal
         for export, found in zip(exports, resolved, strict=True)
-        for refusal in found.quarantine
+        for refusal in _stamped(found.quarantine, export)
     ]
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = pa.concat_tables([r.rows for r in resolved]).sort_by("annotation_id")
@@ -128,6 +129,26 @@ def import_annotations(
         frozen=frozen,
         version=version,
     )
+
+
+def _parse(export: ExportFiles, *, format: str, catalog: Catalog) -> ParsedExport:  # noqa: A002
+    """Parse an export; one that gives nothing leaves its refusals before the error goes on."""
+    try:
+        return parse_export(export, format=format)
+    except UnusableExport as error:
+        reconcile_refusals(
+            catalog,
+            stage=STAGE,
+            refusals=_stamped(error.refusals, export),
+            # what was refused of the other export still holds
+            within=one_of("file", export.fingerprints),
+        )
+        raise
+
+
+def _stamped(refusals: Iterable[Refusal], export: ExportFiles) -> list[Refusal]:
+    """Refusals with the state that their files were in."""
+    return [replace(r, fingerprint=export.fingerprints.get(r.file, "")) for r in refusals]
 
 
 def _resolve(

@@ -19,9 +19,10 @@ from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.errors import AnnotationError
 
 UNKNOWN_ANNOTATOR = "unknown"
-GOLD_ANNOTATOR = "gold"
-"""Annotator of known truth, which overrules what people said of the same image."""
 """Annotator of exports that do not say who drew what."""
+
+GOLD_ANNOTATOR = "gold"
+"""Annotator of known truth, which overrules what people said of the same image; no person's."""
 
 RAW_ANNOTATIONS = pa.schema(
     [
@@ -65,6 +66,20 @@ RAW_ANNOTATIONS = pa.schema(
 )
 
 
+class UnusableExport(AnnotationError):
+    """Nothing came out of an export, and parts of it were refused.
+
+    Args:
+        what: what is wrong with it, as one sentence.
+        do: what to do next.
+        refusals: the parts that were refused.
+    """
+
+    def __init__(self, what: str, *, do: str, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        super().__init__(what, do=do)
+
+
 class RawRow(NamedTuple):
     """One row of :data:`RAW_ANNOTATIONS`, in the order of its columns."""
 
@@ -103,7 +118,8 @@ class ParsedExport:
 
     Attributes:
         format: name of its format.
-        files: the files it was read from, refused ones included, sorted.
+        files: the files it was read from, those refused and those that only name classes
+            included, sorted.
         rows: the objects and image-level labels, as ``RAW_ANNOTATIONS``.
         quarantine: what was refused.
         labels: declared categories in their order; empty when the format declares none.
@@ -146,7 +162,8 @@ class ExportBuilder:
         rows: objects, one by one.
         tables: objects, as whole tables of ``RAW_ANNOTATIONS``.
         quarantine: what was refused.
-        files: the files of the export.
+        files: the files that can hold annotations.
+        companions: the files that only name the classes.
     """
 
     format: str
@@ -159,34 +176,38 @@ class ExportBuilder:
     tables: list[pa.Table] = field(default_factory=list)
     quarantine: list[Refusal] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
-    _unreadable: set[str] = field(default_factory=set)
+    companions: set[str] = field(default_factory=set)
 
     def refuse(self, file: str, where: str, reason: str, detail: str) -> None:
-        """Record that a part of a file was refused."""
+        """Record that a file, or a part of it, was refused."""
         self.quarantine.append(Refusal(file, where, reason, detail))
 
-    def refuse_file(self, file: str, where: str, reason: str, detail: str) -> None:
-        """Record that nothing of a file can be used."""
-        self._unreadable.add(file)
-        self.refuse(file, where, reason, detail)
-
     def build(self) -> ParsedExport:
-        """Return what was collected.
+        """Return what was collected; an export that says that there is nothing is right too.
 
         Raises:
-            AnnotationError: not one file could be read.
+            AnnotationError: no file could hold annotations.
+            UnusableExport: there is no annotation, and a part of a file that could hold some was
+                refused: the export may be broken, and must not pass for an empty one.
         """
-        if self._unreadable >= self.files:
-            first = next((r for r in self.quarantine if r.file in self._unreadable), None)
+        if not self.files:
             raise AnnotationError(
-                f"No file of the {self.format} export can be read"
-                + (f": {first.file}: {first.detail}" if first else ": there is none."),
+                f"No file of the {self.format} export can be read: there is none.",
                 do="Export it again.",
+            )
+        rows = pa.concat_tables([raw_table(self.rows), *self.tables])
+        lost = [r for r in self.quarantine if r.file in self.files]
+        if lost and not len(rows):
+            raise UnusableExport(
+                f"The {self.format} export holds no annotation that can be read:"
+                f" {lost[0].file}: {lost[0].detail}",
+                do="Export it again.",
+                refusals=tuple(self.quarantine),
             )
         return ParsedExport(
             format=self.format,
-            files=tuple(sorted(self.files)),
-            rows=pa.concat_tables([raw_table(self.rows), *self.tables]),
+            files=tuple(sorted(self.files | self.companions)),
+            rows=rows,
             quarantine=tuple(self.quarantine),
             labels=tuple(self.labels),
             images=tuple(sorted(self.images)),

@@ -1,7 +1,7 @@
 """Single values out of foreign files: each reader returns a clean value, or None for a bad one.
 
 What passes here can be stored: text is valid Unicode without outer blanks, times are aware and in
-UTC, and an e-mail address never becomes an annotator's name.
+UTC, and neither an e-mail address nor the name of known truth becomes an annotator's name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from cv_pipeline.annotations.raw import UNKNOWN_ANNOTATOR
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, UNKNOWN_ANNOTATOR
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -92,7 +92,7 @@ def attributes_json(attributes: Mapping[str, object]) -> str | None:
 
 
 def pseudonym(who: object) -> str:
-    """Return a stable name for an annotator that is not an e-mail address.
+    """Return a stable name for an annotator, neither an e-mail address nor ``gold``.
 
     Args:
         who: an id, a name, an e-mail address, or a mapping with ``id`` or ``email``. The id goes
@@ -104,6 +104,7 @@ def pseudonym(who: object) -> str:
     name = as_identifier(who)
     if name is None:
         return UNKNOWN_ANNOTATOR
-    if "@" in name:
+    # a person of that name would overrule all others
+    if "@" in name or name.lower() == GOLD_ANNOTATOR:
         return f"annotator-{hashlib.sha256(name.lower().encode()).hexdigest()[:10]}"
     return f"annotator-{name}" if name.isdigit() else name

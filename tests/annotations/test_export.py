@@ -53,6 +53,8 @@ class World:
     def __init__(self, root: Path) -> None:
         self.folder = root / "export"
         self.folder.mkdir()
+        self.gold: str | None = None
+        self._gold_file = root / "gold.csv"
         self.store: ObjectStore = open_store(str(root / "store"))
         self.catalog = Catalog(self.store, PROJECT.name)
         ids = [{"path": f"{name}.jpg", "image_id": f"id-{name}"} for name in "ab"]
@@ -64,11 +66,14 @@ class World:
         (self.folder / name).write_text(text)
 
     def run(self):
+        if self.gold is not None:
+            self._gold_file.write_text(self.gold)
         return import_annotations(
             project=PROJECT,
             catalog=self.catalog,
             store=self.store,
             source=open_source(str(self.folder)),
+            gold=None if self.gold is None else open_source(str(self._gold_file)),
         )
 
     def refused(self) -> list[tuple[str, str]]:
@@ -169,6 +174,121 @@ def test_half_written_export_leaves_the_table_as_it_was(world):
     with pytest.raises(AnnotationError, match=r"coco\.json: Not valid JSON: .* line 1 column"):
         world.run()
     assert world.catalog.table("annotations").version == before.version
+    assert [reason for _, reason in world.refused()] == ["not_json"]
+
+
+TASK = {
+    "data": {"image": "a.jpg"},
+    "annotations": [
+        {
+            "id": 5,
+            "result": [
+                {
+                    "id": "r1",
+                    "type": "rectanglelabels",
+                    "original_width": 100,
+                    "original_height": 80,
+                    "value": {
+                        "x": 10,
+                        "y": 20,
+                        "width": 30,
+                        "height": 40,
+                        "rectanglelabels": ["pear"],
+                    },
+                }
+            ],
+        }
+    ],
+}
+CONFIG = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="label" toName="image"><Label value="pear"/></RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize("with_gold", [False, True])
+@pytest.mark.parametrize("config", [None, CONFIG, "<View><Choices"])
+@pytest.mark.parametrize(
+    ("broken", "match", "reason"),
+    [
+        (json.dumps([TASK])[:-20], r"export\.json: Not valid JSON", "not_json"),
+        (
+            json.dumps([{"image": "a.jpg", "label": [], "data": {}}, {"annotations": None}]),
+            r"export as JSON, not JSON-MIN",
+            "missing_field",
+        ),
+    ],
+    ids=["half written", "no list of annotations"],
+)
+def test_labelling_configuration_does_not_make_a_broken_export_an_empty_one(
+    world, config, with_gold, broken, match, reason
+):
+    if with_gold:
+        world.gold = "image,label\na.jpg,pear\nz.jpg,pear\n"
+    if config is not None:
+        world.write(config, "config.xml")
+    world.write(json.dumps([TASK]), "export.json")
+    before = world.run()
+    assert before.rows == 1 + with_gold
+    world.write(broken, "export.json")
+
+    with pytest.raises(AnnotationError, match=match) as caught:
+        world.run()
+
+    assert caught.value.do
+    assert world.catalog.table("annotations").version == before.version
+    reasons = {r for _, r in world.refused()}
+    assert reason in reasons
+    assert ("unknown_image" in reasons) == with_gold, "what was refused of the gold labels holds"
+    assert ("not_xml" in reasons) == (config == "<View><Choices")
+
+    world.write(json.dumps([TASK]), "export.json")
+    assert world.run() == before
+    assert reason not in {r for _, r in world.refused()}
+
+
+def test_broken_gold_labels_leave_the_table_as_it_was_and_are_quarantined(world):
+    world.write(coco({}, {"bbox": None}))
+    before = world.run()
+    world.gold = "image\na.jpg\n"
+
+    with pytest.raises(AnnotationError, match=r"gold\.csv: Expected the columns image and label"):
+        world.run()
+
+    assert world.catalog.table("annotations").version == before.version
+    assert world.refused() == [("annotations[1].bbox", "bad_box"), ("header", "missing_column")]
+
+
+def test_half_written_file_beside_a_whole_one_is_quarantined_and_the_rest_goes_on(world):
+    world.write(coco({}), "bad.json")
+    world.write(coco({"image_id": 1}), "good.json")
+    assert world.run().rows == 2
+    world.write(coco({})[:-20], "bad.json")
+
+    report = world.run()
+
+    rows = world.catalog.table("annotations").read(version=report.version)
+    assert rows["source"].to_pylist() == ["good.json"]
+    assert report.quarantined == {"not_json": 1}
+    assert [reason for _, reason in world.refused()] == ["not_json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [
+        ("coco.json", coco()),
+        ("export.json", json.dumps([TASK | {"annotations": []}])),
+        ("labels.csv", "image,label\n"),
+    ],
+)
+def test_an_export_that_says_that_there_is_nothing_empties_the_table(world, name, empty):
+    full = {"coco.json": coco({}), "export.json": json.dumps([TASK])}
+    world.write(full.get(name, "image,label\na.jpg,pear\n"), name)
+    assert world.run().rows == 1
+    world.write(empty, name)
+
+    report = world.run()
+
+    assert (report.rows, report.quarantined) == (0, {})
+    assert world.catalog.table("annotations").read(version=report.version).num_rows == 0
 
 
 def test_tables_are_read_at_the_versions_that_are_named(world):

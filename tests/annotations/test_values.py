@@ -66,3 +66,11 @@ def test_attributes_are_canonical():
     assert values.attributes_json({"b": [1, "ü"], "a": True}) == '{"a":true,"b":[1,"ü"]}'
     assert values.attributes_json({"a": math.nan}) is None
     assert values.attributes_json({"a": "\ud800"}) is None
+
+
+@pytest.mark.parametrize("who", ["gold", " Gold ", {"username": "GOLD"}])
+def test_no_person_is_called_as_known_truth_is(who):
+    name = values.pseudonym(who)
+
+    assert name.startswith("annotator-")
+    assert name == values.pseudonym("gold")

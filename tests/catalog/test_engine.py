@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -27,9 +28,12 @@ def slow_where(numbers: Sequence[int]) -> list[int]:
 
 
 def heavy_imports(numbers: Sequence[int]) -> list[list[str]]:
-    import sys
+    from cv_pipeline.catalog import image_check, image_features
 
+    assert image_check
+    assert image_features
     heavy = {"torch", "lance", "mlflow", "great_expectations", "sklearn", "boto3", "dagster"}
+    heavy |= {"pyarrow", "duckdb", "pydantic", "scipy"}
     return [sorted(heavy & sys.modules.keys()) for _ in numbers]
 
 
@@ -50,9 +54,7 @@ def mapped(function: Any, batches: Iterable[Sequence[int]]) -> Iterator[tuple[An
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers from the first batch on."""
-    monkeypatch.setattr(engine, "PATIENCE", 0.0)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "cores", lambda: 2)
 
 
@@ -73,11 +75,34 @@ def batches(count: int, size: int = 2) -> list[list[int]]:
     return [list(range(n * size, (n + 1) * size)) for n in range(count)]
 
 
-def test_small_jobs_stay_in_this_process() -> None:
-    assert {pid for _, pids in mapped(where, batches(4)) for pid in pids} == {os.getpid()}
+def test_nothing_to_do_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_Worker", None)
+    assert list(mapped(where, [])) == []
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("two_cores")
+def test_one_batch_starts_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[None] = []
+
+    class Counted(engine._Worker):
+        def __init__(self) -> None:
+            started.append(None)
+            super().__init__()
+
+    monkeypatch.setattr(engine, "_Worker", Counted)
+    assert list(mapped(squares, [[3]])) == [([3], [9])]
+    assert len(started) == 1
+
+
+def test_an_item_that_kills_its_worker_kills_it_alone_on_one_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "cores", lambda: 1)
+    given = [[6, 7], [7], [8]]
+    assert [found for _, found in mapped(dies_of_seven, given)] == [[6, None], [None], [8]]
+
+
+@pytest.mark.usefixtures("two_cores")
 class TestWorkers:
     def test_results_come_in_order(self) -> None:
         given = batches(20)
@@ -89,7 +114,7 @@ class TestWorkers:
         assert len(pids) == 2
         assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
 
-    def test_workers_import_nothing_heavy(self) -> None:
+    def test_workers_import_nothing_but_what_decodes(self) -> None:
         assert list(mapped(heavy_imports, [[1]])) == [([1], [[]])]
 
     def test_only_a_few_batches_are_taken_ahead(self) -> None:
@@ -119,7 +144,7 @@ class TestWorkers:
             assert taken <= done + 2 or done >= 3
 
     def test_workers_that_do_not_start_are_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine.sys, "executable", "/bin/false")
+        monkeypatch.setattr(sys, "executable", "/bin/false")
         with pytest.raises(RuntimeError, match="did not start"):
             list(mapped(squares, batches(3)))
 
@@ -145,15 +170,8 @@ class TestWorkers:
         assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
 
 
-def test_it_turns_to_workers_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "PATIENCE", 0.1)
-    monkeypatch.setattr(engine, "cores", lambda: 2)
-    pids = [pid for _, found in mapped(slow_where, batches(8, size=1)) for pid in found]
-    assert pids[0] == os.getpid()
-    assert pids[-1] != os.getpid()
-
-
-def test_one_core_needs_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "PATIENCE", 0.0)
+def test_one_core_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "cores", lambda: 1)
-    assert [found for _, found in mapped(where, batches(3))] == [[os.getpid()] * 2] * 3
+    pids = {pid for _, found in mapped(where, batches(5)) for pid in found}
+    assert len(pids) == 1
+    assert os.getpid() not in pids

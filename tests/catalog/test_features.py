@@ -79,7 +79,6 @@ def test_workers_compute_the_same(
     here = run(store)
     other = open_store(str(tmp_path / "other"))
     run_ingest(other, make_project(tmp_path / "source"))
-    monkeypatch.setattr(engine, "PATIENCE", 0.0)
     monkeypatch.setattr(engine, "cores", lambda: 2)
     monkeypatch.setattr(features, "_CALL_IMAGES", 2)
     monkeypatch.setattr(features, "_COMMIT_IMAGES", 3)

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 import pytest
 
 from cv_pipeline.catalog import ingest as ingest_module
-from cv_pipeline.catalog import ingest_plan
+from cv_pipeline.catalog import ingest_plan, ingest_read
 from cv_pipeline.catalog.ingest import ingest, pending_files
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import Catalog, CatalogTable
-from cv_pipeline.errors import SourceError
+from cv_pipeline.errors import ObjectCorrupt, SourceError
 from cv_pipeline.project import Project
 from cv_pipeline.storage import Blobs, ObjectStore, image_id_of, open_source, open_store
 from tests.catalog.lake_world import (
@@ -41,6 +41,17 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
     return open_store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are checked in this process: for tests of many ingests that are about tables."""
+
+    def here(check: Any, calls: Any, *, size: Any) -> Any:  # noqa: ARG001 - as map_batches has it
+        for call in calls:
+            yield call, check(call)
+
+    monkeypatch.setattr(ingest_read, "map_batches", here)
 
 
 def rows_by(catalog: Catalog, name: str, key: str) -> dict[Any, dict[str, Any]]:
@@ -240,6 +251,145 @@ class TestNextIngest:
         assert "unreadable_file" not in run_ingest(store, project).reasons
 
 
+class TestMending:
+    """An image that the object store has lost or damaged comes back from the source."""
+
+    def test_a_lost_image_is_put_again_and_nothing_else_changes(
+        self, source: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = run_ingest(store, make_project(source))
+        delete_blob(store, picture(0))  # three files hold it
+        delete_blob(store, picture(3))
+        assert pending_files(Catalog(store, "fruit"), open_source(str(source))) == []
+        report = run_ingest(store, make_project(source))
+        assert report.table_versions == first.table_versions
+        assert report == first.__class__(**{**vars(first), "new_images": 0})
+        for seed in (0, 3):
+            assert Blobs(store).read(image_id_of(picture(seed))) == picture(seed)
+        monkeypatch.setattr(Blobs, "put", None)  # all is there again
+        assert run_ingest(store, make_project(source)).digest == first.digest
+
+    def test_a_damaged_image_by_the_advice(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        image_id = image_id_of(picture(2))
+        store.write(blob_key(picture(2)), b"damage")
+        with pytest.raises(ObjectCorrupt, match="delete it and ingest again"):
+            Blobs(store).read(image_id)
+        store.delete(blob_key(picture(2)))
+        run_ingest(store, make_project(source))
+        assert Blobs(store).read(image_id) == picture(2)
+
+    def test_beside_new_and_changed_files(self, source: Path, store: ObjectStore) -> None:
+        run_ingest(store, make_project(source))
+        before = rows_by(Catalog(store, "fruit"), "files", "path")
+        delete_blob(store, picture(1))
+        delete_blob(store, picture(3))
+        (source / "good" / "03.jpg").write_bytes(picture(99))
+        (source / "new.jpg").write_bytes(picture(50))
+        report = run_ingest(store, make_project(source))
+        after = rows_by(Catalog(store, "fruit"), "files", "path")
+        assert {p for p in after if after[p] != before.get(p)} == {"good/03.jpg", "new.jpg"}
+        assert report.new_images == 2
+        assert Blobs(store).exists(image_id_of(picture(1)))
+        assert not Blobs(store).exists(image_id_of(picture(3)))  # no file holds it any more
+
+    def test_a_file_that_could_not_be_read_at_first(
+        self, source: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = run_ingest(store, make_project(source))
+        delete_blob(store, picture(3))
+        tight = make_project(source, max_bytes=len(picture(3)) - 1)
+        assert run_ingest(store, tight).reasons["too_large"] >= 1
+        report = run_ingest(store, make_project(source))
+        assert (report.digest, report.reasons) == (first.digest, first.reasons)
+        assert Blobs(store).exists(image_id_of(picture(3)))
+
+    def test_in_a_bucket(self, source: Path, s3_store: ObjectStore) -> None:
+        first = run_ingest(s3_store, make_project(source))
+        delete_blob(s3_store, picture(3))
+        assert run_ingest(s3_store, make_project(source)).table_versions == first.table_versions
+        assert Blobs(s3_store).read(image_id_of(picture(3))) == picture(3)
+
+
+def blob_key(data: bytes) -> str:
+    image_id = image_id_of(data)
+    return f"blobs/{image_id[:2]}/{image_id[2:4]}/{image_id}"
+
+
+def delete_blob(store: ObjectStore, data: bytes) -> None:
+    store.delete(blob_key(data))
+
+
+@pytest.mark.usefixtures("no_workers")
+class TestDroppedDeclarations:
+    """What the metadata file does not say any more is gone, as if it had never said it."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "path,captured_at,tags,split,scene,line\ngood/01.jpg,,,,belt,2\n",  # rows
+            "path,scene\ngood/00.jpg,yard\ngood/01.jpg,belt\ngood/02.jpg,yard\n",  # columns
+            "path,tags,line\ngood/00.jpg,late,1\ngood/02.jpg,fresh,\n",  # both, and a change
+            "path\n",
+            None,
+        ],
+    )
+    def test_an_old_store_and_a_fresh_one_agree(
+        self, source: Path, tmp_path: Path, store: ObjectStore, text: str | None
+    ) -> None:
+        add_camera_times(source)
+        sidecar = tmp_path / "metadata.csv"
+        sidecar.write_text(f"{METADATA}shot.jpg,2024-01-01,fresh,,yard,3\n")
+        run_ingest(store, make_project(source, metadata=str(sidecar)))
+        project = make_project(source)
+        if text is not None:
+            sidecar.write_text(text)
+            project = make_project(source, metadata=str(sidecar))
+        old = run_ingest(store, project)
+        other = open_store(str(tmp_path / "fresh"))
+        fresh = run_ingest(other, project)
+        assert old.digest == fresh.digest
+        logs = {"image_metadata", "image_tags"}  # they have a history; their states are compared
+        found, wanted = (content(Catalog(s, "fruit")) for s in (store, other))
+        assert {k: v for k, v in found.items() if k not in logs} == {
+            k: v for k, v in wanted.items() if k not in logs
+        }
+        shot = rows_by(Catalog(store, "fruit"), "images", "path")["shot.jpg"]
+        assert shot["captured_at"] == dt.datetime(2025, 11, 3, 8, 30, tzinfo=dt.UTC)
+        assert run_ingest(store, project).table_versions == old.table_versions
+
+    def test_a_capture_time_that_no_camera_wrote_is_unknown_again(
+        self, source: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        sidecar = tmp_path / "metadata.csv"
+        sidecar.write_text(METADATA)
+        run_ingest(store, make_project(source, metadata=str(sidecar)))
+        run_ingest(store, make_project(source))
+        images = Catalog(store, "fruit").table("images").read()
+        assert images["captured_at"].null_count == images["split"].null_count == len(images)
+
+    def test_an_image_whose_file_changed_keeps_what_was_said(
+        self, source: Path, tmp_path: Path, store: ObjectStore
+    ) -> None:
+        sidecar = tmp_path / "metadata.csv"
+        sidecar.write_text(METADATA)
+        project = make_project(source, metadata=str(sidecar))
+        run_ingest(store, project)
+        (source / "good" / "01.jpg").write_bytes(picture(99))
+        run_ingest(store, project)
+        rows = current_metadata(Catalog(store, "fruit")).to_pylist()
+        lines = {row["image_id"] for row in rows if row["key"] == "line" and row["value"] == "2"}
+        assert lines == {image_id_of(picture(1)), image_id_of(picture(99))}
+
+
+def add_camera_times(source: Path) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2025:11:03 08:30:00"
+    Image.new("RGB", (20, 20)).save(source / "shot.jpg", exif=exif)
+
+
 class TestSameEverywhere:
     def test_folder_and_archive_and_bucket_agree(
         self, source: Path, tmp_path: Path, s3_store: ObjectStore
@@ -260,6 +410,7 @@ class TestSameEverywhere:
         assert len(digests) == 1
         assert report.quarantined == 4
 
+    @pytest.mark.usefixtures("no_workers")
     def test_in_one_go_or_file_by_file(self, source: Path, tmp_path: Path) -> None:
         whole = run_ingest(open_store(str(tmp_path / "one")), make_project(source))
         parts = tmp_path / "parts"
@@ -282,7 +433,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "BATCH_FILES", 5)
 
 
-@pytest.mark.usefixtures("small_batches")
+@pytest.mark.usefixtures("small_batches", "no_workers")
 def test_crashes_after_each_write_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,7 +479,7 @@ MORTAL = """
 import os, signal, sys
 from pathlib import Path
 import psutil
-from cv_pipeline.catalog import engine, ingest, ingest_plan, ingest_read
+from cv_pipeline.catalog import ingest, ingest_plan, ingest_read
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import CatalogTable
 from cv_pipeline.storage import open_store
@@ -337,7 +488,6 @@ from tests.catalog.lake_world import make_project, run_ingest
 folder, left = Path(sys.argv[1]), int(sys.argv[2])
 ingest.BATCH_FILES = ingest_plan.BATCH_FILES = 5
 ingest_read._CALL_FILES = 2
-engine.PATIENCE = 0.0
 commit = CatalogTable._commit
 
 def counted(table, write):

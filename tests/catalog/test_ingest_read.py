@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cv_pipeline.catalog import engine, ingest_plan, ingest_read
+from cv_pipeline.catalog import ingest_plan, ingest_read
 from cv_pipeline.catalog.image_check import ImageCheck, Verdict
 from cv_pipeline.catalog.ingest_plan import list_images, plan_ingest
 from cv_pipeline.catalog.ingest_read import AcceptedFile, check_files, complete_batches
@@ -29,11 +29,7 @@ class DeadlyCheck(ImageCheck):
         return super().__call__(files)
 
 
-def test_a_file_that_breaks_the_decoder_is_refused(
-    tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "PATIENCE", 0.0)
-    monkeypatch.setattr(engine, "cores", lambda: 2)
+def test_a_file_that_breaks_the_decoder_is_refused(tmp_path: Path, catalog: Catalog) -> None:
     source = open_source(str(make_source(tmp_path / "source")))
     plan = plan_ingest(catalog, list_images(source.list()))
     outcomes = list(

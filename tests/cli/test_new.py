@@ -110,8 +110,9 @@ def test_a_second_project_of_the_name_and_a_bad_name_are_refused(projects, image
     new(images, annotations)
     with pytest.raises(ProjectError, match="exists already"):
         new(images, annotations)
-    with pytest.raises(ProjectError, match="name: "):
-        new(images, annotations, name="No-Good")
+    for name in ("No-Good", "../outside"):
+        with pytest.raises(ProjectError, match="is not a project name"):
+            new(images, annotations, name=name)
     assert [p.name for p in projects.glob("*/project.yaml*")] == ["project.yaml"]
 
 

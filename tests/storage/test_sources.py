@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.errors import SourceError
-from cv_pipeline.storage import ImageSource, open_source
+from cv_pipeline.storage import ImageSource, bucket_source, open_source
 from cv_pipeline.storage.archive_source import TarSource, ZipSource
+from cv_pipeline.storage.s3 import S3Store
 
 FILES = {
     "a.jpg": b"apple",
@@ -195,6 +196,30 @@ def test_a_wrong_bucket_is_explained(bucket: str, s3_client) -> None:
     s3_client.put_object(Bucket=bucket, Key="a.tar.gz", Body=b"x")
     with pytest.raises(SourceError, match="archives are read from local disks only"):
         open_source(f"s3://{bucket}/a.tar.gz", s3_client=s3_client)
+
+
+def test_large_objects_are_not_held_by_the_dozen(bucket: str, s3_client, monkeypatch) -> None:
+    """A budget of bytes bounds what is in flight, and the order stays that of the request."""
+    monkeypatch.setattr(bucket_source, "BUDGET_BYTES", 100)
+    for number in range(12):
+        s3_client.put_object(Bucket=bucket, Key=f"a/{number:02}", Body=bytes([number]) * 40)
+    source = open_source(f"s3://{bucket}/a", s3_client=s3_client)
+    asked = [f"{number:02}" for number in reversed(range(12))]
+    begun: list[str] = []
+    fetch = S3Store.read
+
+    def read(self: S3Store, key: str, **options: int) -> bytes:
+        begun.append(key)
+        return fetch(self, key, **options)
+
+    monkeypatch.setattr(S3Store, "read", read)
+    for at_once in (1, 2):  # before the sizes are known, and after
+        begun.clear()
+        for place, (path, data) in enumerate(source.read_many(asked)):
+            assert (path, data) == (asked[place], bytes([int(path)]) * 40)
+            assert len(begun) - place <= at_once
+        assert len(begun) == 12
+        source.list()
 
 
 def test_a_bucket_that_goes_away_fails_as_a_whole(bucket: str, s3_client) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.training.models import build_model, known_models
+from cv_pipeline.vocabulary import OWN_MODELS, require_model
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,10 @@ def test_known_models_are_those_of_the_task():
     assert {"fcos_resnet18", "retinanet_resnet50_fpn"} <= set(detectors)
     assert not set(classifiers) & set(detectors)
     assert not [name for name in detectors if "mask" in name or "keypoint" in name]
+
+
+@pytest.mark.parametrize("task", OWN_MODELS)
+def test_a_project_may_name_every_model(task):
+    known = known_models(task)
+    assert set(OWN_MODELS[task]) <= set(known)
+    assert [require_model(name) for name in known] == known

@@ -97,6 +97,16 @@ def test_an_existing_output_is_not_overwritten(child, spec):
         run_training(spec, log=print)
 
 
+def test_the_job_lies_beside_the_output_and_is_removed(child, spec, tmp_path):
+    child(REPORT + "print(sys.argv[1])")
+    spec = spec.model_copy(update={"out": tmp_path / "made" / "model"})
+    lines: list[str] = []
+    run_training(spec, log=lines.append)
+    job = Path(lines[0])
+    assert job.parents[1] == tmp_path / "made"
+    assert list((tmp_path / "made").iterdir()) == []
+
+
 class Interrupted(BaseException):
     """Such as KeyboardInterrupt, or Dagster's."""
 

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from cv_pipeline.errors import TrainingError
+from cv_pipeline.training import staging
 from cv_pipeline.training.examples import read_examples
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.staging import stage
@@ -52,6 +53,39 @@ def test_other_files_are_rendered_to_eight_bit_rgb(make_world, tmp_path, progres
             values = np.asarray(image)
         assert values.min() < 10
         assert values.max() > 245
+
+
+def test_what_an_image_takes_in_memory_is_known(make_world, tmp_path, progress):
+    """By pixels, bands and depth, so that large images are not read by the dozen."""
+    tall = np.zeros((20, 10), dtype=np.uint16)
+    box = (1.0, 1.0, 9.0, 9.0)
+    deep = Sample(encode(tall), "train", "red", box, dtype="uint16", bands=1, size=(20, 10))
+    world = make_world(samples=[square(0, "train"), deep])
+    examples, _ = staged(world, tmp_path / "images", progress)
+    known = dict(zip(examples.image_ids.to_pylist(), examples.decoded_bytes, strict=True))
+    assert known == {world.ids[0]: 48 * 64 * 3, world.ids[1]: 20 * 10 * 2}
+    assert examples.take(np.array([1])).decoded_bytes.tolist() == [known[max(world.ids)]]
+
+
+def test_images_larger_than_the_budget_are_staged_one_by_one(
+    make_world, tmp_path, progress, monkeypatch
+):
+    monkeypatch.setattr(staging, "_READ_AHEAD_BYTES", 1)
+    world = make_world(samples=[square(i, "train") for i in range(5)])
+    read, now, most = world.blobs.read, [], []
+
+    def counted(image_id: str) -> bytes:
+        now.append(image_id)
+        most.append(len(now))
+        data = read(image_id)
+        now.remove(image_id)
+        return data
+
+    monkeypatch.setattr(world.blobs, "read", counted)
+    examples, images = staged(world, tmp_path / "images", progress)
+    for row, image_id in enumerate(examples.image_ids.to_pylist()):
+        assert images.encoded(row).tobytes() == read(image_id)
+    assert most == [1] * 5
 
 
 def test_a_missing_image_is_named(make_world, tmp_path, progress):

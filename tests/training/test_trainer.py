@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.training import PredictionSpec, read_model_card, trainer
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.model_folder import EPOCHS
-from cv_pipeline.training.prediction import predict
+from cv_pipeline.training.prediction import load_model, predict
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.trainer import train
 from tests.training.conftest import square
@@ -65,6 +66,7 @@ def test_a_training_gives_a_complete_model_folder(make_world, tmp_path, progress
     ]
     card = read_model_card(spec.out)
     assert card.digest == report.model_digest
+    assert (card.meaning.labels, card.meaning.dataset_digest) == (spec.labels, spec.dataset_digest)
     assert (card.train_images, card.validation_images) == (8, 2)
     assert card.dataset_digest == spec.dataset_digest
     epochs = pq.read_table(spec.out / "epochs.parquet")
@@ -127,6 +129,24 @@ def test_a_model_learns_and_predicts_in_pixels_of_the_stored_image(make_world, t
     assert right >= 6
     again = predict(asked.model_copy(update={"out": tmp_path / "again"}), progress=progress)
     assert again.digest == told.digest
+
+
+def test_a_renamed_class_or_another_dataset_version_is_another_model(
+    make_world, tmp_path, progress
+):
+    """Although the weights are the same, for the folder of one must not pass for the other's."""
+    world = make_world("classification")
+    version = world.spec(tmp_path / "m0")
+    again = version.model_copy(update={"out": tmp_path / "m1", "dataset_digest": "e" * 64})
+    first, second = (train(spec, progress=progress) for spec in (version, again))
+    weights = [(tmp_path / folder / "model.safetensors").read_bytes() for folder in ("m0", "m1")]
+    assert weights[0] == weights[1]
+    assert first.model_digest != second.model_digest
+    card = read_model_card(version.out)
+    renamed = card.model_copy(update={"labels": ("blue", "crimson")})
+    (version.out / "model.json").write_text(renamed.model_dump_json(), encoding="utf-8")
+    with pytest.raises(TrainingError, match="the card beside them are damaged"):
+        load_model(read_model_card(version.out), version.out, device=torch.device("cpu"))
 
 
 def test_a_model_of_another_digest_or_task_is_refused(make_world, tmp_path, progress):

@@ -38,7 +38,8 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     """Read the JSON files of a COCO export.
 
     Raises:
-        AnnotationError: not one of them can be read.
+        AnnotationError: there is none.
+        UnusableExport: not one of the annotations in them can be read.
     """
     export = ExportBuilder("coco", FIELDS)
     for path in sorted(p for p in files if p.lower().endswith(".json")):
@@ -47,7 +48,7 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
         if document is None:
             continue
         if not isinstance(document, dict) or not isinstance(document.get("annotations"), list):
-            export.refuse_file(
+            export.refuse(
                 path, "annotations", "not_coco", "Not COCO: it has no list of annotations."
             )
             continue

@@ -58,7 +58,8 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     """Read the CSV files of an export.
 
     Raises:
-        AnnotationError: not one of them can be read.
+        AnnotationError: there is none.
+        UnusableExport: not one of the annotations in them can be read.
     """
     export = ExportBuilder("csv", FIELDS)
     for path in _csv_files(files):
@@ -98,15 +99,13 @@ def _read_cells(export: ExportBuilder, path: str, data: bytes) -> pa.Table | Non
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         where = f"byte {error.start}"
-        export.refuse_file(
-            path, where, "not_utf8", f"Not UTF-8 text, {where}. Save it as CSV UTF-8."
-        )
+        export.refuse(path, where, "not_utf8", f"Not UTF-8 text, {where}. Save it as CSV UTF-8.")
         return None
     delimiter, names = _header(text)
     missing = [n for n in ("image", "label") if n not in names]
     if missing:
         found = ", ".join(names) or "nothing"
-        export.refuse_file(
+        export.refuse(
             path,
             "header",
             "missing_column",
@@ -145,7 +144,7 @@ def _read_cells(export: ExportBuilder, path: str, data: bytes) -> pa.Table | Non
             ),
         )
     except pa.ArrowInvalid as error:
-        export.refuse_file(path, "", "not_csv", f"Not valid CSV: {str(error)[:200]}.")
+        export.refuse(path, "", "not_csv", f"Not valid CSV: {str(error)[:200]}.")
         return None
     known = {name: names.index(name) for name in COLUMNS if name in names}
     for i, name in enumerate(names):

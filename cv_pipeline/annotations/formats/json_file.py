@@ -14,16 +14,16 @@ def read_json(export: ExportBuilder, path: str, data: bytes) -> Any:
         document = json.loads(data)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        export.refuse_file(path, where, "not_json", f"Not valid JSON: {error.msg}, {where}.")
+        export.refuse(path, where, "not_json", f"Not valid JSON: {error.msg}, {where}.")
     except UnicodeDecodeError as error:
         where = f"byte {error.start}"
-        export.refuse_file(path, where, "not_utf8", f"Not UTF-8 text: {error.reason}, {where}.")
+        export.refuse(path, where, "not_utf8", f"Not UTF-8 text: {error.reason}, {where}.")
     except RecursionError:
-        export.refuse_file(path, "", "not_json", "Nested too deeply to be an export.")
+        export.refuse(path, "", "not_json", "Nested too deeply to be an export.")
     except ValueError as error:  # a number of thousands of digits
-        export.refuse_file(path, "", "not_json", f"Not valid JSON: {error}.")
+        export.refuse(path, "", "not_json", f"Not valid JSON: {error}.")
     else:
         if document is None:
-            export.refuse_file(path, "", "not_json", "The document is null.")
+            export.refuse(path, "", "not_json", "The document is null.")
         return document
     return None

@@ -54,7 +54,8 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     """Read the JSON files of a Label Studio export, and the labelling configuration beside them.
 
     Raises:
-        AnnotationError: not one JSON file can be read.
+        AnnotationError: there is none.
+        UnusableExport: not one of the annotations in them can be read.
     """
     export = ExportBuilder("label_studio", FIELDS)
     annotations: list[Annotation] = []
@@ -64,7 +65,7 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
         if document is not None:
             annotations += _tasks(export, path, document)
     for path in sorted(p for p in files if is_config(p, files[p])):
-        export.files.add(path)
+        export.companions.add(path)
         export.labels.update(dict.fromkeys(declared_labels(export, path, files[path])))
     regions = Regions(export)
     for annotation in _latest(export, annotations):
@@ -78,7 +79,7 @@ def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotati
     if isinstance(document, dict) and "annotations" in document:
         document = [document]
     if not isinstance(document, list):
-        export.refuse_file(path, "", "not_label_studio", "Expected a list of tasks.")
+        export.refuse(path, "", "not_label_studio", "Expected a list of tasks.")
         return
     for t, task in enumerate(document):
         where = f"[{t}]"

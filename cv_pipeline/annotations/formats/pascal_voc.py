@@ -42,7 +42,8 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     """Read the XML files of a Pascal VOC export.
 
     Raises:
-        AnnotationError: not one of them can be read.
+        AnnotationError: there is none.
+        UnusableExport: not one of the annotations in them can be read.
     """
     export = ExportBuilder("pascal_voc", FIELDS)
     for path in sorted(p for p in files if p.lower().endswith(".xml")):
@@ -57,7 +58,7 @@ def _read_xml(export: ExportBuilder, path: str, data: bytes) -> Element | None:
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:
-        export.refuse_file(
+        export.refuse(
             path,
             "",
             "hostile_xml",
@@ -65,15 +66,15 @@ def _read_xml(export: ExportBuilder, path: str, data: bytes) -> Element | None:
         )
     except ParseError as error:
         line, column = error.position
-        export.refuse_file(
+        export.refuse(
             path, f"line {line} column {column + 1}", "not_xml", f"Not valid XML: {error}."
         )
     except (ValueError, LookupError, ExpatError) as error:  # an encoding that does not exist
-        export.refuse_file(path, "", "not_xml", f"Not valid XML: {error}.")
+        export.refuse(path, "", "not_xml", f"Not valid XML: {error}.")
     else:
         if root.tag == "annotation":
             return root
-        export.refuse_file(
+        export.refuse(
             path,
             "",
             "not_pascal_voc",

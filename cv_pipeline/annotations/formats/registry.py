@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from cv_pipeline.annotations.formats import coco, csv, label_studio, pascal_voc, yolo
-from cv_pipeline.annotations.raw import ParsedExport
+from cv_pipeline.annotations.raw import ParsedExport, UnusableExport
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.errors import AnnotationError, nearest
 from cv_pipeline.storage import ImageSource
@@ -124,14 +124,33 @@ def parse_export(export: ExportFiles, *, format: str = "auto") -> ParsedExport: 
         format: name of a format, or ``auto`` to recognise it.
 
     Raises:
-        AnnotationError: the format is unknown or not recognised, or no file can be read.
+        AnnotationError: the format is unknown or not recognised, or no file is of it.
+        UnusableExport: there is no annotation, and something was refused.
     """
-    name = detect_format(export) if format == "auto" else format
-    if name not in FORMATS:
-        raise AnnotationError(f"There is no format {name!r}.", do=nearest(name, FORMATS))
-    parsed = FORMATS[name].parse(export.files)
     vanished = tuple(
         Refusal(path, "", "unreadable_file", "The file was listed but could not be read.")
         for path in export.missing
     )
-    return replace(parsed, quarantine=parsed.quarantine + vanished)
+    if vanished and not export.files:
+        raise _unusable(export, vanished)
+    name = detect_format(export) if format == "auto" else format
+    if name not in FORMATS:
+        raise AnnotationError(f"There is no format {name!r}.", do=nearest(name, FORMATS))
+    try:
+        parsed = FORMATS[name].parse(export.files)
+    except UnusableExport as error:
+        refusals = error.refusals + vanished
+        raise UnusableExport(error.what, do=error.do, refusals=refusals) from error
+    refusals = parsed.quarantine + vanished
+    if vanished and not len(parsed.rows):
+        raise _unusable(export, refusals)
+    return replace(parsed, quarantine=refusals)
+
+
+def _unusable(export: ExportFiles, refusals: tuple[Refusal, ...]) -> UnusableExport:
+    return UnusableExport(
+        f"{export.url} gave no annotation, and {len(export.missing)} of its files could not be"
+        f" read. The first: {export.missing[0]}.",
+        do="Check that the files can be read, and try again.",
+        refusals=refusals,
+    )

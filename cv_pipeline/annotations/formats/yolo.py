@@ -15,9 +15,14 @@ from pathlib import PurePosixPath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError, YAMLWarning
 
-from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
+from cv_pipeline.annotations.raw import (
+    ExportBuilder,
+    FieldNames,
+    ParsedExport,
+    RawRow,
+    UnusableExport,
+)
 from cv_pipeline.annotations.values import as_identifier, as_number, as_text
-from cv_pipeline.errors import AnnotationError
 
 FIELDS = FieldNames(image="", label="{object}: class", box="{object}: box")
 _OBJECT = re.compile(rb"\s*\d+(?:\s+[-+.\deE]+){4,}\s*(?:\n|\r|$)")
@@ -45,15 +50,18 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     """Read the label files of a YOLO export.
 
     Raises:
-        AnnotationError: the class names are missing, or no label file can be read.
+        AnnotationError: there is no label file.
+        UnusableExport: the class names are missing, or not one of what the label files hold can
+            be read.
     """
     export = ExportBuilder("yolo", FIELDS)
     names = _read_names(export, files)
     if not names:
         told = "".join(f" {r.file}: {r.detail}" for r in export.quarantine)
-        raise AnnotationError(
+        raise UnusableExport(
             f"The YOLO export does not name its classes.{told}",
             do="Point to the folder that holds both data.yaml (with names) and labels/.",
+            refusals=tuple(export.quarantine),
         )
     export.labels.update(dict.fromkeys(names.values()))
     for path in _label_files(files):
@@ -62,7 +70,7 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             text = files[path].decode("utf-8-sig")
         except UnicodeDecodeError as error:
             where = f"byte {error.start}"
-            export.refuse_file(path, where, "not_utf8", f"Not UTF-8 text, {where}.")
+            export.refuse(path, where, "not_utf8", f"Not UTF-8 text, {where}.")
             continue
         _read_labels(export, path, text, names)
     return export.build()
@@ -99,7 +107,7 @@ def _name_files(files: Mapping[str, bytes]) -> list[str]:
 
 def _read_names(export: ExportBuilder, files: Mapping[str, bytes]) -> dict[int, str]:
     for path in _name_files(files):
-        export.files.add(path)
+        export.companions.add(path)
         if path.lower().endswith((".yaml", ".yml")):
             found = _names_of_yaml(export, path, files[path])
         else:
@@ -118,7 +126,7 @@ def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, s
             document = YAML(typ="safe", pure=True).load(data.decode("utf-8-sig"))
     except _YAML_ERRORS as error:
         first = str(error).strip().split("\n")[0]
-        export.refuse_file(path, "", "not_yaml", f"Not valid YAML: {first}.")
+        export.refuse(path, "", "not_yaml", f"Not valid YAML: {first}.")
         return {}
     names = document.get("names") if isinstance(document, dict) else None
     pairs: list[tuple[object, object]] = []
@@ -134,7 +142,7 @@ def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, s
         else:
             found[int(number)] = name
     if not found:
-        export.refuse_file(path, "names", "missing_field", "Expected a list of class names.")
+        export.refuse(path, "names", "missing_field", "Expected a list of class names.")
     return found
 
 

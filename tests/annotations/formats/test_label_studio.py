@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -146,6 +147,7 @@ def test_annotation_without_regions_is_an_image_without_objects():
         ({"email": "Ann@example.org"}, "annotator-438c4c7afe"),
         ("ann@example.org", "annotator-438c4c7afe"),
         ("ann", "ann"),
+        ("gold", "annotator-" + hashlib.sha256(b"gold").hexdigest()[:10]),
         (None, "unknown"),
         ([], "unknown"),
     ],

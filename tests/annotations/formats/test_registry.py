@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from cv_pipeline.annotations.formats import detect_format, parse_export, read_export
+from cv_pipeline.annotations.formats import (
+    ExportFiles,
+    detect_format,
+    parse_export,
+    read_export,
+)
+from cv_pipeline.annotations.raw import UnusableExport
 from cv_pipeline.errors import AnnotationError
 from cv_pipeline.storage import SourceEntry, open_source
 
@@ -71,3 +77,16 @@ def test_file_that_vanishes_is_a_refusal():
     parsed = parse_export(read_export(Vanishing()))
 
     assert [(r.file, r.reason) for r in parsed.quarantine] == [("b.csv", "unreadable_file")]
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"a.csv": b"image,label\n"}, {"a.csv": b"image"}], ids=["none", "empty", "broken"]
+)
+def test_file_that_vanishes_does_not_make_an_empty_export(files):
+    export = ExportFiles("here", files, {}, ("b.csv",), {".csv": 2})
+
+    with pytest.raises(UnusableExport, match=r"no annotation") as caught:
+        parse_export(export, format="csv")
+
+    assert caught.value.refusals[-1].file == "b.csv"
+    assert caught.value.do

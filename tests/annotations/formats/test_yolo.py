@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cv_pipeline.annotations.formats import yolo
+from cv_pipeline.annotations.raw import UnusableExport
 from cv_pipeline.errors import AnnotationError
 
 NAMES = {"data.yaml": b"train: images/train\nnames: [pear, apple]\n"}
@@ -74,9 +75,17 @@ def test_one_bad_line_is_named_and_the_next_one_is_read(line, field, reason):
 
 
 def test_file_that_is_not_text_is_quarantined():
-    parsed = yolo.parse(NAMES | {"labels/a.txt": b"\xff\xfe0", "labels/b.txt": b""})
+    good = {"labels/b.txt": b"1 0.5 0.5 0.2 0.4"}
+
+    parsed = yolo.parse(NAMES | good | {"labels/a.txt": b"\xff\xfe0"})
 
     assert [(r.file, r.reason) for r in parsed.quarantine] == [("labels/a.txt", "not_utf8")]
+    assert len(parsed.rows) == 1
+
+
+def test_class_names_do_not_make_unreadable_labels_an_empty_export():
+    with pytest.raises(UnusableExport, match=r"holds no annotation .* labels/a\.txt: Not UTF-8"):
+        yolo.parse(NAMES | {"labels/a.txt": b"\xff\xfe0", "labels/b.txt": b""})
 
 
 @pytest.mark.parametrize(
