@@ -1,8 +1,8 @@
 """The compute engine: one pure function over many batches, in order, on every core.
 
-Small jobs run in this process; one that takes longer than a moment goes on in worker processes.
-Results come in the order of the batches with at most a few in memory, whichever way they were
-computed, so a cluster's engine can take the place of this module.
+All of it happens in worker processes, as many as there are batches to give them, so an item that
+brings its process down costs nothing but itself. Results come in the order of the batches with at
+most a few in memory, so a cluster's engine can take the place of this module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import queue
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,9 +20,6 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-PATIENCE = 2.0
-"""Seconds of work in this process after which workers are worth their start."""
 
 BUDGET = 128 << 20
 """Bytes of input that may wait for workers; one batch may exceed it alone."""
@@ -56,22 +52,14 @@ def map_batches(
             worker could be started.
     """
     workers = cores()
-    remaining = iter(batches)
-    spent = 0.0
-    while spent < PATIENCE or workers == 1:
-        batch = next(remaining, None)
-        if batch is None:
-            return
-        began = time.monotonic()
-        results = function(batch)
-        spent += time.monotonic() - began
-        yield batch, list(results)
     with _Pool[T, R](function, workers) as pool:
         pending: deque[tuple[Sequence[T], int, Future[list[R | None]]]] = deque()
         waiting = 0
-        for batch in remaining:
+        for batch in batches:
             weight = sum(map(size, batch))
-            while pending and (len(pending) == 2 * workers or waiting + weight > BUDGET):
+            while pending and (
+                pending[0][2].done() or len(pending) == 2 * workers or waiting + weight > BUDGET
+            ):
                 done, freed, future = pending.popleft()
                 waiting -= freed
                 yield done, future.result()
@@ -136,13 +124,14 @@ class _Worker:
 
 
 class _Pool(Generic[T, R]):
-    """Workers that share the calls of one function."""
+    """Workers that share the calls of one function, each started when there is a call for it."""
 
     def __init__(self, function: Callable[[Sequence[T]], list[R]], workers: int) -> None:
         self._function = function
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        # last in, first out: one that runs is taken before None, which stands for one to start
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
-            self._idle.put(_Worker())
+            self._idle.put(None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
 
     def __enter__(self) -> _Pool[T, R]:
@@ -151,7 +140,9 @@ class _Pool(Generic[T, R]):
     def __exit__(self, *error: object) -> None:
         self._threads.shutdown(cancel_futures=True)
         while not self._idle.empty():
-            self._idle.get().close()
+            worker = self._idle.get()
+            if worker is not None:
+                worker.close()
 
     def submit(self, batch: Sequence[T]) -> Future[list[R | None]]:
         return self._threads.submit(self._run, batch)
@@ -160,10 +151,12 @@ class _Pool(Generic[T, R]):
         """One call; when the worker dies of it, a call for each item, to find the one at fault."""
         worker = self._idle.get()
         try:
+            worker = worker or _Worker()
             return list(worker.call(self._function, batch))
         except _WorkerDiedError:
-            worker.close()
-            worker = _Worker()
+            if worker is not None:
+                worker.close()
+            worker = None
         finally:
             self._idle.put(worker)
         if len(batch) == 1:

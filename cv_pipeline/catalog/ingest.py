@@ -1,8 +1,9 @@
 """The ingest: files of a source become images of the lake, each read, checked and kept once.
 
-It is incremental (a file that is known by path and fingerprint is not read), resumable (killed at
-any moment and run again, it reaches the same tables and digest) and never stopped by a bad file,
-which goes to the quarantine until it is repaired. Files that vanish from the source stay.
+It is incremental (a file that is known by path and fingerprint is read again only where the object
+store has lost its image), resumable (killed at any moment and run again, it reaches the same tables
+and digest) and never stopped by a bad file, which goes to the quarantine until it is repaired.
+Files that vanish from the source stay.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ _OPTIMIZE_EVERY = 32
 
 _OUTDATED_IMAGES = """
 SELECT images.* REPLACE (
-    coalesce(facts.captured_at, images.captured_at) AS captured_at, facts.split AS split
+    coalesce(facts.captured_at, images.exif_captured_at) AS captured_at, facts.split AS split
 )
 FROM images JOIN facts USING (image_id)
 WHERE facts.split IS DISTINCT FROM images.split
-    OR coalesce(facts.captured_at, images.captured_at) IS DISTINCT FROM images.captured_at
+    OR coalesce(facts.captured_at, images.exif_captured_at) IS DISTINCT FROM images.captured_at
 ORDER BY image_id
 """
 
@@ -166,12 +167,16 @@ def _known_files(catalog: Catalog, listed: pa.Array) -> KnownFiles:
 def _apply_declarations(
     catalog: Catalog, declarations: Declarations, *, say: Callable[[str], None]
 ) -> None:
-    """Make what the lake holds agree with what is declared now, for images old and new."""
+    """Make what the lake holds agree with what is declared now, for images old and new.
+
+    An image that no file holds any more, for its file changed, keeps what was declared of it.
+    """
     files = catalog.table("files").read(columns=["path", "image_id"])
     say("comparing metadata")
-    record_values(catalog, image_values(declarations, files=files), only_these=False)
+    held = files["image_id"].unique()
+    record_values(catalog, image_values(declarations, files=files), complete_for=held)
     say("comparing tags")
-    record_tags(catalog, image_tag_lists(declarations, files=files), only_these=False)
+    record_tags(catalog, image_tag_lists(declarations, files=files), complete_for=held)
     say("comparing capture times and splits")
     images = catalog.table("images")
     outdated = run_sql(

@@ -52,9 +52,8 @@ def commit_batches(
     new = {i: first for i, first in firsts.items() if i not in known}
     if new:
         files = pa.table({"path": [f.entry.path for _, f in new.values()], "image_id": list(new)})
-        values = image_values(declarations, files=files)
-        record_values(catalog, values, only_these=True)
-        record_tags(catalog, image_tag_lists(declarations, files=files), only_these=True)
+        record_values(catalog, image_values(declarations, files=files))
+        record_tags(catalog, image_tag_lists(declarations, files=files))
         rows = _image_rows(new, image_facts(declarations, files=files), source_url)
         catalog.table("images").insert(rows, on=["image_id"])
     counts = {name: 0 for name, _ in named}
@@ -65,6 +64,7 @@ def commit_batches(
     tried = [f.entry.path for _, batch in named for f in batch.accepted]
     refused = [r for batch in batches for r in batch.refused]
     tried += [r.file for r in refused]
+    tried += [path for batch in batches for path in batch.mended]
     whole = (pc.field("field") == "") & one_of("file", tried)
     reconcile_refusals(catalog, stage=STAGE, within=whole, refusals=refused)
     catalog.table("files").merge(_file_rows(named), on=["path"])
@@ -116,6 +116,7 @@ def _image_rows(
             "dtype": file.info.dtype,
             "bytes": file.bytes,
             "captured_at": declared[image_id]["captured_at"] or file.captured_at,
+            "exif_captured_at": file.captured_at,
             "split": declared[image_id]["split"],
             "batch": batch,
             "ingested_at": now,

@@ -36,6 +36,9 @@ COMPANIONS = frozenset(
 )
 """Suffixes of what often lies beside images and is never meant to be one: left out unread."""
 
+_BLOBS = "blobs/"
+"""Where ``storage.Blobs`` keeps images, the last part of a key being the image id."""
+
 _RETRIED = ("too_large", "too_many_pixels", "unreadable_file")
 """Refusals that may not hold any more although the file is the same: limits and permissions."""
 
@@ -48,11 +51,14 @@ class Plan:
         pending: files to read, sorted by path.
         batch_of: path of a pending file to the ordinal of its batch.
         listed: paths of all files of the source, sorted; string.
+        lost: path of a pending file that is known and unchanged to the image that it held, which
+            the object store has lost.
     """
 
     pending: list[SourceEntry]
     batch_of: dict[str, int]
     listed: pa.Array
+    lost: dict[str, str]
 
 
 def list_images(entries: Sequence[SourceEntry]) -> list[SourceEntry]:
@@ -66,7 +72,8 @@ def plan_ingest(catalog: Catalog, entries: Sequence[SourceEntry], *, retry: bool
     Args:
         catalog: the project's tables.
         entries: the files that may be images, sorted by path.
-        retry: whether files that were refused for a limit or a permission are tried again.
+        retry: whether files that were refused for a limit or a permission are tried again, and
+            those whose image the object store has lost.
     """
     listing = pa.table(
         {
@@ -79,9 +86,11 @@ def plan_ingest(catalog: Catalog, entries: Sequence[SourceEntry], *, retry: bool
     if retry:
         settled &= ~one_of("reason", _RETRIED)
     refused = catalog.table("quarantine").read(columns=["file", "fingerprint"], filter=settled)
+    files = catalog.table("files").read(columns=["path", "fingerprint", "image_id"])
+    kept = _kept(catalog, files) if retry else pa.repeat(pa.scalar(True), len(files))
     known = pa.concat_tables(
         [
-            catalog.table("files").read(columns=["path", "fingerprint"]),
+            files.filter(kept).select(["path", "fingerprint"]),
             refused.rename_columns(["path", "fingerprint"]),
         ]
     )
@@ -89,11 +98,22 @@ def plan_ingest(catalog: Catalog, entries: Sequence[SourceEntry], *, retry: bool
     ordinals = np.sort(left["ordinal"].to_numpy())
     batches = _batch_numbers(np.array([e.size for e in entries], dtype=np.int64))
     pending = [entries[n] for n in ordinals]
+    lost = files.filter(pc.invert(kept)).join(left, ["path", "fingerprint"], join_type="inner")
     return Plan(
         pending=pending,
         batch_of={e.path: int(b) for e, b in zip(pending, batches[ordinals], strict=True)},
         listed=listing["path"].combine_chunks(),
+        lost=dict(zip(lost["path"].to_pylist(), lost["image_id"].to_pylist(), strict=True)),
     )
+
+
+def _kept(catalog: Catalog, files: pa.Table) -> pa.ChunkedArray:
+    """Whether the object store has the image of each file, by one listing of it."""
+    if files.num_rows == 0:
+        return pc.is_valid(files["image_id"])
+    keys = pa.array([blob.key for blob in catalog.store.list(_BLOBS)], pa.string())
+    stored = pc.replace_substring_regex(keys, "^.*/", "")
+    return pc.is_in(files["image_id"], value_set=stored)
 
 
 def _batch_numbers(sizes: np.ndarray) -> np.ndarray:

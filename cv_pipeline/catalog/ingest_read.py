@@ -61,15 +61,18 @@ class CheckedBatch:
     Attributes:
         accepted: usable images, sorted by path.
         refused: the others, sorted by path.
+        mended: paths of files that are known and unchanged, and whose image the object store had
+            lost and has again; sorted.
     """
 
     accepted: list[AcceptedFile]
     refused: list[Refusal]
+    mended: list[str]
 
     @property
     def tried(self) -> int:
         """Number of its files."""
-        return len(self.accepted) + len(self.refused)
+        return len(self.accepted) + len(self.refused) + len(self.mended)
 
     @property
     def bytes(self) -> int:
@@ -123,20 +126,25 @@ def complete_batches(
 ) -> Iterator[CheckedBatch]:
     """Collect files into the batches of a plan and give each batch when it is complete."""
     awaited = Counter(plan.batch_of.values())
-    batches = {number: CheckedBatch([], []) for number in awaited}
+    batches = {number: CheckedBatch([], [], []) for number in awaited}
     for outcome in outcomes:
         if isinstance(outcome, Refusal):
             number = plan.batch_of[outcome.file]
             batches[number].refused.append(outcome)
         else:
-            number = plan.batch_of[outcome.entry.path]
-            batches[number].accepted.append(outcome)
+            path = outcome.entry.path
+            number = plan.batch_of[path]
+            if plan.lost.get(path) == outcome.image_id:
+                batches[number].mended.append(path)
+            else:
+                batches[number].accepted.append(outcome)
         awaited[number] -= 1
         if awaited[number] == 0:
             batch = batches.pop(number)
             yield CheckedBatch(
                 accepted=sorted(batch.accepted, key=lambda file: file.entry.path),
                 refused=sorted(batch.refused, key=lambda refused: refused.file),
+                mended=sorted(batch.mended),
             )
 
 

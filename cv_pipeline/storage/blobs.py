@@ -49,7 +49,8 @@ class Blobs:
         if found != image_id:
             raise ObjectCorrupt(
                 f"Image {image_id} is damaged: {key!r} in {self._store.url} hashes to {found}.",
-                do="Restore that object from a backup, or delete it and put the original again.",
+                do="Restore that object from a backup, or delete it and ingest again, as long as"
+                " the source has the file.",
             )
         return data
 

@@ -1,7 +1,7 @@
 """A source in an S3 bucket: the objects below a prefix, or one object.
 
 Objects are fetched by several threads at once, because a request waits far longer than it
-transfers.
+transfers, and within a budget of memory.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cv_pipeline.errors import SourceError, StorageError
 from cv_pipeline.storage.image_source import MAX_FILE_BYTES, SourceEntry, is_hidden
+from cv_pipeline.storage.read_ahead import BUDGET_BYTES, read_ahead
 from cv_pipeline.storage.s3 import S3Store, error_code
 
 _THREADS = 16
-_AHEAD = 64
-"""Objects held in memory at once."""
 
 _ONE_OBJECT = {"AccessDenied", "403", "InvalidObjectState"}
 """Errors of one object, the last of an archived one, rather than of the whole bucket."""
@@ -32,6 +31,7 @@ class BucketSource:
     def __init__(self, store: S3Store, *, only: str | None = None) -> None:
         self._store = store
         self._only = only
+        self._sizes: dict[str, int] = {}  # bytes, by path, as last listed
 
     @property
     def url(self) -> str:
@@ -41,7 +41,7 @@ class BucketSource:
     def list(self) -> list[SourceEntry]:
         """Return its files sorted by path, without hidden ones."""
         try:
-            return sorted(
+            entries = sorted(
                 SourceEntry(info.key, info.size, info.fingerprint)
                 for info in self._store.list(self._only or "")
                 if not is_hidden(info.key)
@@ -50,6 +50,8 @@ class BucketSource:
             )
         except StorageError as error:
             raise SourceError(error.what, do=error.do) from error
+        self._sizes = {entry.path: entry.size for entry in entries}
+        return entries
 
     def read(self, path: str) -> bytes:
         """Return one file's bytes."""
@@ -59,14 +61,20 @@ class BucketSource:
             raise SourceError(error.what, do=error.do) from error
 
     def read_many(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield path and bytes of each file that can be read."""
-        wanted = list(paths)
+        """Yield path and bytes of each file that can be read.
+
+        Of files that :meth:`list` has not told the size of, one at a time is in flight.
+        """
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket-source") as pool:
-            for start in range(0, len(wanted), _AHEAD):
-                some = wanted[start : start + _AHEAD]
-                for path, data in zip(some, pool.map(self._fetch_or_none, some), strict=True):
-                    if data is not None:
-                        yield path, data
+            for path, data in read_ahead(
+                paths,
+                lambda path: (path, self._fetch_or_none(path)),
+                size=lambda path: self._sizes.get(path, BUDGET_BYTES),
+                pool=pool,
+                budget=BUDGET_BYTES,
+            ):
+                if data is not None:
+                    yield path, data
 
     def _fetch(self, path: str) -> bytes:
         if self._only not in (None, path):

@@ -30,6 +30,7 @@ class Examples:
     Attributes:
         image_ids: (n,) string.
         sizes: (n, 2) int64: height and width of the stored images.
+        decoded_bytes: (n,) int64: bytes of the stored images' pixels, decoded.
         encoded: (n,) bool: the stored file is what a loader can decode to 8-bit RGB by itself.
         annotations: schema ANNOTATIONS: the m rows of the task's kind.
         image: (m,) int64: row of each target's image.
@@ -39,6 +40,7 @@ class Examples:
 
     image_ids: pa.Array
     sizes: NDArray[np.int64]
+    decoded_bytes: NDArray[np.int64]
     encoded: NDArray[np.bool_]
     annotations: pa.Table
     image: NDArray[np.int64]
@@ -70,6 +72,7 @@ class Examples:
         return Examples(
             image_ids=self.image_ids.take(pa.array(rows)),
             sizes=self.sizes[rows],
+            decoded_bytes=self.decoded_bytes[rows],
             encoded=self.encoded[rows],
             annotations=self.annotations.filter(pa.array(kept)),
             image=image[kept],
@@ -113,12 +116,22 @@ def read_examples(
     return Examples(
         image_ids=image_ids,
         sizes=np.stack(size, axis=1),
+        decoded_bytes=_decoded_bytes(manifest),
         encoded=_decodable(manifest),
         annotations=rows,
         image=pc.index_in(rows["image_id"], image_ids).to_numpy().astype(np.int64),
         label=label.to_numpy().astype(np.int64),
         boxes=np.stack(edges, axis=1),
     )
+
+
+def _decoded_bytes(manifest: pa.Table) -> NDArray[np.int64]:
+    kinds = manifest["dtype"].unique().to_pylist()
+    kind = pc.index_in(manifest["dtype"], pa.array(kinds, pa.string())).to_numpy()
+    sample = np.array([np.dtype(k).itemsize for k in kinds], dtype=np.int64)[kind]
+    edges = [manifest[name].to_numpy().astype(np.int64) for name in ("height", "width", "bands")]
+    taken: NDArray[np.int64] = np.prod(edges, axis=0) * sample
+    return taken
 
 
 def _decodable(manifest: pa.Table) -> NDArray[np.bool_]:

@@ -10,13 +10,26 @@ import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from cv_pipeline.training.spec import Value
 
-_PACKAGES = ("torch", "torchvision", "lightning", "nvidia-dali-cuda130", "numpy")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "nvidia-dali-cuda130",
+    "numpy",
+    # these decide the pixels of every image that is decoded or rendered
+    "pillow",
+    "simplejpeg",
+    "tifffile",
+    "imagecodecs",
+)
 
 
 def threads() -> int:
@@ -69,10 +82,14 @@ def _cpu_model() -> str:
 
 
 def _gpus() -> list[str]:
-    """Names of the NVIDIA GPUs that CUDA programs of this process see."""
+    """Names of the NVIDIA GPUs that CUDA programs of this process see, in their order.
+
+    Numbers in ``CUDA_VISIBLE_DEVICES`` are taken in the driver's order (``PCI_BUS_ID``).
+    """
     import pynvml
 
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not _listed(visible):
         return []
     try:
         pynvml.nvmlInit()
@@ -80,9 +97,54 @@ def _gpus() -> list[str]:
         return []
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        if visible is not None:
+            handles = _chosen(_listed(visible), handles)
         return [str(pynvml.nvmlDeviceGetName(h)) for h in handles]
     finally:
         pynvml.nvmlShutdown()
+
+
+def _listed(visible: str) -> list[str]:
+    """Entries of ``CUDA_VISIBLE_DEVICES`` up to the first that names no device, as CUDA reads it.
+
+    An entry that is there twice hides every device.
+    """
+    entries = list(
+        takewhile(
+            lambda e: e.isdecimal() or e.startswith(("GPU-", "MIG-")),
+            (entry.strip() for entry in visible.split(",")),
+        )
+    )
+    return entries if len(set(entries)) == len(entries) else []
+
+
+def _chosen(entries: list[str], handles: list[Any]) -> list[Any]:
+    """NVML's handles of the entries, up to the first that is of no device."""
+    import pynvml
+
+    identities = [pynvml.nvmlDeviceGetUUID(h) for h in handles]
+    chosen = []
+    for entry in entries:
+        if entry.isdecimal():
+            found = handles[int(entry) : int(entry) + 1]
+        elif entry.startswith("GPU-"):  # the beginning is enough when it is of one device only
+            found = [h for h, i in zip(handles, identities, strict=True) if i.startswith(entry)]
+        else:
+            found = _instance(entry)
+        if len(found) != 1:
+            break
+        chosen += found
+    return chosen
+
+
+def _instance(identity: str) -> list[Any]:
+    """The part of a GPU (MIG) of this identity, if there is one."""
+    import pynvml
+
+    try:
+        return [pynvml.nvmlDeviceGetHandleByUUID(identity)]
+    except pynvml.NVMLError:
+        return []
 
 
 def _version(package: str) -> str:

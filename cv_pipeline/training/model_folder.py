@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.project import Task, Training
-from cv_pipeline.training.spec import Record, Value
+from cv_pipeline.training.spec import DIGEST, Record, Value
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
@@ -43,10 +43,21 @@ class Normalisation(Record):
     std: tuple[float, float, float]
 
 
+class Meaning(Record):
+    """What decides what weights mean: with other values the same tensors are another model."""
+
+    architecture: str = Field(description="name in the model registry")
+    task: Task
+    labels: tuple[str, ...]
+    input_size: tuple[int, int] = Field(description="height and width in pixels")
+    normalisation: Normalisation
+    dataset_digest: str
+
+
 class ModelCard(Record):
     """What a model is, what it was made from and how; times and run ids are left out."""
 
-    digest: str = Field(description="SHA-256 over the tensors by name")
+    digest: str = Field(description=DIGEST)
     project: str
     task: Task
     labels: tuple[str, ...] = Field(description="class names; a position is a class index")
@@ -59,6 +70,18 @@ class ModelCard(Record):
     weights: int = Field(description="number of trained weights")
     code_version: str
     hardware: dict[str, Value]
+
+    @property
+    def meaning(self) -> Meaning:
+        """The part of the card that the digest covers."""
+        return Meaning(
+            architecture=self.training.model,
+            task=self.task,
+            labels=self.labels,
+            input_size=self.training.input_size,
+            normalisation=self.normalisation,
+            dataset_digest=self.dataset_digest,
+        )
 
 
 def read_model_card(folder: Path) -> ModelCard:

@@ -92,7 +92,7 @@ def load_model(card: ModelCard, folder: Path, *, device: torch.device) -> nn.Mod
     model = build_model(
         training.model, task=card.task, labels=card.labels, input_size=training.input_size
     )
-    load_weights(model, folder / WEIGHTS_FILE, digest=card.digest)
+    load_weights(model, folder / WEIGHTS_FILE, meaning=card.meaning, digest=card.digest)
     return model.to(device).eval()
 
 

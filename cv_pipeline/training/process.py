@@ -79,7 +79,9 @@ def _run(
 ) -> Report:
     if spec.out.exists():
         raise TrainingError(f"{spec.out} exists already.", do="Name a folder that does not exist.")
-    with tempfile.TemporaryDirectory(prefix="cv_pipeline_") as name:
+    beside = spec.out.parent  # who clears that folder clears what a killed process left in it
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{spec.out.name}.job-", dir=beside) as name:
         folder = Path(name)
         job = Job(parent=os.getpid(), work=spec)
         (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")

@@ -12,7 +12,8 @@ from pathlib import Path
 def scratch(out: Path) -> Iterator[tuple[Path, Path]]:
     """Give a working folder, and a folder in it that becomes ``out`` at the end.
 
-    What a killed process left behind is cleared away; after an error nothing is at ``out``.
+    After an error nothing is at ``out``, nor beside it. What a killed process left beside ``out``
+    stays until the same ``out`` is made again, or until the folder that it lies in is removed.
 
     Args:
         out: the folder to make.

@@ -14,6 +14,8 @@ from cv_pipeline.project import SplitName, Task, Training
 
 Value = str | int | float | bool
 
+DIGEST = "SHA-256 over the tensors by name and what decides what they mean"
+
 
 class Record(BaseModel):
     """A value that never changes and has no unknown fields."""
@@ -54,7 +56,7 @@ class EpochResult(Record):
 class TrainingReport(Record):
     """What a training gave."""
 
-    model_digest: str = Field(description="SHA-256 over the tensors by name")
+    model_digest: str = Field(description=DIGEST)
     metrics: dict[str, float] = Field(description="of the last epoch")
     epochs: tuple[EpochResult, ...] = Field(description="in order")
     parameters: dict[str, Value] = Field(description="all of them, flattened")

@@ -2,12 +2,12 @@
 
 The bytes lie one after the other in a single memory-mapped file, so that an epoch reads a local
 file in pages however many images there are, and object storage is asked for each image once.
+Images are read ahead within a budget of memory.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from cv_pipeline.errors import CVPipelineError, TrainingError
 from cv_pipeline.storage import Blobs
+from cv_pipeline.storage.read_ahead import read_ahead
 from cv_pipeline.training.examples import Examples
 from cv_pipeline.training.progress import Progress
 
 _READERS = 8
-_AHEAD = 64
+_READ_AHEAD_BYTES = 256 << 20
+_RENDERING = 3
+"""Copies of an image's pixels that exist at once while it is rendered: decoded, scaled, 8-bit."""
 
 
 class StagedImages:
@@ -55,21 +58,21 @@ def stage(examples: Examples, *, blobs: Blobs, path: Path, progress: Progress) -
         TrainingError: an image is not in the store, is damaged or cannot be decoded.
     """
     sizes = np.zeros(len(examples), dtype=np.int64)
+    # A manifest has no file sizes, but a file is hardly ever larger than its pixels.
+    taken = examples.decoded_bytes * np.where(examples.encoded, 1, _RENDERING)
     with path.open("wb") as file, ThreadPoolExecutor(_READERS) as pool:
-        for row, data in enumerate(_read_ahead(examples, blobs, pool)):
+        loaded = read_ahead(
+            range(len(examples)),
+            lambda row: _load(examples, row, blobs),
+            size=lambda row: int(taken[row]),
+            pool=pool,
+            budget=_READ_AHEAD_BYTES,
+        )
+        for row, data in enumerate(loaded):
             sizes[row] = file.write(data)
             if progress.due():
                 progress.tell(f"staged {row + 1} of {len(examples)} images")
     return StagedImages(path, np.concatenate([[0], np.cumsum(sizes)]))
-
-
-def _read_ahead(examples: Examples, blobs: Blobs, pool: ThreadPoolExecutor) -> Iterator[bytes]:
-    def load(row: int) -> bytes:
-        return _load(examples, row, blobs)
-
-    rows = range(len(examples))
-    for start in rows[::_AHEAD]:
-        yield from pool.map(load, rows[start : start + _AHEAD])
 
 
 def _load(examples: Examples, row: int, blobs: Blobs) -> bytes:

@@ -107,8 +107,8 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
                 on_epoch=tracker.epoch,
                 progress=progress,
             )
-        card = ModelCard(
-            digest=save_weights(model, folder / WEIGHTS_FILE),
+        unsigned = ModelCard(
+            digest="",
             project=spec.project,
             task=spec.task,
             labels=spec.labels,
@@ -122,6 +122,8 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             code_version=spec.code_version,
             hardware=machine,
         )
+        digest = save_weights(model, folder / WEIGHTS_FILE, meaning=unsigned.meaning)
+        card = unsigned.model_copy(update={"digest": digest})
         _write_folder(folder, card, epochs)
         experiment_id, run_id = tracker.finish(model_digest=card.digest, folder=folder)
     progress.tell(f"model {card.digest[:12]} of {card.weights:,} weights is complete")

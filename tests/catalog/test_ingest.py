@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> ObjectStore:
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are checked in this process: for tests of many ingests that are about tables."""
 
-    def here(check: Any, calls: Any, *, size: Any) -> Any:  # noqa: ARG001 - as map_batches has it
+    def here(check: Any, calls: Any, *, size: Any) -> Any:
         for call in calls:
             yield call, check(call)
 

@@ -24,8 +24,10 @@ IMAGES = pa.schema(
         pa.field("dtype", pa.string(), nullable=False),
         # size of the file
         pa.field("bytes", pa.int64(), nullable=False),
-        # capture time, UTC; null when unknown
+        # capture time, UTC: the declared one, else the camera's; null when unknown
         pa.field("captured_at", pa.timestamp("us", tz="UTC")),
+        # capture time that the camera wrote into the file, UTC; null when it did not
+        pa.field("exif_captured_at", pa.timestamp("us", tz="UTC")),
         # split that the source declares (an official split); null when none
         pa.field("split", pa.string()),
         # ingest batch that brought it

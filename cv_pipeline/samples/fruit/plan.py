@@ -20,10 +20,10 @@ LINES = {"belt_1": "A", "belt_2": "B", "belt_3": "B", "yard": "gate"}
 GIVEAWAY_CAMERA, GIVEAWAY_LABEL = "belt_3", "banana"
 FREQUENT_CAMERA = "belt_1"
 
-_COUNTS = {"belt_1": 330, "belt_2": 225, "belt_3": 104, "yard": 166}
+_COUNTS = {"belt_1": 320, "belt_2": 220, "belt_3": 100, "yard": 160}
 _RARE_COUNTS = {"belt_1": 3, "belt_2": 3, "yard": 2}
 _BURSTS, _BURST_FRAMES = 8, 3
-_UNLABELLED_YARD, _UNLABELLED_DIM = 36, 72
+_UNLABELLED_YARD, _UNLABELLED_DIM = 36, 100
 _YEAR = (datetime(2025, 1, 1, tzinfo=UTC), 365)  # first day and number of days
 _LAST_QUARTER = (datetime(2025, 10, 1, tzinfo=UTC), 92)
 _CUSTOMERS = ("northfield", "greenway", "harbour", "millbrook")
@@ -35,8 +35,8 @@ _MIX = {
     "belt_2": (0.20, 0.02, 0.15, 0.21, 0.14, 0.14, 0.14),
     "belt_3": (0.01, 0.95, 0.00, 0.01, 0.01, 0.01, 0.01),
     "yard": (0.21, 0.04, 0.16, 0.17, 0.12, 0.16, 0.14),
-    "dim": (0.13, 0.02, 0.36, 0.15, 0.12, 0.11, 0.11),
-    "waiting": (0.06, 0.00, 0.16, 0.62, 0.06, 0.05, 0.05),
+    "dim": (0.11, 0.02, 0.44, 0.15, 0.10, 0.09, 0.09),
+    "waiting": (0.06, 0.00, 0.24, 0.55, 0.05, 0.05, 0.05),
 }
 
 
