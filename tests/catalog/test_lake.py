@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from cv_pipeline.catalog import sql
 from cv_pipeline.catalog.date_range import parse_date_range
@@ -135,9 +136,11 @@ def test_text_from_outside_is_never_sql() -> None:
         assert select_images(catalog, query).image_ids.to_pylist() == []
 
 
-def test_a_wrong_date_range_names_the_forms(catalog: Catalog) -> None:
+def test_a_wrong_date_range_names_the_forms() -> None:
     with pytest.raises(CatalogError, match=r"'2025-13'.*Accepted forms"):
-        select_images(catalog, Query(date_range="2025-13"))
+        parse_date_range("2025-13")
+    with pytest.raises(ValidationError, match=r"'2025-13' cannot be used"):
+        Query(date_range="2025-13")
 
 
 @pytest.mark.parametrize(

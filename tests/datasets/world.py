@@ -35,6 +35,8 @@ def make_project(**changes: Any) -> Project:
         "ontology": {"labels": ["apple", "lemon", "kiwi"]},
         "training": {"model": "fcos_resnet18", "input_size": [96, 128]},
     }
+    if changes.get("task") == "classification":
+        given["training"]["model"] = "resnet18_small"
     return Project.model_validate({**given, **changes})
 
 
