@@ -10,17 +10,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import psutil
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tests.tiny_world import ROOT, TinyWorld, copy_tiny_world
 
 START_SECONDS = 120.0
+PAGE_MILLISECONDS = 90_000
 RUN_SECONDS = 120.0
 
 
@@ -64,6 +65,7 @@ def address(world: TinyWorld) -> Iterator[str]:
         started = psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGINT)
         process.wait(40)
+        log.close()
         _, left = psutil.wait_procs(started, timeout=10)
         assert left == [], [p.cmdline() for p in left]
 
@@ -77,9 +79,15 @@ def page() -> Iterator[Page]:
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
         made = browser.new_page(viewport={"width": 1440, "height": 900})
-        made.set_default_timeout(60_000)
+        made.set_default_timeout(PAGE_MILLISECONDS)
+        expect.set_options(timeout=PAGE_MILLISECONDS)
         yield made
         browser.close()
+
+
+def shown(page: Page, text: str) -> Locator:
+    """The first place where a text can be seen."""
+    return page.get_by_text(text, exact=True).locator("visible=true").first
 
 
 def runs(world: TinyWorld) -> list[dg.DagsterRun]:
@@ -90,31 +98,40 @@ def runs(world: TinyWorld) -> list[dg.DagsterRun]:
 def test_the_lineage_page_shows_every_asset(page, address):
     page.goto(f"{address}/locations/cv_pipeline/asset-groups/tiny/lineage")
     for asset in ("raw_images", "annotation_exports", "dataset_version", "eval_slices"):
-        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+        expect(shown(page, asset)).to_be_visible()
 
 
 def test_an_asset_page_shows_its_numbers_and_plots(page, address):
     page.goto(f"{address}/assets/tiny/eval_slices")
-    expect(page.get_by_text("worst_slices").first).to_be_visible()
+    expect(page.get_by_text("worst_slices").locator("visible=true").first).to_be_visible()
     page.get_by_text("Plots", exact=True).click()
-    expect(page.get_by_text("AP50", exact=True).first).to_be_visible()
+    expect(shown(page, "AP50")).to_be_visible()
 
 
 def test_the_checks_are_on_the_candidate(page, address):
     page.goto(f"{address}/assets/tiny/dataset_candidate?view=checks")
     for check in ("leakage", "class_coverage", "contradictions"):
-        expect(page.get_by_text(check, exact=True).first).to_be_visible()
+        expect(shown(page, check)).to_be_visible()
 
 
-def test_a_run_is_re_executed_from_its_page(page, address, world):
-    (original,) = runs(world)
-    page.goto(f"{address}/runs/{original.run_id}")
+def test_an_asset_is_materialized_and_its_run_re_executed(page, address, world):
+    before = {r.run_id for r in runs(world)}
+    page.goto(f"{address}/assets/tiny/eval_slices")
+    page.get_by_role("button", name="Materialize").first.click()
+    launched = finished(world, lambda r: r.run_id not in before)
+    assert launched.status == dg.DagsterRunStatus.SUCCESS
+    page.goto(f"{address}/runs/{launched.run_id}")
     page.get_by_role("button", name="Re-execute all").click()
+    again = finished(world, lambda r: r.parent_run_id == launched.run_id)
+    assert again.status == dg.DagsterRunStatus.SUCCESS
+
+
+def finished(world: TinyWorld, wanted: Callable[[dg.DagsterRun], bool]) -> dg.DagsterRun:
+    """Wait for the end of a run that was launched from a page."""
     deadline = time.monotonic() + RUN_SECONDS
     while True:
-        again = [r for r in runs(world) if r.parent_run_id == original.run_id]
-        if again and again[0].is_finished:
-            break
-        assert time.monotonic() < deadline, "the re-execution did not finish"
+        found = [r for r in runs(world) if wanted(r)]
+        if found and found[0].is_finished:
+            return found[0]
+        assert time.monotonic() < deadline, f"no run finished: {found}"
         time.sleep(1.0)
-    assert again[0].status == dg.DagsterRunStatus.SUCCESS

@@ -46,7 +46,8 @@ def ui(
         _start(["dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(dagster_port)]),
         _start(["mlflow", "server", "--host", HOST, "--port", str(mlflow_port), *mlflow]),
     ]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in (signal.SIGINT, signal.SIGTERM):  # also where a shell made us ignore Ctrl-C
+        signal.signal(name, signal.default_int_handler)
     try:
         while all(p.poll() is None for p in processes):
             time.sleep(0.5)

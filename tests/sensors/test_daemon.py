@@ -33,18 +33,20 @@ def test_a_bad_evaluation_leads_to_a_retrained_model(own_world, tmp_path):
             )
         bad = log.latest("tiny/eval_slices")
         assert bad is not None
+        log_file = (tmp_path / "daemon.log").open("w")
         daemon = subprocess.Popen(
             [*DAEMON, "run", "-m", "cv_pipeline.definitions"],
             env=world.environment,
             cwd=ROOT,
-            stdout=(tmp_path / "daemon.log").open("w"),
+            stdout=log_file,
             stderr=subprocess.STDOUT,
         )
         try:
             run = _wait_for_retraining(instance)
         finally:
-            daemon.send_signal(signal.SIGINT)
+            daemon.send_signal(signal.SIGTERM)
             daemon.wait(30)
+            log_file.close()
         print((tmp_path / "daemon.log").read_text()[-4000:])
         assert run.status == dg.DagsterRunStatus.SUCCESS
         assert run.tags["cv_pipeline/cause"] == str(bad.storage_id)
