@@ -86,7 +86,7 @@ def test_every_file_is_found_by_its_own_path_from_any_root(known):
     table = files({path: path for path in known})
 
     assert match_images(pa.array(known), files=table).image_ids.to_pylist() == known
-    deep = [f"/root/of/{path}" for path in known]
+    deep = [f"/deep/of/{path}" for path in known]
     found = match_images(pa.array(deep), files=table).image_ids.to_pylist()
     # the longest end counts, so nothing shorter can stand in its way
     assert found == known
