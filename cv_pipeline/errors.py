@@ -8,8 +8,10 @@ Each says what happened, to which thing, and what to do next.
     ├── SourceError              where data come from cannot be read
     ├── StorageError
     │   ├── ObjectNotFound       a key is not in the object store
-    │   └── ObjectCorrupt        bytes do not hash to their name
+    │   ├── ObjectCorrupt        bytes do not hash to their name
+    │   └── ObjectTakenOut       an image was taken out, and its pixels are gone
     ├── CatalogError             a Lance table is missing, or was compacted away
+    │   └── QueryError           a query cannot be understood
     ├── ImageError               one file is not a usable image
     ├── AnnotationError          an annotation export cannot be read at all
     ├── DatasetError             a dataset version cannot be built or found
@@ -63,8 +65,16 @@ class ObjectCorrupt(StorageError):
     """Stored bytes do not hash to the name that they are stored under."""
 
 
+class ObjectTakenOut(StorageError):
+    """An image was taken out on request: its pixels are gone, and a tombstone says why."""
+
+
 class CatalogError(CVPipelineError):
     """A catalogue table is missing, or a version of it no longer exists."""
+
+
+class QueryError(CatalogError):
+    """A query of the datalake cannot be understood; the message shows where."""
 
 
 class ImageError(CVPipelineError):

@@ -23,11 +23,22 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "files": ("path",),
     "image_features": ("image_id",),
     "images": ("image_id",),
+    "near_duplicates": ("image_a", "image_b"),
     "quarantine": ("stage", "file", "field"),
+    "signatures": ("image_id",),
+    "split_assignments": ("rule", "image_id"),
+    "takeouts": ("image_id",),
 }
 """Columns that identify a row; tables that are not here are logs of events."""
 
-_INDEXED = {"image_metadata": "image_id", "image_tags": "image_id", "annotations": "image_id"}
+_INDEXED = {
+    "annotations": "image_id",
+    "image_metadata": "image_id",
+    "image_tags": "image_id",
+    "query_log": "query_id",
+    "saved_queries": "name",
+    "split_assignments": "image_id",
+}
 _SMALL_FILES = 32
 _KEY = "lance-schema:unenforced-primary-key"
 

@@ -9,7 +9,13 @@ from cv_pipeline.catalog.schemas.image_features import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.image_metadata import IMAGE_METADATA
 from cv_pipeline.catalog.schemas.image_tags import IMAGE_TAGS
 from cv_pipeline.catalog.schemas.images import IMAGES
+from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
+from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
+from cv_pipeline.catalog.schemas.saved_queries import SAVED_QUERIES
+from cv_pipeline.catalog.schemas.signatures import SIGNATURES
+from cv_pipeline.catalog.schemas.split_assignments import SPLIT_ASSIGNMENTS
+from cv_pipeline.catalog.schemas.takeouts import TAKEOUTS
 
 TABLES = {
     "annotations": ANNOTATIONS,
@@ -19,7 +25,13 @@ TABLES = {
     "image_metadata": IMAGE_METADATA,
     "image_tags": IMAGE_TAGS,
     "images": IMAGES,
+    "near_duplicates": NEAR_DUPLICATES,
     "quarantine": QUARANTINE,
+    "query_log": QUERY_LOG,
+    "saved_queries": SAVED_QUERIES,
+    "signatures": SIGNATURES,
+    "split_assignments": SPLIT_ASSIGNMENTS,
+    "takeouts": TAKEOUTS,
 }
 
 __all__ = [
@@ -30,6 +42,12 @@ __all__ = [
     "IMAGE_FEATURES",
     "IMAGE_METADATA",
     "IMAGE_TAGS",
+    "NEAR_DUPLICATES",
     "QUARANTINE",
+    "QUERY_LOG",
+    "SAVED_QUERIES",
+    "SIGNATURES",
+    "SPLIT_ASSIGNMENTS",
     "TABLES",
+    "TAKEOUTS",
 ]

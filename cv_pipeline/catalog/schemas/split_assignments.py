@@ -1,0 +1,20 @@
+"""One row per image and split rule: the split that the first dataset version gave it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SPLIT_ASSIGNMENTS = pa.schema(
+    [
+        # digest of the split rule; with the image, the primary key
+        pa.field("rule", pa.string(), nullable=False),
+        # the image
+        pa.field("image_id", pa.string(), nullable=False),
+        # train, val or test
+        pa.field("split", pa.string(), nullable=False),
+        # dataset version that gave it
+        pa.field("dataset", pa.string(), nullable=False),
+        # when
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
