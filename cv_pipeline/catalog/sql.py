@@ -9,35 +9,74 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 
+_WORK_MEMORY = "3GB"
+"""What a statement over whole tables may hold before it goes on in files."""
+
 
 def run_sql(
-    sql: str, *, relations: Mapping[str, Any], parameters: Mapping[str, str] | None = None
+    sql: str,
+    *,
+    relations: Mapping[str, Any],
+    parameters: Mapping[str, str | int | float | bool] | None = None,
 ) -> pa.Table:
     """Run one SELECT and return its rows.
 
     Args:
         sql: the statement, with ``$name`` for each parameter.
         relations: name in the statement to an Arrow table or a Lance dataset.
-        parameters: texts to bind, each used in the statement.
+        parameters: values to bind, each used in the statement.
     """
     with _database(os.getpid()).cursor() as connection:
-        for name, relation in relations.items():
-            connection.register(name, relation)
-        return connection.sql(sql, params=dict(parameters or {})).to_arrow_table()
+        return _run(connection, sql, relations, parameters or {})
+
+
+class RunSQL(Protocol):
+    """Runs one SELECT over the relations that it is given, and returns its rows."""
+
+    def __call__(self, sql: str, **relations: Any) -> pa.Table:
+        """Run ``sql`` over Arrow tables and Lance datasets, by their names in it."""
+
+
+@contextmanager
+def workspace(folder: Path) -> Iterator[RunSQL]:
+    """A database of its own, for statements over whole tables in bounded memory.
+
+    Args:
+        folder: existing folder for what does not fit into memory while a statement runs.
+    """
+    spill = str(folder).replace("'", "''")
+    connection = _locked_database(f"temp_directory = '{spill}'", f"memory_limit = '{_WORK_MEMORY}'")
+    with connection:
+        yield lambda sql, **relations: _run(connection, sql, relations, {})
+
+
+def _run(
+    connection: Any, sql: str, relations: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> pa.Table:
+    for name, relation in relations.items():
+        connection.register(name, relation)
+    return connection.sql(sql, params=dict(parameters)).to_arrow_table()
 
 
 @functools.cache
 def _database(process: int) -> Any:  # noqa: ARG001 - a forked process must have its own
     """An empty database in memory, whose cursors see nothing of each other."""
+    return _locked_database()
+
+
+def _locked_database(*settings: str) -> Any:
     import duckdb
 
     database = duckdb.connect(":memory:")
     for setting in (
+        *settings,
         "enable_external_access = false",
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
