@@ -8,6 +8,7 @@ primary key stays unique.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +50,17 @@ def one_of(column: str, values: Iterable[str]) -> pc.Expression:
     Arrow's own ``isin`` loses the type of values that there are none of.
     """
     return pc.field(column).isin(pa.array(list(values), pa.string()))
+
+
+def _spans(versions: Sequence[int]) -> str:
+    """Numbers in order in the words of an error: ``0, 3, 7 to 12``."""
+    spans = [[0, 0]]
+    for version in versions:
+        if version == spans[-1][1] + 1:
+            spans[-1][1] = version
+        else:
+            spans.append([version, version])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans)
 
 
 class Catalog:
@@ -99,6 +111,32 @@ class CatalogTable:
         """Latest version; 0 when nothing was written yet."""
         dataset = self._open()
         return 0 if dataset is None else int(dataset.version)
+
+    def identity(self, version: int) -> str:
+        """What tells a version from that of the same number in a table that was made anew.
+
+        Raises:
+            CatalogError: that version was cleaned up or never existed.
+        """
+        dataset = self._open(version)
+        return "" if dataset is None else str(dataset.read_transaction(version).uuid)
+
+    def version_at(self, moment: datetime) -> int:
+        """The version that was the latest at a moment; 0 when nothing had been written.
+
+        Raises:
+            CatalogError: that version was cleaned up.
+        """
+        moment = moment.astimezone(UTC)
+        before, after = 0, 1
+        for found in self._versions():
+            if found["timestamp"].astimezone(UTC) > moment:
+                after = found["version"]
+                break
+            before, after = found["version"], found["version"] + 1
+        if after > before + 1:
+            raise self._gone(f"The version of {moment.isoformat()}")
+        return before
 
     def read(
         self,
@@ -255,6 +293,17 @@ class CatalogTable:
             if "conflict" not in str(error):
                 raise
 
+    def cleanup(self, *, older_than: timedelta) -> None:
+        """Remove the versions of before that time which no tag names; never the latest."""
+        dataset = self._open()
+        if dataset is not None:
+            dataset.cleanup_old_versions(older_than=older_than, error_if_tagged_old_versions=False)
+
+    def _versions(self) -> list[dict[str, Any]]:
+        """The versions that exist, each with its ``version`` and ``timestamp``, oldest first."""
+        dataset = self._open()
+        return [] if dataset is None else sorted(dataset.versions(), key=lambda v: v["version"])
+
     def _open(self, version: int | None = None) -> Any:
         """The Lance dataset, or None when nothing was written yet."""
         import lance
@@ -268,10 +317,16 @@ class CatalogTable:
                 raise
             if version is None:
                 return None
-        raise CatalogError(
-            f"Version {version} of table {self.name} of project {self._project} does not exist:"
-            f" it was cleaned up or never written; the latest is {self.version}.",
-            do="Name a version that exists, or leave it out to read the latest.",
+        raise self._gone(f"Version {version}")
+
+    def _gone(self, what: str) -> CatalogError:
+        versions = [v["version"] for v in self._versions()]
+        latest = versions[-1] if versions else 0
+        return CatalogError(
+            f"{what} of table {self.name} of project {self._project} does not exist: it was"
+            f" cleaned up or never written; the latest is {latest}.",
+            do=f"Name a version that exists ({_spans(versions)}), or leave it out to read the"
+            " latest.",
         )
 
     def _open_or_create(self) -> Any:
