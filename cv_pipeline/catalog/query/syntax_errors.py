@@ -1,0 +1,93 @@
+"""Mistakes in the text of a query, shown where they are and in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cv_pipeline.errors import QueryError
+
+if TYPE_CHECKING:
+    from lark.exceptions import UnexpectedInput
+
+# What may come next, in the order that it is told; what is left out here goes without saying.
+_WORDS = {
+    "NAME": "a field",
+    "TEXT": "text in quotes",
+    "NUMBER": "a number",
+    "TRUE": "true",
+    "FALSE": "false",
+    "LPAR": "'('",
+    "OPERATOR": "an operator such as = or <",
+    "IN": "in",
+    "BETWEEN": "between",
+    "IS": "is set",
+    "SET": "set",
+    "IMAGES": "images",
+    "AND": "and",
+    "OR": "or",
+    "NOT": "not",
+    "BY": "by",
+    "SAMPLE": "sample",
+    "SEED": "seed",
+    "ORDER": "order by",
+    "LIMIT": "limit",
+    "DESC": "desc",
+    "COMMA": "','",
+    "RPAR": "')'",
+    "RSQB": "']'",
+    "$END": "the end",
+}
+_SHOWN = 60
+"""Characters of the text that are shown on either side of a mistake."""
+
+
+def located(error: QueryError, text: str, position: int) -> QueryError:
+    """The same error with the line of the text, and a caret below the position in it.
+
+    Args:
+        error: what is wrong.
+        text: the whole text of the query.
+        position: index of the character that the error is about.
+    """
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    line = text[start : len(text) if end < 0 else end]
+    column = position - start
+    first = max(0, column - _SHOWN)
+    shown = line[first : column + _SHOWN]
+    before, after = "…" * (first > 0), "…" * (column + _SHOWN < len(line))
+    # a tab, or anything else that moves the carriage, would shift the caret
+    shown = "".join(c if c.isprintable() else " " for c in shown)
+    caret = " " * (len(before) + column - first) + "^"
+    return QueryError(f"{error.what}\n    {before}{shown}{after}\n    {caret}\n", do=error.do)
+
+
+def syntax_error(error: UnexpectedInput, text: str) -> QueryError:
+    """What the parser stumbled over.
+
+    Args:
+        error: the parser's own.
+        text: the whole text of the query.
+    """
+    from lark.exceptions import UnexpectedToken
+
+    if isinstance(error, UnexpectedToken):
+        at_end = error.token.type == "$END"
+        position = len(text) if at_end else error.token.start_pos or 0
+        found = "the end" if at_end else repr(str(error.token))
+        expected = set(error.accepts or error.expected)
+    else:
+        position = error.pos_in_stream or 0
+        found = repr(text[position])
+        expected = set(getattr(error, "allowed", ()))
+    if found in ('"\'"', "'\"'"):
+        return located(
+            QueryError(
+                "The quote is not closed.", do="Within quotes of a kind, write that quote twice."
+            ),
+            text,
+            position,
+        )
+    words = [word for name, word in _WORDS.items() if name in expected]
+    told = " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+    return located(QueryError(f"Expected {told}, found {found}."), text, position)
