@@ -13,20 +13,21 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from cv_pipeline.cron import require_cron
+from cv_pipeline.dataset_query import Query
 from cv_pipeline.errors import ProjectError, nearest
+from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
 from cv_pipeline.vocabulary import (
     MISTAKE,
     OWN_MODELS,
+    query_keywords,
     require_check,
-    require_date_range,
     require_model,
     require_timezone,
 )
@@ -40,15 +41,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 ClassName = Annotated[str, Field(min_length=1)]
 CheckName = Annotated[str, AfterValidator(require_check)]
 ModelName = Annotated[str, AfterValidator(require_model)]
-DateRangeText = Annotated[str, AfterValidator(require_date_range)]
 Cron = Annotated[str, AfterValidator(require_cron)]
 Timezone = Annotated[str, AfterValidator(require_timezone)]
-
-
-class Section(BaseModel):
-    """A part of ``project.yaml``: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 class Charter(Section):
@@ -115,20 +109,14 @@ class Ontology(Section):
         return self
 
 
-class Query(Section):
-    """Which images a dataset is made of."""
-
-    labelled: bool | None = Field(True, description="only images with labels; null for all")
-    metadata: dict[str, str] = Field(default_factory=dict, description="key to required value")
-    tags_any: tuple[str, ...] = Field((), description="at least one of these tags")
-    date_range: DateRangeText | None = Field(
-        None, description="capture time, UTC: 2025, 2025-Q4, 2025-11 or START/END (END exclusive)"
-    )
-
-
 class Split(Section):
     """How images are divided; near-duplicates always stay together."""
 
+    strategy: Literal["stratified", "time"] = Field(
+        "stratified",
+        description="stratified: every split has its share of every class; time: the oldest"
+        " images are for training, the newest for testing",
+    )
     ratios: dict[SplitName, Fraction] = Field(
         {"train": 0.7, "val": 0.15, "test": 0.15}, description="share of each split"
     )
@@ -138,6 +126,17 @@ class Split(Section):
     seed: int = Field(0, ge=0, description="seed of the assignment")
     near_duplicate_distance: int = Field(
         6, ge=0, le=16, description="bits of a 64-bit perceptual hash at which images are the same"
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=100,
+        description="number of cross-validation folds of the images that are not for testing",
+    )
+    sticky: bool = Field(
+        True,
+        description="an image keeps the split and fold that a dataset version gave it under this"
+        " rule; false divides anew for every version",
     )
 
     @model_validator(mode="after")
@@ -151,7 +150,11 @@ class Split(Section):
 class Dataset(Section):
     """Which images, and how they are split."""
 
-    query: Query = Field(default_factory=Query, description="which images")
+    query: Query = Field(
+        default_factory=Query,
+        description="which images: a text of the query language, or its keywords (docs/query.md);"
+        " used most are",
+    )
     split: Split = Field(default_factory=Split, description="how they are divided")
 
 
@@ -361,7 +364,8 @@ def _describe(error: Any, file: YAMLFile) -> str:
     where = f"line {file.line(loc)}: {'.'.join(str(p) for p in loc)}:"
     model = _section(loc)
     if error["type"] == "extra_forbidden" and model is not None:
-        return f"{where} unknown key. {nearest(str(loc[-1]), model.model_fields)}"
+        known = query_keywords() if model is Query else model.model_fields
+        return f"{where} unknown key. {nearest(str(loc[-1]), known)}"
     if error["type"] == "missing":
         field = model.model_fields.get(str(loc[-1])) if model else None
         return f"{where} is required: {field.description if field else 'a value'}."
@@ -372,6 +376,8 @@ def _describe(error: Any, file: YAMLFile) -> str:
             f" {nearest(str(error['input']), expected)}"
         )
     hint = f" {error['ctx']['do']}" if error["type"] == MISTAKE else ""
+    if error["type"] == MISTAKE and "\n" in message:  # it shows the text that it found
+        return f"{where} {message[0].lower()}{message[1:]}{hint}"
     return f"{where} {message[0].lower()}{message[1:]}, found {_short(error['input'])}.{hint}"
 
 

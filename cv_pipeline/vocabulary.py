@@ -9,10 +9,15 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from cv_pipeline.errors import CatalogError, nearest
+from cv_pipeline.errors import QueryError, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import InitErrorDetails
 
 CHECK_NAMES = (
     "integrity",
@@ -81,20 +86,42 @@ def require_timezone(name: str) -> str:
     return name
 
 
-def require_date_range(text: str) -> str:
-    """Return ``text`` if it is a date range.
+def query_keywords() -> tuple[str, ...]:
+    """Names of the keys that the query of a dataset may have."""
+    from cv_pipeline.catalog.query.keywords import KEYWORDS
 
-    Raises:
-        PydanticCustomError: it is not; the error says why, and names the accepted forms.
+    return KEYWORDS
+
+
+def query_mistakes(keywords: Mapping[str, Any]) -> list[InitErrorDetails]:
+    """What is wrong with the query of a dataset: an error for every key that has a mistake.
+
+    Args:
+        keywords: the query in its keyword form.
     """
-    # the catalogue's package imports Arrow, which a project without a date range does not need
-    from cv_pipeline.catalog.date_range import parse_date_range
+    from cv_pipeline.catalog.query import from_keywords
 
-    try:
-        parse_date_range(text)
-    except CatalogError as error:
-        raise _mistake(error.what.removesuffix("."), error.do) from error
-    return text
+    mistakes: list[InitErrorDetails] = []
+    for name, value in keywords.items():
+        # these two are about a sample, and make no sense without one
+        beside: dict[str, Any] = {"sample": 1} if name in ("sample_by", "seed") else {}
+        if name not in query_keywords():
+            mistakes.append({"type": "extra_forbidden", "loc": (name,), "input": value})
+            continue
+        try:
+            from_keywords(**{name: value}, **beside)
+        except QueryError as error:
+            mistakes.append({"type": _of_query(error), "loc": (name,), "input": value})
+    if not mistakes:
+        try:
+            from_keywords(**keywords)
+        except QueryError as error:
+            mistakes.append({"type": _of_query(error), "loc": (), "input": dict(keywords)})
+    return mistakes
+
+
+def _of_query(error: QueryError) -> PydanticCustomError:
+    return _mistake(error.what.removesuffix("."), error.do)
 
 
 def _mistake(what: str, do: str) -> PydanticCustomError:

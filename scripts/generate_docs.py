@@ -82,7 +82,7 @@ def _type(kind: Any) -> str:
         return f"list of {_type(inner[0])}" + ("" if Ellipsis in arguments else f" ({len(inner)})")
     if origin is dict:
         return f"mapping of {_type(arguments[0])} to {_type(arguments[1])}"
-    names = {str: "text", int: "integer", float: "number", bool: "true or false"}
+    names = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "value"}
     return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cv_pipeline.catalog.query.dates import edges, period
 from cv_pipeline.catalog.query.fields import ALIASES, BLOCKS, FIELDS, FieldSpec, Kind, Scope
@@ -28,6 +29,7 @@ from cv_pipeline.catalog.query.nodes import (
     Test,
     Value,
 )
+from cv_pipeline.catalog.query.text import operand_text
 from cv_pipeline.errors import QueryError, nearest
 
 ERROR_KINDS = ("any", "false_negative", "false_positive")
@@ -53,13 +55,25 @@ def spec_of(name: str, scope: Scope) -> FieldSpec:
     spec = known.get(ALIASES[scope].get(name, name))
     if spec is not None:
         return spec
-    if scope == "images":
-        names = {n for n in known if "." not in n} | set(BLOCKS)
-        raise QueryError(f"There is no field {name!r}.", do=nearest(name, names))
-    outside = f" {name!r} is one of the image: write it outside the brackets."
+    elsewhere = [s for s, fields in FIELDS.items() if name in fields]
+    if "images" in elsewhere:
+        raise QueryError(
+            f"There is no field {name!r} within {scope}(…): it is one of the image.",
+            do="Write it outside the brackets.",
+        )
+    if elsewhere:
+        blocks = " or ".join(f"{s}(…)" for s in elsewhere)
+        where = f" within {scope}(…)" if scope != "images" else ""
+        raise QueryError(
+            f"There is no field {name!r}{where}, only within {blocks}.",
+            do=f"Write {BLOCKS[elsewhere[0]].rpartition(': ')[2]}",
+        )
+    if scope != "images":
+        raise QueryError(f"There is no field {name!r} within {scope}(…).", do=nearest(name, known))
+    names = {n for n in known if "." not in n} | set(BLOCKS)
     raise QueryError(
-        f"There is no field {name!r} within {scope}(…).",
-        do=nearest(name, known) + (outside if name in FIELDS["images"] else ""),
+        f"There is no field {name!r}.",
+        do=f"{nearest(name, names)} A metadata key is written metadata.{name}",
     )
 
 
@@ -180,8 +194,12 @@ def check_operand(operand: Operand, scope: Scope) -> FieldSpec:
                 f"{spec.name} stands for many fields, and the query does not say which.",
                 do=f"Write {spec.description.rpartition(': ')[2]}",
             )
-        _check_text(operand.key or "")
-        return spec
+        if operand.key is None:
+            return spec
+        if not operand.key and spec.key != "name":
+            raise QueryError(f"{spec.name} does not say of which {spec.key}: its name is empty.")
+        _check_text(operand.key)
+        return replace(spec, name=operand_text(operand))
     name = "errors" if isinstance(operand, Errors) else operand.of
     if scope != "images":
         raise QueryError(f"{name}(…) cannot be asked within {scope}(…).")
@@ -244,12 +262,10 @@ def _check_value(spec: FieldSpec, value: Value, *, span: bool = True) -> None:
         Kind.ATTRIBUTE: True,
     }.get(spec.kind, is_text)
     if not fits:
-        quoted = f" Write it in quotes: '{value}'." if not is_text else ""
-        if spec.kind in (Kind.NUMBER, Kind.BOOLEAN):
-            quoted = " Write it without quotes." if is_text else ""
+        as_text = f"Write it in quotes: '{_shown(value)}'." if not is_text else ""
         raise QueryError(
             f"{spec.name} is {spec.kind.value}, and cannot be compared with {_shown(value)}.",
-            do=quoted.strip(),
+            do="" if spec.kind in (Kind.NUMBER, Kind.BOOLEAN) else as_text,
         )
     if isinstance(value, str):
         _check_text(value)
@@ -259,7 +275,8 @@ def _check_value(spec: FieldSpec, value: Value, *, span: bool = True) -> None:
         math.isfinite(value) and (isinstance(value, float) or abs(value) <= MAX_INTEGER)
     ):
         raise QueryError(
-            f"The number {_shown(value)} is too large.", do=f"Keep below {MAX_INTEGER:,}."
+            f"The number {_shown(value)} is too large to be compared exactly.",
+            do=f"Whole numbers may go up to {MAX_INTEGER:,}.",
         )
 
 

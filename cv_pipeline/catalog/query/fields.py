@@ -118,7 +118,6 @@ _IMAGES = (
         "disagreement",
         _NUMBER,
         "share of its annotators who are not in the largest group with the same labels, 0 to 1",
-        nullable=True,
     ),
     FieldSpec(
         "labelled",

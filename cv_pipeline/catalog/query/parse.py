@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from cv_pipeline.catalog.query.checks import MAX_TEXT
 from cv_pipeline.catalog.query.nodes import Operand, Order, QueryNode
-from cv_pipeline.catalog.query.reader import Reader
 from cv_pipeline.catalog.query.syntax_errors import located, syntax_error
 from cv_pipeline.errors import QueryError
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
+
+    from cv_pipeline.catalog.query.reader import Reader
 
 
 def parse(text: str) -> QueryNode:
@@ -27,7 +28,7 @@ def parse(text: str) -> QueryNode:
     Raises:
         QueryError: it cannot be understood; the message shows where.
     """
-    return Reader(text).query(_parsed(text, "start"))
+    return _reader(text).query(_parsed(text, "start"))
 
 
 def parse_order(text: str) -> tuple[Order, ...]:
@@ -36,7 +37,7 @@ def parse_order(text: str) -> tuple[Order, ...]:
     Raises:
         QueryError: they cannot be understood.
     """
-    return Reader(text).keys(_parsed(text, "keys"))
+    return _reader(text).keys(_parsed(text, "keys"))
 
 
 def parse_operand(text: str) -> Operand:
@@ -45,7 +46,14 @@ def parse_operand(text: str) -> Operand:
     Raises:
         QueryError: it cannot be understood.
     """
-    return Reader(text).single(_parsed(text, "single"))
+    return _reader(text).single(_parsed(text, "single"))
+
+
+def _reader(text: str) -> Reader:
+    # lark takes a tenth of a second to import, which a query of keywords alone can do without
+    from cv_pipeline.catalog.query.reader import Reader
+
+    return Reader(text)
 
 
 @functools.cache

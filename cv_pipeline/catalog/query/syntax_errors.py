@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cv_pipeline.errors import QueryError
@@ -37,6 +38,13 @@ _WORDS = {
     "RSQB": "']'",
     "$END": "the end",
 }
+_NO_FIELD = re.compile(
+    "all|and|any|asc|between|by|desc|false|from|images|in|is|limit|none|or|order|sample|seed"
+    "|select|set|true|where",
+    re.IGNORECASE,
+)
+"""Words of the language, and of SQL, that are no fields."""
+
 _SHOWN = 60
 """Characters of the text that are shown on either side of a mistake."""
 
@@ -71,23 +79,27 @@ def syntax_error(error: UnexpectedInput, text: str) -> QueryError:
     """
     from lark.exceptions import UnexpectedToken
 
-    if isinstance(error, UnexpectedToken):
-        at_end = error.token.type == "$END"
-        position = len(text) if at_end else error.token.start_pos or 0
-        found = "the end" if at_end else repr(str(error.token))
-        expected = set(error.accepts or error.expected)
-    else:
-        position = error.pos_in_stream or 0
-        found = repr(text[position])
-        expected = set(getattr(error, "allowed", ()))
-    if found in ('"\'"', "'\"'"):
-        return located(
-            QueryError(
-                "The quote is not closed.", do="Within quotes of a kind, write that quote twice."
-            ),
-            text,
-            position,
-        )
+    if not isinstance(error, UnexpectedToken):
+        return located(_stray(text[error.pos_in_stream or 0]), text, error.pos_in_stream or 0)
+    before = error.token_history[-1] if error.token_history else None
+    if before is not None and before.type == "NAME" and _NO_FIELD.fullmatch(before):
+        # it was taken for a field, because only a field can stand there
+        what = f"Expected a field, found {str(before)!r}."
+        return located(QueryError(what), text, before.start_pos or 0)
+    at_end = error.token.type == "$END"
+    found = "the end" if at_end else repr(str(error.token))
+    expected = set(error.accepts or error.expected)
+    if "OPERATOR" in expected:
+        expected.discard("LPAR")  # rare after a name, and no help
     words = [word for name, word in _WORDS.items() if name in expected]
     told = " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+    position = len(text) if at_end else error.token.start_pos or 0
     return located(QueryError(f"Expected {told}, found {found}."), text, position)
+
+
+def _stray(character: str) -> QueryError:
+    if character in "'\"":
+        return QueryError(
+            "The quote is not closed.", do="Within quotes of a kind, write that quote twice."
+        )
+    return QueryError(f"{character!r} means nothing here.", do="Text goes in quotes.")
