@@ -7,6 +7,7 @@ A model is ``project@version``, its digest or a prefix; a dataset, its digest or
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from dagster import DagsterInstance
@@ -14,6 +15,7 @@ from dagster import DagsterInstance
 from cv_pipeline.errors import ProvenanceError, nearest
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.image_history import trace_image
+from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.trace import Node, Trace, trace_event
 from cv_pipeline.settings import cv_home, store_url
 from cv_pipeline.storage import ObjectStore, open_store
@@ -46,13 +48,14 @@ def trace(
     """
     if kind not in KINDS:
         raise ProvenanceError(f"{kind!r} cannot be traced.", do=nearest(kind, KINDS))
-    log = EventLog(instance or DagsterInstance.get())
+    index = LineageIndex(instance or DagsterInstance.get())
     if kind == "image":
         where = store or open_store(store_url())
-        return trace_image(log, where, ref, cache=cache or cv_home() / "cache", project=project)
+        return trace_image(index, where, ref, cache=cache or cv_home() / "cache", project=project)
     if kind == "metric":
-        return trace_metric(log, ref)
-    return trace_event(log, find_event(log, asset=ASSET_OF_KIND[kind], ref=ref, project=project))
+        return trace_metric(index, ref)
+    event = find_event(index, asset=ASSET_OF_KIND[kind], ref=ref, project=project)
+    return trace_event(index, event)
 
 
 def find_event(
@@ -96,8 +99,23 @@ def find_event(
     )
 
 
-def trace_metric(log: EventLog, ref: str) -> Trace:
-    """A metric of one evaluation, ``project/metric@evaluation``, with all that it rests on.
+@dataclass(frozen=True)
+class Metric:
+    """A number that an evaluation recorded.
+
+    Attributes:
+        name: such as ``AP50``; ``val/AP50`` is that of another split than the headline's.
+        value: the number.
+        event: materialization of the evaluation.
+    """
+
+    name: str
+    value: float
+    event: Materialization
+
+
+def find_metric(log: EventLog, ref: str) -> Metric:
+    """The metric that ``project/metric@evaluation`` means.
 
     Raises:
         ProvenanceError: the reference has another form, or names what the record does not have.
@@ -109,19 +127,38 @@ def trace_metric(log: EventLog, ref: str) -> Trace:
             f"{ref!r} is not a metric reference.", do="Write project/metric@evaluation."
         )
     event = find_event(log, asset="eval_slices", ref=f"{project}@{version}")
-    if metric not in event.metadata:
-        numbers = [k for k, v in event.metadata.items() if isinstance(v, int | float)]
+    numbers = metrics_of(event)
+    if metric not in numbers:
         raise ProvenanceError(
             f"Evaluation {event.version[:16]} has no metric {metric!r}.",
             do=nearest(metric, numbers),
         )
-    value = event.metadata[metric]
+    return Metric(metric, numbers[metric], event)
+
+
+def metrics_of(event: Materialization) -> dict[str, float]:
+    """The numbers that an evaluation recorded, by name."""
+    return {
+        name: value
+        for name, value in event.metadata.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def trace_metric(index: LineageIndex, ref: str) -> Trace:
+    """A metric of one evaluation, with all that it rests on.
+
+    Raises:
+        ProvenanceError: as :func:`find_metric` says.
+    """
+    metric = find_metric(index, ref)
+    event = metric.event
     node = Node(
         kind="metric",
-        key=f"{project}/{metric}",
-        version=repr(value),
+        key=f"{event.project}/{metric.name}",
+        version=repr(metric.value),
         timestamp=event.timestamp.isoformat(),
-        metadata={"value": value, "evaluation": event.version},
+        metadata={"value": metric.value, "evaluation": event.version},
     )
-    whole = trace_event(log, event)
+    whole = trace_event(index, event)
     return Trace(node, up=[Trace(whole.node, up=whole.up)], down=whole.down)

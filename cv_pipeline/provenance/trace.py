@@ -1,7 +1,7 @@
 """Lineage both ways, read from Dagster's event log and the dataset manifests alone.
 
-Up follows the exact event that each materialization names as its input. Down scans the children's
-events from the first event of the version, and keeps those that read that version.
+Up follows the exact event that each materialization names as its input. Down asks an index of the
+log which materializations read a version.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cv_pipeline.provenance.event_log import EventLog, Materialization
+from cv_pipeline.provenance.event_log import Materialization
+from cv_pipeline.provenance.lineage_index import LineageIndex
 
 KINDS = {
     "raw_images": "images",
@@ -22,6 +23,9 @@ KINDS = {
     "predictions": "predictions",
     "eval_slices": "evaluation",
 }
+
+_Version = tuple[str, str]
+"""Asset key and data version."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,12 @@ def node_of(event: Materialization) -> Node:
     )
 
 
-def trace_event(log: EventLog, event: Materialization) -> Trace:
+def trace_event(index: LineageIndex, event: Materialization) -> Trace:
     """A materialization with everything above and below it."""
-    return Trace(node_of(event), up=trace_up(log, event), down=trace_down(log, event))
+    return Trace(node_of(event), up=trace_up(index, event), down=trace_down(index, event))
 
 
-def trace_up(log: EventLog, event: Materialization) -> list[Trace]:
+def trace_up(index: LineageIndex, event: Materialization) -> list[Trace]:
     """What a materialization was made from, recursively, by event pointer.
 
     A parent whose event is no longer in the log is a node without metadata: its key, version and
@@ -102,7 +106,7 @@ def trace_up(log: EventLog, event: Materialization) -> list[Trace]:
     """
     found = []
     for parent in event.inputs:
-        made = log.event(parent.key, parent.storage_id)
+        made = index.event(parent.key, parent.storage_id)
         if made is None:
             asset = parent.key.split("/")[-1]
             lost = {"lost": "this event is no longer in the event log"}
@@ -110,22 +114,47 @@ def trace_up(log: EventLog, event: Materialization) -> list[Trace]:
             node = Node(kind, parent.key, parent.version, parent.storage_id, metadata=lost)
             found.append(Trace(node))
         else:
-            found.append(Trace(node_of(made), up=trace_up(log, made)))
+            found.append(Trace(node_of(made), up=trace_up(index, made)))
     return found
 
 
-def trace_down(log: EventLog, event: Materialization) -> list[Trace]:
-    """What was made from this version, recursively; the newest event of each version made."""
-    first = log.first_of_version(event.key, event.version) or event
-    found: list[Trace] = []
-    for child in _children(log, event.project, event.key):
-        newest: dict[str, Materialization] = {}
-        for made in log.oldest_first(child, after=first.storage_id):
-            read = made.input(event.key)
-            if read is not None and read.version == event.version:
-                newest[made.version] = made
-        found.extend(Trace(node_of(m), down=trace_down(log, m)) for m in newest.values())
-    return found
+def trace_down(index: LineageIndex, event: Materialization) -> list[Trace]:
+    """What was made from this version, recursively; the newest event of each version made.
+
+    What was made from it directly and through something else as well is shown below that alone:
+    an evaluation reads the dataset and the predictions on it, and is found below the predictions.
+    Otherwise a dataset that many models share would be a tree several times as large.
+    """
+    return list(_Descent(index).below((event.key, event.version)))
+
+
+class _Descent:
+    """What lies below versions, each worked out once however many ways lead to it."""
+
+    def __init__(self, index: LineageIndex) -> None:
+        self._index = index
+        self._known: dict[_Version, tuple[list[Trace], frozenset[_Version]]] = {}
+
+    def below(self, version: _Version) -> list[Trace]:
+        return self._visit(version)[0]
+
+    def _visit(self, version: _Version) -> tuple[list[Trace], frozenset[_Version]]:
+        """The traces one step down, and every version that is anywhere below."""
+        if version in self._known:
+            return self._known[version]
+        # versions are content hashes: the same content made again from what came of it would
+        # close a circle, which ends here
+        self._known[version] = ([], frozenset())
+        children = {(e.key, e.version): e for e in self._index.children(*version)}
+        visited = {child: self._visit(child) for child in children}
+        indirect = frozenset[_Version]().union(*(deeper for _, deeper in visited.values()))
+        found = [
+            Trace(node_of(event), down=visited[child][0])
+            for child, event in children.items()
+            if child not in indirect
+        ]
+        self._known[version] = (found, indirect | children.keys())
+        return self._known[version]
 
 
 def flatten(traces: Iterable[Trace]) -> list[Node]:
@@ -138,16 +167,6 @@ def flatten(traces: Iterable[Trace]) -> list[Node]:
         seen.setdefault((node.key, node.version, node.storage_id), node)
         stack = [*trace.up, *trace.down, *stack]
     return list(seen.values())
-
-
-def _children(log: EventLog, project: str, key: str) -> list[str]:
-    """Assets whose newest materialization read ``key``."""
-    found = []
-    for other in log.asset_keys(project):
-        newest = log.latest(other)
-        if newest is not None and newest.input(key) is not None:
-            found.append(other)
-    return found
 
 
 def _is_plain(value: object) -> bool:

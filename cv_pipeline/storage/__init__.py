@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from cv_pipeline.storage.blobs import Blobs, image_id_of
 from cv_pipeline.storage.folders import fetch, list_folders, publish, published
-from cv_pipeline.storage.object_store import LanceLocation, ObjectInfo, ObjectStore
+from cv_pipeline.storage.object_store import (
+    ArrowLocation,
+    LanceLocation,
+    ObjectInfo,
+    ObjectStore,
+)
 from cv_pipeline.storage.sources import ImageSource, SourceEntry, open_source
 from cv_pipeline.storage.stores import open_store
 
 __all__ = [
+    "ArrowLocation",
     "Blobs",
     "ImageSource",
     "LanceLocation",

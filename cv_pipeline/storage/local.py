@@ -20,6 +20,7 @@ from pathlib import Path
 from cv_pipeline.errors import ObjectNotFound, StorageError
 from cv_pipeline.storage.object_store import (
     RESERVED,
+    ArrowLocation,
     LanceLocation,
     ObjectInfo,
     checked_key,
@@ -86,6 +87,10 @@ class LocalStore:
             if target.is_file():
                 target.unlink(missing_ok=True)
 
+    def purge(self, key: str) -> None:
+        """Remove an object; a folder keeps no earlier versions."""
+        self.delete(key)
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys begin with ``prefix``, sorted by key."""
         folder = checked_prefix(prefix).rpartition("/")[0]
@@ -95,6 +100,12 @@ class LocalStore:
     def lance(self, key: str) -> LanceLocation:
         """Return where Lance keeps the table ``key``."""
         return LanceLocation(uri=str(self._path(key)), storage_options={})
+
+    def arrow(self, key: str) -> ArrowLocation:
+        """Return where Arrow finds the object ``key``."""
+        from pyarrow.fs import LocalFileSystem
+
+        return ArrowLocation(str(self._path(key)), LocalFileSystem())
 
     def publish_folder(self, key: str, folder: Path, *, marker: str) -> None:
         """Copy ``folder`` to below ``key`` in one step; what is there already stays."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cv_pipeline.errors import StorageError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 RESERVED = ".tmp"
 """First part of a key that no object may have: stores keep unfinished work there."""
@@ -46,6 +49,19 @@ class LanceLocation:
     storage_options: dict[str, str]
 
 
+@dataclass(frozen=True)
+class ArrowLocation:
+    """Where Arrow finds an object, to read parts of it in place.
+
+    Attributes:
+        path: path in ``filesystem``.
+        filesystem: local, or S3 with credentials from the AWS chain.
+    """
+
+    path: str
+    filesystem: FileSystem
+
+
 class ObjectStore(Protocol):
     """A place for objects. Every method raises ``StorageError`` when the place itself fails."""
 
@@ -76,11 +92,17 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""
 
+    def purge(self, key: str) -> None:
+        """Remove an object so that the store has no earlier version of it either."""
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys begin with ``prefix``, sorted by key (code points)."""
 
     def lance(self, key: str) -> LanceLocation:
         """Return where Lance keeps the table ``key``."""
+
+    def arrow(self, key: str) -> ArrowLocation:
+        """Return where Arrow finds the object ``key``."""
 
     def publish_folder(self, key: str, folder: Path, *, marker: str) -> None:
         """Copy ``folder`` to below ``key``; see ``folders.publish``, which is the way in."""

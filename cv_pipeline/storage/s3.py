@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from cv_pipeline.errors import ObjectNotFound, StorageError
 from cv_pipeline.storage.object_store import (
+    ArrowLocation,
     LanceLocation,
     ObjectInfo,
     checked_key,
@@ -134,6 +135,19 @@ class S3Store:
         with self._explained("delete", key):
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
+    def purge(self, key: str) -> None:
+        """Remove an object with all versions of it that a versioned bucket keeps."""
+        name = self._name(key)
+        pages = self._client.get_paginator("list_object_versions")
+        with self._explained("purge", key):
+            self._client.delete_object(Bucket=self.bucket, Key=name)
+            for page in pages.paginate(Bucket=self.bucket, Prefix=name):
+                for kept in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                    if kept["Key"] == name:
+                        self._client.delete_object(
+                            Bucket=self.bucket, Key=name, VersionId=kept["VersionId"]
+                        )
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the objects whose keys begin with ``prefix``, sorted by key."""
         start = f"{self.prefix}/" if self.prefix else ""
@@ -150,14 +164,24 @@ class S3Store:
     def lance(self, key: str) -> LanceLocation:
         """Return where Lance keeps the table ``key``."""
         options: dict[str, str] = {}
-        endpoint = urlsplit(self._client.meta.endpoint_url)
-        host = endpoint.hostname or ""
-        if not (host.startswith("s3") and host.endswith((".amazonaws.com", ".amazonaws.com.cn"))):
-            options["aws_endpoint"] = self._client.meta.endpoint_url
+        endpoint = self._endpoint()
+        if endpoint:
+            options["aws_endpoint"] = endpoint
             options["aws_region"] = self._client.meta.region_name or "us-east-1"
-            if endpoint.scheme == "http":
+            if urlsplit(endpoint).scheme == "http":
                 options["allow_http"] = "true"
         return LanceLocation(f"s3://{self.bucket}/{self._name(key)}", options)
+
+    def arrow(self, key: str) -> ArrowLocation:
+        """Return where Arrow finds the object ``key``."""
+        from pyarrow.fs import S3FileSystem
+
+        region = self._client.meta.region_name or "us-east-1"
+        endpoint = urlsplit(self._endpoint() or "")
+        filesystem = S3FileSystem(
+            region=region, scheme=endpoint.scheme or "https", endpoint_override=endpoint.netloc
+        )
+        return ArrowLocation(f"{self.bucket}/{self._name(key)}", filesystem)
 
     def publish_folder(self, key: str, folder: Path, *, marker: str) -> None:
         """Upload ``folder`` to below ``key``, its ``marker`` last.
@@ -194,6 +218,13 @@ class S3Store:
                     if not target.is_dir():  # else another process was first, with the same
                         raise
         return target
+
+    def _endpoint(self) -> str | None:
+        """Address of the service; None when it is Amazon's own."""
+        url: str = self._client.meta.endpoint_url
+        host = urlsplit(url).hostname or ""
+        amazons = (".amazonaws.com", ".amazonaws.com.cn")
+        return None if host.startswith("s3") and host.endswith(amazons) else url
 
     def _name(self, key: str) -> str:
         """The whole name in the bucket."""

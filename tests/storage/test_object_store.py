@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cv_pipeline.errors import ObjectNotFound, StorageError
@@ -67,6 +68,23 @@ def test_delete_is_idempotent(store: ObjectStore) -> None:
     assert keys(store) == []
 
 
+def test_purge_is_idempotent_and_of_one_object(store: ObjectStore) -> None:
+    store.write("a/b", b"x")
+    store.write("a/bc", b"y")
+    store.purge("a/b")
+    store.purge("a/b")
+    assert keys(store) == ["a/bc"]
+
+
+def test_arrow_reads_parts_of_objects_in_place(store: ObjectStore) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"n": list(range(100)), "m": [0] * 100}), sink, row_group_size=10)
+    store.write("a/t.parquet", sink.getvalue().to_pybytes())
+    where = store.arrow("a/t.parquet")
+    with pq.ParquetFile(where.path, filesystem=where.filesystem) as file:
+        assert file.read_row_group(3, columns=["n"])["n"].to_pylist() == list(range(30, 40))
+
+
 def test_list_is_sorted_like_s3(store: ObjectStore) -> None:
     names = ["a/b", "a-b", "a.b", "a/ü", "a/b-c/d", "aé", "b/\U0001f34e.png", "a/b.c"]
     for name in names:
@@ -104,7 +122,7 @@ BAD_KEYS = [
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 def test_bad_keys_are_refused(store: ObjectStore, key: str) -> None:
-    for use in (store.read, store.exists, store.delete, store.lance):
+    for use in (store.read, store.exists, store.delete, store.purge, store.lance, store.arrow):
         with pytest.raises(StorageError, match="Invalid key"):
             use(key)
     for change in (store.write, store.create):

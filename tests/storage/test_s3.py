@@ -37,6 +37,20 @@ def test_objects_above_the_limit_are_not_read(s3_client, bucket: str) -> None:
         store.read("a", max_bytes=4)
 
 
+def test_purge_takes_every_version_of_a_versioned_bucket(s3_client, bucket: str) -> None:
+    s3_client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    store = S3Store(s3_client, bucket, "p")
+    for data in (b"old", b"new"):
+        store.write("a", data)
+    store.write("ab", b"another")
+    store.delete("a")  # hides it behind a marker, and keeps both
+    assert len(s3_client.list_object_versions(Bucket=bucket, Prefix="p/a")["Versions"]) == 3
+    store.purge("a")
+    left = s3_client.list_object_versions(Bucket=bucket, Prefix="p/a")
+    assert [v["Key"] for v in left["Versions"]] == ["p/ab"]
+    assert "DeleteMarkers" not in left
+
+
 def _refusal(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": ""}}, "PutObject")
 
