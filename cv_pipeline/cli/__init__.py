@@ -6,6 +6,7 @@ import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is
 from cv_pipeline.cli.app import App
 from cv_pipeline.cli.init import init
 from cv_pipeline.cli.new import new
+from cv_pipeline.cli.overview import overview
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
 from cv_pipeline.cli.summary import summary
@@ -19,7 +20,7 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, sample, new, run, summary, trace, ui):
+for command in (init, sample, new, run, summary, overview, trace, ui):
     app.command()(command)
 
 __all__ = ["app"]
