@@ -24,6 +24,15 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A CV_HOME for what runs in the process of the tests: caches of its own, and nobody else's."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("CV_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def materialized_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """A tiny world on which everything was run once; look, and do not touch."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cv_pipeline.catalog.tables import Catalog
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,39 @@ class References(Protocol):
             text: a dataset reference, a metric (``project/metric@evaluation``), or a condition on
                 a metric (``precision >= 0.91``), which means the first evaluation at which it held.
         """
+
+
+class RecordedReferences:
+    """What the record of provenance of a project knows, opened when it is first asked.
+
+    Args:
+        catalog: the project's tables.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def dataset(self, ref: str) -> Path:
+        """Folder of a dataset version."""
+        return self._record.dataset(ref)
+
+    def predictions(self, ref: str) -> Path:
+        """Folder of the newest predictions of a model."""
+        return self._record.predictions(ref)
+
+    def evaluation(self, ref: str) -> Path:
+        """Folder of the newest evaluation of a model."""
+        return self._record.evaluation(ref)
+
+    def moment(self, text: str) -> Moment:
+        """The moment that a text names."""
+        return self._record.moment(text)
+
+    @cached_property
+    def _record(self) -> References:
+        from cv_pipeline.provenance.lake_references import LakeReferences
+
+        record: References = LakeReferences(
+            project=self._catalog.project, store=self._catalog.store
+        )
+        return record

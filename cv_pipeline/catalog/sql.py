@@ -62,7 +62,11 @@ def _run(
 ) -> pa.Table:
     for name, relation in relations.items():
         connection.register(name, relation)
-    return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+    try:
+        return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+    finally:  # what is registered stays in memory
+        for name in relations:
+            connection.unregister(name)
 
 
 @functools.cache

@@ -13,22 +13,25 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from cv_pipeline.annotations.aggregation import aggregate
-from cv_pipeline.catalog.lake import current_metadata, select_images
+from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.selection import select_images
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.datasets.assignments import kept_assignments
+from cv_pipeline.datasets.bonds import bonds_of
+from cv_pipeline.datasets.left_out import LEFT_OUT, bridges, unreadable
 from cv_pipeline.datasets.manifest import MANIFEST, SCHEMA_ID, dataset_digest
 from cv_pipeline.datasets.near_duplicates import (
     NEAR_DUPLICATES,
-    clusters,
     name_pairs,
     near_duplicate_pairs,
 )
 from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
     CANDIDATE_FILE,
+    LEFT_OUT_FILE,
     MANIFEST_FILE,
     NEAR_DUPLICATES_FILE,
     CandidateRecord,
@@ -38,12 +41,21 @@ from cv_pipeline.datasets.record import (
     write_record,
     write_table,
 )
-from cv_pipeline.datasets.splits import SPLITS, SplitAssignment, assign_splits
+from cv_pipeline.datasets.splits import SPLITS, SplitAssignment, assign_splits, places_of
+from cv_pipeline.datasets.statistics import MEASURES, fit_statistics
 from cv_pipeline.errors import DatasetError, nearest
 from cv_pipeline.imaging.perceptual import SIDE
 from cv_pipeline.project import Project, SplitName
 
-TABLES_READ = ("annotations", "image_features", "image_metadata", "image_tags", "images")
+TABLES_READ = (
+    "annotations",
+    "image_features",
+    "image_metadata",
+    "image_tags",
+    "images",
+    "split_assignments",
+    "takeouts",
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,8 @@ class Candidate:
     """A dataset candidate on disk.
 
     Attributes:
-        folder: holds ``manifest.parquet``, ``annotations.parquet``, ``near_duplicates.parquet``
-            and ``candidate.json``.
+        folder: holds ``manifest.parquet``, ``annotations.parquet``, ``near_duplicates.parquet``,
+            ``left_out.parquet`` and ``candidate.json``.
         record: what ``candidate.json`` says.
     """
 
@@ -104,6 +116,11 @@ class Candidate:
         """The pairs that were found: ``NEAR_DUPLICATES``."""
         return read_table(self.folder / NEAR_DUPLICATES_FILE, NEAR_DUPLICATES)
 
+    @property
+    def left_out(self) -> pa.Table:
+        """The selected images that it could not take: ``LEFT_OUT``."""
+        return read_table(self.folder / LEFT_OUT_FILE, LEFT_OUT)
+
 
 def load_candidate(folder: Path) -> Candidate:
     """The candidate in a folder.
@@ -145,27 +162,47 @@ def build_candidate(
     features = _features(catalog, query.image_ids, versions["image_features"])
     images = _rows_of(catalog, "images", features["image_id"], versions["images"])
     image_ids = images["image_id"].combine_chunks()
+    rule = project.dataset.split
+    pairs = _near_duplicates(features, rule.near_duplicate_distance)
+    near_duplicates = name_pairs(pairs, image_ids)
+    ends = np.stack([pairs["i"].to_numpy(), pairs["j"].to_numpy()], axis=1)
+    bonds = bonds_of(
+        len(images),
+        pairs=ends,
+        groups=_groups(project, catalog, image_ids, versions["image_metadata"]),
+    )
+    kept = kept_assignments(catalog, rule, image_ids, version=versions["split_assignments"])
+    places, torn = places_of(
+        official=images["split"], kept=kept["split"], kept_folds=kept["fold"], bonds=bonds
+    )
+    left_out = pa.concat_tables(
+        [unreadable(query.image_ids, image_ids), bridges(image_ids, torn, bonds, places)]
+    )
+    if torn.any():
+        rows = np.flatnonzero(~torn)
+        near_duplicates = near_duplicates.filter(pa.array(~torn[ends].any(axis=1)))
+        images, features = images.take(pa.array(rows)), features.take(pa.array(rows))
+        image_ids = images["image_id"].combine_chunks()
+        bonds, places = bonds.take(rows), places.take(rows)
     annotations = _labels(project, catalog, image_ids, versions["annotations"])
-    pairs = _near_duplicates(features, project.dataset.split.near_duplicate_distance)
-    cluster = clusters(len(image_ids), pairs)
     assignment = assign_splits(
         image_ids=image_ids,
         labels=annotations,
-        clusters=cluster,
-        groups=_groups(project, catalog, image_ids, versions["image_metadata"]),
-        official=images["split"].combine_chunks(),
-        rule=project.dataset.split,
+        captured_at=images["captured_at"],
+        bonds=bonds,
+        places=places,
+        rule=rule,
     )
-    manifest = _manifest(images, annotations, cluster, assignment)
+    manifest = _manifest(images, annotations, near_duplicates, assignment)
     _require_labels_in_every_split(project, manifest)
-    near_duplicates = name_pairs(pairs, image_ids)
+    trained_on = image_ids.filter(pc.equal(assignment.splits, "train"))
     record = CandidateRecord(
         schema_id=SCHEMA_ID,
-        digest=dataset_digest(manifest, annotations, split=project.dataset.split),
+        digest=dataset_digest(manifest, annotations, split=rule),
         project=project.name,
         task=project.task,
         ontology=project.ontology,
-        rule=project.dataset.split,
+        rule=rule,
         aggregation=project.annotations.aggregation,
         query=query.text,
         sql=query.sql,
@@ -174,11 +211,14 @@ def build_candidate(
         contents=summarize(manifest, annotations),
         near_duplicates=_kinds(near_duplicates),
         shortfalls=assignment.shortfalls,
-        left_out=selected - len(image_ids),
+        left_out=selected - len(torn),
+        bridges=int(torn.sum()),
+        statistics=fit_statistics(trained_on, features),
     )
     write_table(manifest, folder / MANIFEST_FILE)
     write_table(annotations, folder / ANNOTATIONS_FILE)
     write_table(near_duplicates, folder / NEAR_DUPLICATES_FILE)
+    write_table(left_out.sort_by("image_id"), folder / LEFT_OUT_FILE)
     write_record(record, folder / CANDIDATE_FILE)
     return Candidate(folder, record)
 
@@ -191,8 +231,8 @@ def _rows_of(catalog: Catalog, table: str, image_ids: pa.ChunkedArray, version: 
 
 
 def _features(catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
-    """Hashes and thumbnails of the images that have them, sorted by ``image_id``."""
-    columns = ["image_id", "phash", "phash_mirrored", "thumbnail"]
+    """Hashes, thumbnails and measures of the images that have them, sorted by ``image_id``."""
+    columns = ["image_id", "phash", "phash_mirrored", "thumbnail", *MEASURES]
     rows = catalog.table("image_features").read(columns=columns, version=version)
     rows = rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
     if not len(rows):
@@ -205,8 +245,12 @@ def _features(catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
 
 def _labels(project: Project, catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
     """One annotator's, or the voted, labels of each image."""
-    rows = _rows_of(catalog, "annotations", image_ids, version)
-    labels = aggregate(rows, task=project.task, how=project.annotations.aggregation)
+    labels = aggregate(
+        catalog.table("annotations").read(version=version),
+        task=project.task,
+        how=project.annotations.aggregation,
+        image_ids=image_ids,
+    )
     if not len(labels):
         raise DatasetError(
             f"None of the {len(image_ids)} selected images of {project.name} has a label for"
@@ -258,14 +302,18 @@ def _groups(
 def _manifest(
     images: pa.Table,
     annotations: pa.Table,
-    cluster: NDArray[np.int64],
+    near_duplicates: pa.Table,
     assignment: SplitAssignment,
 ) -> pa.Table:
     image_ids = images["image_id"].combine_chunks()
+    ends = [pc.index_in(near_duplicates[side], image_ids) for side in ("image_a", "image_b")]
+    pairs = np.stack([end.to_numpy().astype(np.int64) for end in ends], axis=1)
+    cluster = bonds_of(len(images), pairs=pairs).units()
     row = pc.index_in(annotations["image_id"], value_set=image_ids).to_numpy()
     objects = np.bincount(row, minlength=len(images))
     made = {
         "split": assignment.splits,
+        "fold": assignment.folds,
         "cluster": image_ids.take(pa.array(cluster)),
         "unit": image_ids.take(pa.array(assignment.units)),
         "objects": pa.array(objects, pa.int32()),

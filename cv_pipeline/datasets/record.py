@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cv_pipeline.datasets.splits import SPLITS, Shortfall
+from cv_pipeline.datasets.statistics import Statistics
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Ontology, Split, SplitName, Task
@@ -23,9 +24,11 @@ from cv_pipeline.project import Ontology, Split, SplitName, Task
 MANIFEST_FILE = "manifest.parquet"
 ANNOTATIONS_FILE = "annotations.parquet"
 NEAR_DUPLICATES_FILE = "near_duplicates.parquet"
+LEFT_OUT_FILE = "left_out.parquet"
 CANDIDATE_FILE = "candidate.json"
 DATASET_FILE = "dataset.json"
-ROWS_IN_GROUP = 65_536
+ROWS_IN_GROUP = 16_384
+"""Rows that a reader of one image's labels must read at least; few, for tables sorted by image."""
 
 
 class Record(BaseModel):
@@ -61,6 +64,8 @@ class CandidateRecord(Record):
         near_duplicates: pairs of each kind that were found and kept together.
         shortfalls: classes that a split has no image of.
         left_out: selected images that have no features, because they could not be read.
+        bridges: selected images that were left out because they belong to images of two splits.
+        statistics: fitted on the training split alone; None in records of ``dataset/1``.
     """
 
     schema_id: str
@@ -72,12 +77,14 @@ class CandidateRecord(Record):
     aggregation: str
     query: str
     sql: str
-    parameters: dict[str, str]
+    parameters: dict[str, str | int | float | bool]
     table_versions: dict[str, int]
     contents: dict[SplitName, SplitSummary]
     near_duplicates: dict[str, int]
     shortfalls: tuple[Shortfall, ...]
     left_out: int
+    bridges: int = 0
+    statistics: Statistics | None = None
 
     @property
     def images(self) -> int:
@@ -165,13 +172,17 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table of a dataset folder.
+    """Read a table of a dataset folder; columns that may be null and are not there are null.
 
     Raises:
         DatasetError: it is not there, or cannot be read as a table of that schema.
     """
     try:
-        return pq.read_table(path).select(schema.names).cast(schema)
+        rows = pq.read_table(path)
+        for field in schema:
+            if field.nullable and field.name not in rows.column_names:
+                rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+        return rows.select(schema.names).cast(schema)
     except (FileNotFoundError, KeyError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path} cannot be read: {error}.", do="Materialize it again."

@@ -11,7 +11,7 @@ import pytest
 from cv_pipeline.annotations.export import ImportReport, import_annotations
 from cv_pipeline.catalog.features import compute_features
 from cv_pipeline.catalog.ingest import IngestReport, ingest
-from cv_pipeline.catalog.lake import select_images
+from cv_pipeline.catalog.selection import select_images
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.candidate import Candidate, build_candidate
 from cv_pipeline.datasets.checks import CHECKS, run_check

@@ -1,0 +1,57 @@
+"""Which image a reference means: its id, a prefix of it, or a path that it was ingested from."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.catalog.snapshot.snapshot import Snapshot
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.errors import QueryError
+
+LEAST_PREFIX = 8
+"""Characters that a prefix of an image id must have."""
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def find_image(snapshot: Snapshot, catalog: Catalog, ref: str) -> int:
+    """Number of the image that a reference means.
+
+    An id or prefix is found by binary search, a path by going through all of them; one that is
+    only a copy's is looked up in the table of files.
+
+    Args:
+        snapshot: the images that there are.
+        catalog: the project's tables.
+        ref: SHA-256 of the image, a prefix of at least eight characters, or a path in its source.
+
+    Raises:
+        QueryError: no image is meant, or several are.
+    """
+    is_prefix = len(ref) >= LEAST_PREFIX and set(ref.lower()) <= _HEX
+    found = list(snapshot.numbering.with_prefix(ref.lower())[:2]) if is_prefix else []
+    if not found:
+        found = _with_path(snapshot, catalog, ref)
+    if not found:
+        raise QueryError(
+            f"Project {snapshot.project} has no image {ref!r}.",
+            do="Give its SHA-256, a prefix of 8 or more, or its path in the source.",
+        )
+    if len(found) > 1:
+        ids = [snapshot.images["image_id"][n].as_py()[:16] for n in found]
+        raise QueryError(
+            f"{ref!r} fits several images: {ids[0]}… and {ids[1]}….",
+            do="Give more of its SHA-256.",
+        )
+    return found[0]
+
+
+def _with_path(snapshot: Snapshot, catalog: Catalog, path: str) -> list[int]:
+    """Numbers of up to two images that were ingested from a path."""
+    found = pc.indices_nonzero(pc.equal(snapshot.images["path"], path))[:2].to_pylist()
+    if found:
+        return [int(n) for n in found]
+    copies = catalog.table("files").read(columns=["image_id"], filter=pc.field("path") == path)
+    numbers = snapshot.numbering.find(copies["image_id"].cast(pa.string()))
+    return [int(n) for n in numbers if n >= 0]

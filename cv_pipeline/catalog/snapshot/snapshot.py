@@ -1,0 +1,143 @@
+"""A snapshot: everything that a query can ask about, as of fixed versions of the tables.
+
+It lies in mapped Arrow files below ``CV_HOME``, made once for a set of table versions; what did
+not change since an earlier set is used again. Opening one that exists costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.catalog.digest import combined_digest
+from cv_pipeline.catalog.snapshot.numbering import Numbering
+from cv_pipeline.catalog.snapshot.part_files import PartFiles, PartTables
+from cv_pipeline.catalog.snapshot.parts import IMAGES_LAYOUT, PARTS, Part, make_images
+from cv_pipeline.catalog.snapshot.relations import IMAGES
+from cv_pipeline.catalog.sql import workspace
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.settings import cv_home
+
+TABLES_READ = tuple(sorted({"images", *(part.table for part in PARTS)}))
+"""Tables of the catalogue that a snapshot is made of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The relations of one project at fixed table versions.
+
+    Attributes:
+        project: name of the project.
+        table_versions: table to the version that is shown, for each of :data:`TABLES_READ`.
+        images: schema ``relations.IMAGES``; row ``n`` is image ``n``.
+        metadata: schema ``relations.METADATA``.
+        tags: schema ``relations.TAGS``.
+        annotations: schema ``relations.ANNOTATIONS``.
+    """
+
+    project: str
+    table_versions: dict[str, int]
+    images: pa.Table
+    metadata: pa.Table
+    tags: pa.Table
+    annotations: pa.Table
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        """Which number an image id has."""
+        return Numbering(self.images["image_id"])
+
+    def relations(self) -> dict[str, pa.Table]:
+        """The relations by the names that statements know them under."""
+        return {
+            "images": self.images,
+            "metadata": self.metadata,
+            "tags": self.tags,
+            "annotations": self.annotations,
+        }
+
+
+def fixed_versions(catalog: Catalog, given: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A version for each table that a snapshot is made of.
+
+    Args:
+        catalog: the project's tables.
+        given: versions that are wanted; the latest of the tables that it leaves out.
+    """
+    wanted = given or {}
+    return {n: wanted[n] if n in wanted else catalog.table(n).version for n in TABLES_READ}
+
+
+def open_snapshot(
+    catalog: Catalog, *, table_versions: Mapping[str, int] | None = None, cache: Path | None = None
+) -> Snapshot:
+    """Open the snapshot of some table versions; it is made where it was not yet.
+
+    Args:
+        catalog: the project's tables.
+        table_versions: versions to show; the latest of the tables that it leaves out.
+        cache: folder of the snapshots; ``cache/snapshots`` below ``CV_HOME`` by default.
+
+    Raises:
+        CatalogError: a version was cleaned up or never existed, or the cache cannot be written.
+    """
+    versions = fixed_versions(catalog, table_versions)
+    store = hashlib.sha256(catalog.store.url.encode()).hexdigest()[:12]
+    folder = (cache or cv_home() / "cache" / "snapshots") / f"{catalog.project}-{store}"
+    files = PartFiles(folder, project=catalog.project)
+    images = _open_images(catalog, versions["images"], files)
+    parts = {p.name: _open_part(p, catalog, versions[p.table], files, images) for p in PARTS}
+    return Snapshot(
+        project=catalog.project,
+        table_versions=versions,
+        images=_joined(images, parts),
+        metadata=parts["metadata"].tables["metadata"],
+        tags=parts["tags"].tables["tags"],
+        annotations=parts["annotations"].tables["annotations"],
+    )
+
+
+def _open_images(catalog: Catalog, version: int, files: PartFiles) -> PartTables:
+    table = catalog.table("images")
+
+    def build(folder: Path) -> PartTables:
+        with workspace(folder) as run:
+            rows = make_images(run, table.relation(version=version))
+        return PartTables({"images": rows}, {"numbering": Numbering(rows["image_id"]).digest()})
+
+    key = combined_digest(str(IMAGES_LAYOUT), table.identity(version))
+    return files.get("images", key=key[:32], build=build)
+
+
+def _open_part(
+    part: Part, catalog: Catalog, version: int, files: PartFiles, images: PartTables
+) -> PartTables:
+    table = catalog.table(part.table)
+
+    def build(folder: Path) -> PartTables:
+        ids = images.tables["images"].select(["n", "image_id"])
+        with workspace(folder) as run:
+            return PartTables(part.make(run, table.relation(version=version), ids), {})
+
+    key = combined_digest(str(part.layout), images.notes["numbering"], table.identity(version))
+    return files.get(part.name, key=key[:32], build=build)
+
+
+def _joined(images: PartTables, parts: Mapping[str, PartTables]) -> pa.Table:
+    """The relation ``images``: columns of several parts, side by side."""
+    own = images.tables["images"]
+    features = parts["features"].tables["features"]
+    of_tags = parts["tags"].tables["of_tags"]
+    of_annotations = parts["annotations"].tables["of_annotations"]
+    takeouts = parts["takeouts"].tables["takeouts"]
+    counts = pc.add(of_tags["tags_by_people"], of_annotations["labels_by_people"])
+    columns = {"tags_count": counts}
+    for table in (own, features, of_annotations, takeouts):
+        columns |= dict(zip(table.schema.names, table.columns, strict=True))
+    return pa.table({name: columns[name] for name in IMAGES.names})
