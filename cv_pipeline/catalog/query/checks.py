@@ -38,6 +38,9 @@ ERROR_KINDS = ("any", "false_negative", "false_positive")
 MAX_DEPTH = 100
 """Levels of brackets, ``not``, ``and`` and ``or`` within each other that a query may have."""
 
+MAX_TESTS = 100
+"""Comparisons that a query may have: the time to plan a statement grows with their square."""
+
 MAX_TEXT = 65_536
 """Bytes that the text form of a query may have."""
 
@@ -85,6 +88,12 @@ def check_query(query: QueryNode) -> None:
     """
     if query.where:
         check_condition(query.where, "images")
+        count = sum(1 for _ in _tests(query.where, "images"))
+        if count > MAX_TESTS:
+            raise QueryError(
+                f"The query makes {count:,} comparisons, of {MAX_TESTS} at most.",
+                do="Write in (…) for many or.",
+            )
     if query.sample:
         check_count(query.sample.size, "The size of a sample")
         check_seed(query.sample.seed, "The seed")

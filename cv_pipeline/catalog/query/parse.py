@@ -11,7 +11,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cv_pipeline.catalog.query.checks import MAX_TEXT
+from cv_pipeline.catalog.query.checks import MAX_TEXT, check_query
 from cv_pipeline.catalog.query.nodes import Operand, Order, QueryNode
 from cv_pipeline.catalog.query.syntax_errors import located, syntax_error
 from cv_pipeline.errors import QueryError
@@ -28,7 +28,9 @@ def parse(text: str) -> QueryNode:
     Raises:
         QueryError: it cannot be understood; the message shows where.
     """
-    return _reader(text).query(_parsed(text, "start"))
+    query = _reader(text).query(_parsed(text, "start"))
+    check_query(query)
+    return query
 
 
 def parse_order(text: str) -> tuple[Order, ...]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from cv_pipeline.catalog.query.nodes import Sample
 from cv_pipeline.catalog.query.statement import Statement
 
-# A stratum's quota is what it is given for certain (base: one image, or none where there are more
-# strata than images to draw) and its part of the rest (pool), in proportion to what it still
-# claims: its share of the sample less that base, times the number of images to stay whole. Where
+# A stratum's quota is what it has at least (one image, or none where there are more strata than
+# images to draw) and its part of the rest (pool), in proportion to what it still claims: its share
+# of the sample less what it has, times the number of images so that it is a whole number. Where
 # every share is one or more this is the method of the largest remainder. HUGEINT holds the
 # products exactly; ties of remainders go to the larger stratum, then by the first draw in it.
 _QUOTAS = """
@@ -25,13 +25,9 @@ totals AS (
   FROM strata
 ),
 claims AS (
-  SELECT stratum, size, first_draw, pool, least(base, 1) AS base,
-    CASE WHEN base >= 1 THEN greatest(drawn * size - images, 0) ELSE size END AS claim
-  FROM strata, (
-    SELECT *, drawn // strata AS base,
-      CASE WHEN drawn >= strata THEN drawn - strata ELSE drawn END AS pool
-    FROM totals
-  )
+  SELECT stratum, size, first_draw, minimum, drawn - minimum * strata AS pool,
+    CASE WHEN minimum = 1 THEN greatest(drawn * size - images, 0) ELSE size END AS claim
+  FROM strata, (SELECT *, CASE WHEN drawn >= strata THEN 1 ELSE 0 END AS minimum FROM totals)
 ),
 shares AS (
   SELECT *, pool * claim // greatest(sum(claim) OVER (), 1) AS share,
@@ -39,7 +35,7 @@ shares AS (
   FROM claims
 ),
 quotas AS (
-  SELECT stratum, base + share + CASE
+  SELECT stratum, minimum + share + CASE
     WHEN row_number() OVER (ORDER BY remainder DESC, size DESC, first_draw)
       <= pool - sum(share) OVER ()
     THEN 1 ELSE 0 END AS quota
