@@ -78,9 +78,9 @@ class Annotations(Section):
     """Where the labels come from, and how several annotators become one label."""
 
     source: str = Field(description="file or folder of the export; ${NAME} expands")
-    format: Literal["auto", "coco", "csv", "label_studio", "pascal_voc", "yolo"] = Field(
-        "auto", description="format of the export"
-    )
+    format: Literal[
+        "auto", "coco", "csv", "huggingface", "label_studio", "pascal_voc", "webdataset", "yolo"
+    ] = Field("auto", description="format of the export")
     aggregation: Literal["latest", "majority"] = Field(
         "latest",
         description="several annotators on one image: the latest annotator's labels, or the"

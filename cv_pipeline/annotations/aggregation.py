@@ -6,10 +6,12 @@ one annotation of one person. It does not depend on the order of the rows.
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from cv_pipeline.annotations.ranking import changed_at, first_of_each
+from cv_pipeline.annotations.ranking import changed_at, least_of_each, place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.errors import AnnotationError, nearest
@@ -18,7 +20,9 @@ from cv_pipeline.project import Task
 _KINDS: dict[Task, str] = {"detection": "bbox", "classification": "class"}
 
 
-def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
+def aggregate(
+    rows: pa.Table, *, task: Task, how: str, image_ids: pa.Array | None = None
+) -> pa.Table:
     """Choose the labels of each image.
 
     ``latest`` takes everything of the annotator who last changed something on the image; where
@@ -32,6 +36,7 @@ def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
         rows: ``ANNOTATIONS``; those of the other task's kind are left out.
         task: ``detection`` or ``classification``.
         how: ``latest`` or ``majority``.
+        image_ids: sorted images to choose the labels of; by default all that have any.
 
     Returns:
         ``ANNOTATIONS``, sorted by ``image_id`` and ``annotation_id``.
@@ -48,54 +53,72 @@ def aggregate(rows: pa.Table, *, task: Task, how: str) -> pa.Table:
             "A majority vote needs one label an image: boxes cannot be voted on.",
             do="Set annotations.aggregation to latest.",
         )
-    rows = _gold_first(rows.filter(pc.equal(rows["kind"], _KINDS[task])))
-    if how == "majority":
-        chosen = _majority(rows)
-    else:
-        chosen = _latest(rows)
-        if task == "classification":
-            chosen = _one_row_each(chosen, "image_id")
-    chosen = chosen.select(ANNOTATIONS.names).cast(ANNOTATIONS)
-    return chosen.sort_by([("image_id", "ascending"), ("annotation_id", "ascending")])
-
-
-def _gold_first(rows: pa.Table) -> pa.Table:
-    """Without what people said of images whose truth is known."""
-    is_gold = pc.equal(rows["annotator"], GOLD_ANNOTATOR)
-    known = pc.unique(rows["image_id"].filter(is_gold))
-    return rows.filter(pc.or_(is_gold, pc.invert(pc.is_in(rows["image_id"], value_set=known))))
-
-
-def _one_row_each(rows: pa.Table, *keys: str) -> pa.Table:
-    """The latest row of each key; of equally late ones that of the least annotation id."""
-    dated = rows.append_column("changed", changed_at(rows))
-    return first_of_each(
-        dated, keys=keys, order=[("changed", "descending"), ("annotation_id", "ascending")]
+    if image_ids is None:
+        image_ids = pc.unique(rows["image_id"]).sort()
+    votes = _Votes(rows, image_ids, among=pc.equal(rows["kind"], _KINDS[task]))
+    chosen = votes.majority() if how == "majority" else votes.latest(one_each=task != "detection")
+    order = pc.sort_indices(
+        pa.table(
+            {"image": votes.image[chosen], "id": rows["annotation_id"].take(pa.array(chosen))}
+        ),
+        sort_keys=[("image", "ascending"), ("id", "ascending")],
     )
+    return rows.select(ANNOTATIONS.names).take(pa.array(chosen).take(order)).cast(ANNOTATIONS)
 
 
-def _latest(rows: pa.Table) -> pa.Table:
-    dated = rows.append_column("changed", changed_at(rows))
-    annotators = dated.group_by(["image_id", "annotator"]).aggregate([("changed", "max")])
-    winners = first_of_each(
-        annotators,
-        keys=["image_id"],
-        order=[("changed_max", "descending"), ("annotator", "ascending")],
-    )
-    keys = ["image_id", "annotator"]
-    return rows.join(winners.select(keys), keys=keys, join_type="left semi")
+class _Votes:
+    """Rows as numbers, so that a choice among millions moves no texts.
 
+    Args:
+        rows: ``ANNOTATIONS``.
+        image_ids: sorted ids of the images that count.
+        among: whether a row may count.
+    """
 
-def _majority(rows: pa.Table) -> pa.Table:
-    votes = _one_row_each(rows, "image_id", "annotator")
-    counted = votes.group_by(["image_id", "label"]).aggregate(
-        [("annotator", "count"), ("annotator", "min")]
-    )
-    winners = first_of_each(
-        counted,
-        keys=["image_id"],
-        order=[("annotator_count", "descending"), ("annotator_min", "ascending")],
-    )
-    winners = winners.select(["image_id", "label", "annotator_min"])
-    winners = winners.rename_columns(["image_id", "label", "annotator"])
-    return votes.join(winners, keys=["image_id", "label", "annotator"], join_type="left semi")
+    def __init__(self, rows: pa.Table, image_ids: pa.Array, *, among: pa.ChunkedArray) -> None:
+        self._ids = rows["annotation_id"]
+        self.image = pc.index_in(rows["image_id"], image_ids).fill_null(-1).to_numpy()
+        self._annotator = place_of_text(rows["annotator"])
+        self._label = place_of_text(rows["label"])
+        self._earlier = ~changed_at(rows).to_numpy()  # the later, the less; never overflows
+        self._images = len(image_ids)
+        counts = among.to_numpy() & (self.image >= 0)
+        gold = counts & pc.equal(rows["annotator"], GOLD_ANNOTATOR).to_numpy()
+        known = np.zeros(self._images, bool)
+        known[self.image[gold]] = True
+        # what people said of images whose truth is known does not count
+        self._rows = np.flatnonzero(gold | (counts & ~known[self.image]))
+
+    def latest(self, *, one_each: bool) -> NDArray[np.int64]:
+        """Rows of the annotator who changed each image last; with ``one_each`` the last of them."""
+        rows = self._rows
+        image = self.image[rows]
+        first = least_of_each(image, self._earlier[rows], self._annotator[rows])
+        winner = np.full(self._images, -1)
+        winner[image[first]] = self._annotator[rows[first]]
+        chosen = rows[self._annotator[rows] == winner[image]]
+        return self._last(chosen, self.image[chosen]) if one_each else chosen
+
+    def majority(self) -> NDArray[np.int64]:
+        """A row of the label with the most votes of each image."""
+        rows = self._rows
+        people = int(self._annotator.max(initial=0)) + 1
+        votes = self._last(rows, self.image[rows] * people + self._annotator[rows])
+        labels = int(self._label.max(initial=0)) + 1
+        ballot = self.image[votes] * labels + self._label[votes]
+        _, inverse, count = np.unique(ballot, return_inverse=True, return_counts=True)
+        first = np.full(len(count), people)
+        np.minimum.at(first, inverse, self._annotator[votes])
+        return votes[
+            least_of_each(
+                self.image[votes], -count[inverse], first[inverse], self._annotator[votes]
+            )
+        ]
+
+    def _last(self, rows: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The latest row of each key; of equally late ones that of the least annotation id."""
+        late = least_of_each(key, self._earlier[rows])
+        rows, key = rows[late], key[late]
+        if len(np.unique(key)) == len(key):
+            return rows
+        return rows[least_of_each(key, place_of_text(self._ids.take(pa.array(rows))))]

@@ -1,6 +1,6 @@
 """The manifest of a dataset, and the digest that names its content.
 
-The digest covers what a training can see: which image in which split, every label with its
+The digest covers what a training can see: which image in which split and fold, every label with its
 geometry, attributes, versions and annotator, and the split rule. Times, ids of tools, table
 versions and verdicts are recorded beside it and not hashed, so the same content has the same digest
 on any machine.
@@ -8,14 +8,15 @@ on any machine.
 
 from __future__ import annotations
 
-import json
-
 import pyarrow as pa
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
+from cv_pipeline.datasets.split_rule import canonical_rule
+from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 
-SCHEMA_ID = "dataset/1"
+SCHEMA_ID = "dataset/2"
+"""What the digest of a new dataset covers; ``dataset/1`` knew neither folds nor strategies."""
 
 MANIFEST = pa.schema(
     [
@@ -23,6 +24,9 @@ MANIFEST = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # train, val or test
         pa.field("split", pa.string(), nullable=False),
+        # fold of the cross-validation, from 1 (0: only ever trained on); null for test images, and
+        # for all where the split rule asks for none
+        pa.field("fold", pa.int32()),
         # path in the source
         pa.field("path", pa.string(), nullable=False),
         # container format
@@ -50,7 +54,10 @@ MANIFEST = pa.schema(
     ]
 )
 
-_HASHED_IMAGE = ("image_id", "split")
+_HASHED_IMAGE = {
+    "dataset/1": ("image_id", "split"),
+    "dataset/2": ("image_id", "split", "fold"),
+}
 _HASHED_LABEL = (
     "image_id",
     "label",
@@ -66,20 +73,31 @@ _HASHED_LABEL = (
 )
 
 
-def dataset_digest(manifest: pa.Table, annotations: pa.Table, *, split: Split) -> str:
+def dataset_digest(
+    manifest: pa.Table, annotations: pa.Table, *, split: Split, schema_id: str = SCHEMA_ID
+) -> str:
     """SHA-256 of a dataset's content, as 64 lower-case hex digits.
 
     Args:
         manifest: schema MANIFEST, in any order.
         annotations: schema ANNOTATIONS, in any order.
         split: the rule and its seed.
+        schema_id: definition of the digest, for a dataset that was made under an older one.
+
+    Raises:
+        DatasetError: there is no such definition.
     """
-    rule = json.dumps(split.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    images = manifest.select(list(_HASHED_IMAGE))
+    if schema_id not in _HASHED_IMAGE:
+        raise DatasetError(
+            f"A dataset of the form {schema_id} cannot be read by this version of the code.",
+            do="Use the version that made it, or a newer one.",
+        )
+    of_image = _HASHED_IMAGE[schema_id]
+    images = manifest.select(list(of_image))
     labels = annotations.select(list(_HASHED_LABEL))
     return combined_digest(
-        SCHEMA_ID,
-        table_digest(images, schema_id=f"{SCHEMA_ID}/images", sort_by=_HASHED_IMAGE),
-        table_digest(labels, schema_id=f"{SCHEMA_ID}/labels", sort_by=_HASHED_LABEL),
-        rule,
+        schema_id,
+        table_digest(images, schema_id=f"{schema_id}/images", sort_by=of_image),
+        table_digest(labels, schema_id=f"{schema_id}/labels", sort_by=_HASHED_LABEL),
+        canonical_rule(split, schema_id=schema_id),
     )

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-OPEN = -1
-"""Stands for a unit that has no split yet."""
-FILLED_FIRST = (1, 2, 0)
-"""The order in which splits take units; of too few units the last take first."""
+from cv_pipeline.datasets.bonds import OPEN
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +36,25 @@ def stratify(
     fixed: NDArray[np.int64],
     shares: NDArray[np.float64],
     order: NDArray[np.uint64],
+    filled_first: Sequence[int],
 ) -> NDArray[np.int64]:
     """Assign every unit to a split.
 
     Args:
-        classes: the units of every class; every open unit is in at least one.
+        classes: the units of every class; one that is in none is not assigned.
         fixed: (U,) number of the split that a unit must have, or ``OPEN``.
         shares: (S,) share of the open units for each split; 0 takes none.
         order: (U,) the lower, the earlier a unit is assigned.
+        filled_first: the order in which splits take units; of too few units the last take first.
 
     Returns:
-        (U,) number of the split of each unit.
+        (U,) number of the split of each unit; ``OPEN`` for one that is in no class.
     """
     split = fixed.copy()
+    takers = [s for s in filled_first if shares[s] > 0]
     rarest_first = sorted(classes, key=lambda c: len(c.units))
     for shown in rarest_first:
-        _fill(split, shown, shares, order)
+        _fill(split, shown, shares, order, takers)
     enough = [c for c in rarest_first if len(c.units) >= np.count_nonzero(shares)]
     for shown in enough:
         _repair(split, shown, enough, fixed, shares, order)
@@ -66,9 +66,9 @@ def _fill(
     shown: ClassUnits,
     shares: NDArray[np.float64],
     order: NDArray[np.uint64],
+    takers: Sequence[int],
 ) -> None:
     """Assign the open units of one class, in their order, to the splits that lack most."""
-    takers = [s for s in FILLED_FIRST if shares[s] > 0]
     now = split[shown.units]
     free = np.flatnonzero(now == OPEN)
     free = free[np.argsort(order[shown.units[free]], kind="stable")]

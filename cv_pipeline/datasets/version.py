@@ -149,7 +149,7 @@ def verify_version(folder: Path) -> list[str]:
     version = load_version(folder)
     record, manifest, annotations = version.record, version.manifest, version.annotations
     problems = []
-    digest = dataset_digest(manifest, annotations, split=record.rule)
+    digest = dataset_digest(manifest, annotations, split=record.rule, schema_id=record.schema_id)
     if digest != record.digest:
         problems.append(f"Its content hashes to {digest}, not to {record.digest}.")
     ids = manifest["image_id"]

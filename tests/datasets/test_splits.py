@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_pipeline.datasets.splits import SplitAssignment, assign_splits
+from cv_pipeline.datasets.bonds import bonds_of
+from cv_pipeline.datasets.splits import SplitAssignment, assign_splits, places_of
 from cv_pipeline.project import Split
 
 
@@ -33,8 +34,18 @@ def assign(
     official: Sequence[str | None] | None = None,
     **rule: object,
 ) -> SplitAssignment:
-    image_ids = image_ids or ids(len(labels))
+    size = len(labels)
+    image_ids = image_ids or ids(size)
     rows = [(i, x) for i, row in zip(image_ids, labels, strict=True) for x in row]
+    pairs = np.stack([np.arange(size), np.array(clusters or range(size), int)], axis=1)
+    bonds = bonds_of(size, pairs=pairs, groups=[pa.array(g, pa.string()) for g in groups])
+    places, torn = places_of(
+        official=pa.array(official or [None] * size, pa.string()),
+        kept=pa.nulls(size, pa.string()),
+        kept_folds=pa.nulls(size, pa.int32()),
+        bonds=bonds,
+    )
+    assert not torn.any()
     return assign_splits(
         image_ids=pa.array(image_ids, pa.string()),
         labels=pa.table(
@@ -43,9 +54,9 @@ def assign(
                 "label": pa.array([x for _, x in rows], pa.string()),
             }
         ),
-        clusters=np.arange(len(labels)) if clusters is None else np.array(clusters),
-        groups=[pa.array(g, pa.string()) for g in groups],
-        official=pa.array(official or [None] * len(labels), pa.string()),
+        captured_at=pa.nulls(size, pa.timestamp("us", "UTC")),
+        bonds=bonds,
+        places=places,
         rule=Split.model_validate(rule),
     )
 
@@ -142,10 +153,10 @@ def test_where_every_split_is_official_open_images_are_for_training() -> None:
     assert result.splits.to_pylist()[6:] == ["train", "train"]
 
 
-def test_an_official_split_wins_over_a_cluster_and_open_members_join_the_more_protected() -> None:
+def test_an_official_split_wins_over_a_group_and_open_members_join_the_more_protected() -> None:
     result = assign(
         [["a"]] * 6,
-        clusters=[0, 0, 0, 3, 4, 5],
+        groups=[["p", "p", "p", None, None, None]],
         official=["train", "test", None, None, None, None],
         ratios={"train": 0.5, "val": 0.5},
     )
@@ -180,13 +191,12 @@ def test_whatever_the_images(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 40))
     row = st.lists(st.sampled_from("abcdef"), max_size=3)
     labels = data.draw(st.lists(row, min_size=size, max_size=size))
-    clusters = [data.draw(st.integers(0, n)) for n in range(size)]
-    clusters = [clusters[c] for c in clusters]  # points at a smaller row, as clusters do
+    patient = data.draw(st.lists(st.sampled_from([None, *"pqrst"]), min_size=size, max_size=size))
     splits = st.sampled_from([None, None, None, "train", "val", "test"])
     official = data.draw(st.lists(splits, min_size=size, max_size=size))
     seed = data.draw(st.integers(0, 2**70))
-    result = assign(labels, clusters=clusters, official=official, seed=seed)
-    again = assign(labels, clusters=clusters, official=official, seed=seed)
+    result = assign(labels, groups=[patient], official=official, seed=seed)
+    again = assign(labels, groups=[patient], official=official, seed=seed)
     chosen = result.splits.to_pylist()
     assert chosen == again.splits.to_pylist()
     assert all(o in (None, s) for o, s in zip(official, chosen, strict=True))

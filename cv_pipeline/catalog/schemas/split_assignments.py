@@ -12,6 +12,8 @@ SPLIT_ASSIGNMENTS = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # train, val or test
         pa.field("split", pa.string(), nullable=False),
+        # its fold, from 1 (0: images that are only ever trained on); null where there is none
+        pa.field("fold", pa.int32()),
         # dataset version that gave it
         pa.field("dataset", pa.string(), nullable=False),
         # when
