@@ -1,6 +1,7 @@
 """cv_pipeline: raw images to retrained models as Dagster assets, with two-way provenance.
 
-``cv_pipeline.trace(kind, ref)`` gives the lineage of a model, dataset, image or metric.
+``cv_pipeline.Datalake.open(project=…).query(…)`` finds images; ``cv_pipeline.trace(kind, ref)``
+gives the lineage of a model, dataset, image or metric.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "trace"]
+__all__ = ["Datalake", "__version__", "trace"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is public when it is first used: importing this package costs nothing."""
+    if name == "Datalake":
+        from cv_pipeline.catalog.datalake import Datalake
+
+        return Datalake
     if name == "trace":
         from cv_pipeline.provenance import trace
 

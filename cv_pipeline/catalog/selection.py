@@ -19,7 +19,6 @@ from cv_pipeline.catalog.query.nodes import Comparison, Field, all_of
 from cv_pipeline.catalog.references import RecordedReferences, References
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.snapshot.referred import referred
-from cv_pipeline.catalog.snapshot.rows import take_rows
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.dataset_query import Query
@@ -44,8 +43,7 @@ class Selection:
     @property
     def image_ids(self) -> pa.Array:
         """Image ids in their order: array of strings."""
-        ids = take_rows(self.snapshot.images.select(["image_id"]), self.numbers)["image_id"]
-        return ids.combine_chunks()
+        return self.snapshot.image_ids(self.numbers)
 
     @property
     def sql(self) -> str:

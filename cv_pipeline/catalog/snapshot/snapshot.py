@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.digest import combined_digest
 from cv_pipeline.catalog.snapshot.numbering import Numbering
 from cv_pipeline.catalog.snapshot.part_files import PartFiles, PartTables
 from cv_pipeline.catalog.snapshot.parts import IMAGES_LAYOUT, PARTS, Part, make_images
 from cv_pipeline.catalog.snapshot.relations import IMAGES
+from cv_pipeline.catalog.snapshot.rows import take_rows
 from cv_pipeline.catalog.sql import workspace
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.settings import cv_home
@@ -52,6 +55,10 @@ class Snapshot:
     def numbering(self) -> Numbering:
         """Which number an image id has."""
         return Numbering(self.images["image_id"])
+
+    def image_ids(self, numbers: NDArray[np.int32]) -> pa.Array:
+        """Ids of some images, in the order of their numbers here: array of strings."""
+        return take_rows(self.images.select(["image_id"]), numbers)["image_id"].combine_chunks()
 
     def relations(self) -> dict[str, pa.Table]:
         """The relations by the names that statements know them under."""
