@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.datasets.manifest import MANIFEST, dataset_digest
+from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 from tests.datasets.world import NOON, sha
 
-PINNED = "071eb3bea6b15c2b0eb4cb851ee192e96574a1202da6fe97f230a7552327b9ef"
+PINNED = "d6876c9880ebdfd2918089504b9624740682cfb9045389660e258cc0c159a86d"
+PINNED_FIRST = "071eb3bea6b15c2b0eb4cb851ee192e96574a1202da6fe97f230a7552327b9ef"
 RULE = Split(ratios={"train": 0.5, "val": 0.25, "test": 0.25}, group_by=("patient",), seed=7)
 
 
@@ -22,6 +24,7 @@ def image(n: int, **changes: Any) -> dict[str, Any]:
     row = {
         "image_id": sha(f"image {n}"),
         "split": ("train", "val", "test")[n % 3],
+        "fold": (1, 2, None)[n % 3],
         "path": f"{n}.jpg",
         "format": "JPEG",
         "width": 640,
@@ -82,6 +85,15 @@ def test_the_digest_of_a_fixed_dataset_never_changes() -> None:
     assert digest(IMAGES, LABELS) == PINNED
 
 
+def test_digests_of_older_definitions_stay_as_they_were() -> None:
+    manifest = pa.Table.from_pylist(IMAGES, schema=MANIFEST)
+    labels = pa.Table.from_pylist(LABELS, schema=ANNOTATIONS)
+    first = dataset_digest(manifest, labels, split=RULE, schema_id="dataset/1")
+    assert first == PINNED_FIRST
+    with pytest.raises(DatasetError, match="of the form dataset/99 cannot be read"):
+        dataset_digest(manifest, labels, split=RULE, schema_id="dataset/99")
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(IMAGES), st.permutations(LABELS))
 def test_the_order_of_rows_does_not_matter(
@@ -140,6 +152,8 @@ def test_every_column_of_a_label_is_content_or_told_only() -> None:
     "images",
     [
         [image(0, split="val"), *IMAGES[1:]],  # another split
+        [image(0, fold=2), *IMAGES[1:]],  # another fold
+        [image(0, fold=None), *IMAGES[1:]],  # none
         IMAGES[:2],  # one image less
         [*IMAGES, image(3)],  # one more, without labels
         [image(0, split="val"), image(1, split="train"), IMAGES[2]],  # two exchanged
@@ -165,11 +179,17 @@ def test_a_label_twice_is_not_a_label_once() -> None:
         {"ratios": {"train": 0.5, "val": 0.2, "test": 0.3}},
         {"group_by": ("site",)},
         {"near_duplicate_distance": 5},
+        {"strategy": "time"},
+        {"folds": 5},
     ],
 )
 def test_another_rule_is_another_dataset(change: dict[str, Any]) -> None:
     rule = Split.model_validate({**RULE.model_dump(), **change})
     assert digest(IMAGES, LABELS, rule) != PINNED
+
+
+def test_whether_earlier_splits_are_kept_is_not_content() -> None:
+    assert digest(IMAGES, LABELS, RULE.model_copy(update={"sticky": False})) == PINNED
 
 
 @settings(max_examples=40, deadline=None)
