@@ -71,16 +71,31 @@ class Membership:
 
 
 def write_ids(image_ids: pa.ChunkedArray, path: Path) -> None:
-    """Write the index of a manifest.
+    """Write the index of a manifest; see :func:`packed_ids`.
 
     Args:
-        image_ids: sorted image ids, each 64 lower-case hex digits.
+        image_ids: its image ids, sorted.
         path: file to write.
+    """
+    path.write_bytes(packed_ids(image_ids))
+
+
+def packed_ids(image_ids: pa.ChunkedArray) -> bytes:
+    """The content of an index: the 32 bytes of each id, one after the other.
+
+    Args:
+        image_ids: image ids, each 64 lower-case hex digits.
 
     Raises:
         DatasetError: one of them is no image id.
     """
-    path.write_bytes(_packed(image_ids))
+    lengths = pc.binary_length(image_ids)
+    if not pc.all(pc.equal(lengths, _DIGITS), min_count=0).as_py():
+        raise DatasetError("A manifest names an image that is no SHA-256 in hex.")
+    try:
+        return b"".join(_unhex(chunk) for chunk in image_ids.chunks if len(chunk))
+    except binascii.Error:
+        raise DatasetError("A manifest names an image that is no SHA-256 in hex.") from None
 
 
 def open_membership(store: ObjectStore, key: str, *, cache: Path) -> Membership:
@@ -109,20 +124,9 @@ def open_membership(store: ObjectStore, key: str, *, cache: Path) -> Membership:
             columns = pq.read_table(
                 manifest.path, columns=["image_id"], filesystem=manifest.filesystem
             )
-            data = _packed(columns["image_id"])
+            data = packed_ids(columns["image_id"])
         _write_whole(copy, data)
     return Membership(copy)
-
-
-def _packed(image_ids: pa.ChunkedArray) -> bytes:
-    """The 32 bytes of each id, one after the other."""
-    lengths = pc.binary_length(image_ids)
-    if not pc.all(pc.equal(lengths, _DIGITS), min_count=0).as_py():
-        raise DatasetError("A manifest names an image that is no SHA-256 in hex.")
-    try:
-        return b"".join(_unhex(chunk) for chunk in image_ids.chunks if len(chunk))
-    except binascii.Error:
-        raise DatasetError("A manifest names an image that is no SHA-256 in hex.") from None
 
 
 def _unhex(ids: pa.Array) -> bytes:

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.datasets.manifest import MANIFEST, dataset_digest
+from cv_pipeline.datasets.membership import IDS_FILE, packed_ids, write_ids
 from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
     CANDIDATE_FILE,
@@ -41,7 +43,8 @@ class DatasetVersion:
     """A dataset version on disk.
 
     Attributes:
-        folder: holds ``manifest.parquet``, ``annotations.parquet`` and ``dataset.json``.
+        folder: holds ``manifest.parquet``, ``annotations.parquet``, ``image_ids.bin`` and
+            ``dataset.json``.
         record: what ``dataset.json`` says.
     """
 
@@ -125,6 +128,8 @@ def make_version(
             f"The candidate in {candidate} is damaged: {' '.join(problems)}",
             do=f"Run: cvp run {made_from.project} --select dataset_candidate",
         )
+    ids = pq.read_table(folder / MANIFEST_FILE, columns=["image_id"])["image_id"]
+    write_ids(ids, folder / IDS_FILE)
     return DatasetVersion(folder, record)
 
 
@@ -155,6 +160,9 @@ def verify_version(folder: Path) -> list[str]:
     ids = manifest["image_id"]
     if pc.any(pc.less_equal(ids[1:], ids[:-1])).as_py():
         problems.append("Its manifest is not sorted by image_id, or names an image twice.")
+    index = folder / IDS_FILE  # versions of an earlier release have none
+    if index.is_file() and index.read_bytes() != packed_ids(ids):
+        problems.append(f"Its {IDS_FILE} does not list the images of its manifest.")
     if not pc.all(pc.is_in(annotations["image_id"], value_set=ids.combine_chunks())).as_py():
         problems.append("Some of its labels are on images that its manifest does not name.")
     elif summarize(manifest, annotations) != record.contents:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cv_pipeline.datasets.candidate import Candidate, build_candidate
+from cv_pipeline.datasets.membership import IDS_FILE, Membership
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.datasets.version import (
     DatasetVersion,
@@ -49,8 +50,10 @@ def test_a_version_is_its_candidate_promoted(candidate: Candidate, tmp_path: Pat
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "annotations.parquet",
         "dataset.json",
+        "image_ids.bin",
         "manifest.parquet",
     ]
+    assert len(Membership(tmp_path / IDS_FILE)) == made.images
     assert made.record.verdicts == (WARNED, PASSED)
     assert load_version(tmp_path) == made
     assert verify_version(tmp_path) == []
@@ -97,6 +100,17 @@ def test_a_change_shows(
     make(candidate, tmp_path, PASSED)
     edit(tmp_path / file, column, value)
     assert any(problem in found for found in verify_version(tmp_path))
+
+
+def test_an_index_of_other_images_shows(candidate: Candidate, tmp_path: Path) -> None:
+    make(candidate, tmp_path, PASSED)
+    index = tmp_path / IDS_FILE
+    index.write_bytes(index.read_bytes()[:-32])
+    assert verify_version(tmp_path) == [
+        "Its image_ids.bin does not list the images of its manifest."
+    ]
+    index.unlink()  # a version of an earlier release
+    assert verify_version(tmp_path) == []
 
 
 def test_a_damaged_candidate_is_not_promoted(candidate: Candidate, tmp_path: Path) -> None:
