@@ -84,6 +84,11 @@ class QueryResult:
         return len(self)
 
     @cached_property
+    def images_then(self) -> int:
+        """Images that were in the lake as of those table versions and not taken out."""
+        return int(pc.sum(pc.invert(self._selection.snapshot.images["taken_out"])).as_py() or 0)
+
+    @cached_property
     def image_ids(self) -> pa.Array:
         """Image ids in order: array of strings."""
         return self._selection.image_ids

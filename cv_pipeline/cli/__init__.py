@@ -7,9 +7,12 @@ from cv_pipeline.cli.app import App
 from cv_pipeline.cli.init import init
 from cv_pipeline.cli.new import new
 from cv_pipeline.cli.overview import overview
+from cv_pipeline.cli.queries import queries
+from cv_pipeline.cli.query import query
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
 from cv_pipeline.cli.summary import summary
+from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
 
@@ -20,7 +23,7 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, sample, new, run, summary, overview, trace, ui):
+for command in (init, sample, new, run, query, queries, tag, summary, overview, trace, ui):
     app.command()(command)
 
 __all__ = ["app"]
