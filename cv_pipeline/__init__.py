@@ -1,7 +1,8 @@
 """cv_pipeline: raw images to retrained models as Dagster assets, with two-way provenance.
 
 ``cv_pipeline.Datalake.open(project=…).query(…)`` finds images; ``cv_pipeline.trace(kind, ref)``
-gives the lineage of a model, dataset, image or metric.
+gives the lineage of a model, dataset, image or metric; ``cv_pipeline.worst_images(ref)`` the images
+behind a metric.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Datalake", "__version__", "trace"]
+__all__ = ["Datalake", "__version__", "trace", "worst_images"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.provenance import trace
 
         return trace
+    if name == "worst_images":
+        from cv_pipeline.provenance import worst_images
+
+        return worst_images
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
+from cv_pipeline.cli.worst import worst
 
 app = App(
     name="cvp",
@@ -23,7 +24,7 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, sample, new, run, query, queries, tag, summary, overview, trace, ui):
+for command in (init, sample, new, run, query, queries, tag, summary, overview, trace, worst, ui):
     app.command()(command)
 
 __all__ = ["app"]

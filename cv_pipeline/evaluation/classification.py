@@ -1,7 +1,7 @@
 """Scores one predicted class per image, with scikit-learn.
 
-Accuracy counts an image without any prediction as wrong; macro F1 is the mean over the classes
-that have ground truth.
+Accuracy counts an image without any prediction as wrong; macro F1, recall and precision are the
+means over the classes that have ground truth.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.answers import Answers
 from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
+
+
+_OVERALL = ("accuracy", "macro_f1", "recall", "precision")
 
 
 class ClassificationScorer:
@@ -27,7 +30,9 @@ class ClassificationScorer:
         self._labels = labels
 
     def measure(self, images: NDArray[np.int64]) -> list[Measure]:
-        """Accuracy and macro F1 over these images; recall, precision and F1 of each class.
+        """Accuracy, macro F1, mean recall and precision; recall, precision and F1 of each class.
+
+        A class that is never predicted has no precision and is left out of its mean.
 
         Args:
             images: indices.
@@ -36,15 +41,22 @@ class ClassificationScorer:
 
         truth, predicted = self._answers.truth[images], self._answers.predicted[images]
         if len(images) == 0:
-            return [Measure(None, metric, None, 0, 0) for metric in ("accuracy", "macro_f1")]
+            return [Measure(None, metric, None, 0, 0) for metric in _OVERALL]
         present = np.unique(truth)
         precision, recall, f1, support = precision_recall_fscore_support(
             truth, predicted, labels=present, zero_division=np.nan
         )
         right = int((truth == predicted).sum())
+        predicted_at_all = precision[~np.isnan(precision)]
+        whole = (
+            ratio(right, len(images)),
+            float(f1.mean()),
+            float(recall.mean()),
+            ratio(predicted_at_all.sum(), len(predicted_at_all)),
+        )
         out = [
-            Measure(None, "accuracy", ratio(right, len(images)), len(images), len(images)),
-            Measure(None, "macro_f1", float(f1.mean()), len(images), len(images)),
+            Measure(None, metric, value, len(images), len(images))
+            for metric, value in zip(_OVERALL, whole, strict=True)
         ]
         for i, k in enumerate(present):
             held = int(support[i])

@@ -20,7 +20,9 @@ from cv_pipeline.evaluation.measure import Measure
 CLASSIFICATION_CONVENTIONS = {
     "accuracy": "share of the labelled images whose highest-scored class is the true one",
     "macro_f1": "mean F1 over the classes with ground truth in the images",
-    "classes_without_ground_truth": "left out of macro_f1; predicting one counts as wrong",
+    "recall": "of all classes together: mean recall over those classes",
+    "precision": "likewise, over those of the classes that are predicted at all",
+    "classes_without_ground_truth": "left out of the means; predicting one counts as wrong",
     "images_without_prediction": "count as wrong",
     "images_without_label": "left out",
     "undefined": "no value: without labelled images there is no metric",
@@ -77,7 +79,7 @@ def detection_metrics(
 def classification_metrics(
     annotations: pa.Table, predictions: pa.Table, *, images: pa.Table, labels: tuple[str, ...]
 ) -> Metrics:
-    """Accuracy and macro F1, with recall, precision and F1 of each class.
+    """Accuracy, macro F1, mean recall and precision; recall, precision and F1 of each class.
 
     Args:
         annotations: schema ANNOTATIONS; rows of kind class are the ground truth.

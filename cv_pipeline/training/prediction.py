@@ -20,6 +20,7 @@ from torch import nn
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
+from cv_pipeline.datasets.record import ROWS_IN_GROUP
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training.augmentation import split_batches
@@ -122,7 +123,8 @@ def predict_rows(
 def _write(
     folder: Path, rows: pa.Table, examples: Examples, spec: PredictionSpec, digest: str
 ) -> None:
-    pq.write_table(rows, folder / PREDICTIONS_FILE)
+    # by image, in groups small enough that those of one image are read without the others
+    pq.write_table(rows, folder / PREDICTIONS_FILE, row_group_size=ROWS_IN_GROUP)
     summary = {
         "digest": digest,
         "model_digest": spec.model_digest,

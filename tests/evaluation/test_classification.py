@@ -29,6 +29,8 @@ def test_measure(scorer):
     assert made == {
         (None, "accuracy"): 0.5,
         (None, "macro_f1"): pytest.approx(2 / 3),  # frog has no ground truth
+        (None, "recall"): 0.5,
+        (None, "precision"): 1.0,
         ("cat", "recall"): 0.5,
         ("cat", "precision"): 1.0,
         ("cat", "f1"): pytest.approx(2 / 3),
@@ -43,6 +45,13 @@ def test_measure_of_a_class_that_is_never_predicted(scorer):
     assert made["cat", "precision"] is None
     assert made["cat", "f1"] == 0.0
     assert made[None, "macro_f1"] == 0.5
+    assert (made[None, "recall"], made[None, "precision"]) == (0.5, 1.0)  # dog's alone
+
+
+def test_precision_where_no_class_with_ground_truth_is_predicted(scorer):
+    made = {(m.label, m.metric): m.value for m in scorer.measure(np.array([1, 3]))}
+    assert made[None, "precision"] is None
+    assert made[None, "recall"] == 0.0
 
 
 def test_measure_of_no_images(scorer):
@@ -50,18 +59,21 @@ def test_measure_of_no_images(scorer):
     assert [(m.metric, m.value, m.images) for m in made] == [
         ("accuracy", None, 0),
         ("macro_f1", None, 0),
+        ("recall", None, 0),
+        ("precision", None, 0),
     ]
 
 
 def test_agrees_with_scikit_learn():
-    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
     rng = np.random.default_rng(0)
     truth, predicted = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
     answers = Answers(truth, predicted, rng.random(300), rng.random(300))
     made = ClassificationScorer(answers, labels=LABELS).measure(np.arange(300))
-    assert [m.value for m in made[:2]] == pytest.approx(
-        [accuracy_score(truth, predicted), f1_score(truth, predicted, average="macro")], abs=1e-12
+    means = [s(truth, predicted, average="macro") for s in (f1_score, recall_score, precision_score)]
+    assert [m.value for m in made[:4]] == pytest.approx(
+        [accuracy_score(truth, predicted), *means], abs=1e-12
     )
 
 

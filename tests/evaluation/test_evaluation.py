@@ -248,8 +248,11 @@ class TestClassification:
         assert made.metrics == {
             "accuracy": 0.5,
             "macro_f1": 0.5,
+            "recall": 0.5,
+            "precision": 1.0,
             "val/accuracy": 0.0,
             "val/macro_f1": 0.0,
+            "val/recall": 0.0,
         }
         assert made.record.operating_point is None
         assert made.record.notes[0] == "1 of 4 images have no label and are left out."

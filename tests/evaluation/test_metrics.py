@@ -51,7 +51,7 @@ def test_classification(images_of, annotations_of, predictions_of):
         images=images_of("a", "b", "c"),
         labels=LABELS,
     )
-    assert made.overall == {"accuracy": 0.5, "macro_f1": 0.5}
+    assert made.overall == {"accuracy": 0.5, "macro_f1": 0.5, "recall": 0.5, "precision": 1.0}
     assert made.classes["tomato"] == {"recall": 0.0, "f1": 0.0}
     assert (made.images, made.objects) == (2, 2)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-import dagster as dg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from cv_pipeline.provenance import EventLog, Materialization, lineage_index
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.trace import Trace, flatten, trace_down, trace_event
+from tests.provenance.recorded_world import report
 
 # an asset and those that it may read, as in the pipeline: with ways round
 PARENTS = {
@@ -23,25 +23,6 @@ PARENTS = {
     "predictions": ("trained_model", "dataset_version"),
     "eval_slices": ("predictions", "dataset_version"),
 }
-
-
-def report(
-    instance: dg.DagsterInstance,
-    asset: str,
-    version: str,
-    read: list[Materialization],
-    project: str = "p",
-) -> Materialization:
-    """Put a materialization into the log, as a run would, and give it as the log has it."""
-    tags = {"dagster/data_version": version}
-    for parent in read:
-        tags[f"dagster/input_data_version/{parent.key}"] = parent.version
-        tags[f"dagster/input_event_pointer/{parent.key}"] = str(parent.storage_id)
-    key = dg.AssetKey([project, asset])
-    instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=tags))
-    event = EventLog(instance).latest(f"{project}/{asset}")
-    assert event is not None
-    return event
 
 
 def scan(log: list[Materialization], key: str, version: str) -> list[Materialization]:
@@ -81,7 +62,7 @@ def test_it_answers_as_a_scan(instance, steps, pause):
     made: dict[str, list[Materialization]] = {asset: [] for asset in PARENTS}
     for number, (asset, content, random) in enumerate(steps):
         read = [random.choice(made[p]) for p in PARENTS[asset] if made[p]]
-        made[asset].append(report(instance, asset, f"{asset}-{content}", read, project))
+        made[asset].append(report(instance, asset, f"{asset}-{content}", read, project=project))
         if number == pause:  # it has seen a part, and catches up later
             trace_down(grown, made[asset][-1])
     grown.catch_up()
