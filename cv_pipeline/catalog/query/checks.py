@@ -280,9 +280,14 @@ def _check_value(spec: FieldSpec, value: Value, *, span: bool = True) -> None:
         _check_text(value)
         if spec.kind is Kind.DATE:
             (period if span else edges)(value)
-    elif not is_flag and not (
-        math.isfinite(value) and (isinstance(value, float) or abs(value) <= MAX_INTEGER)
-    ):
+    elif not is_flag:
+        _check_number(value)
+
+
+def _check_number(value: int | float) -> None:
+    if math.isnan(value):
+        raise QueryError("nan is no number that anything can equal.", do="… is not set asks for what is unknown.")
+    if math.isinf(value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
         raise QueryError(
             f"The number {_shown(value)} is too large to be compared exactly.",
             do=f"Whole numbers may go up to {MAX_INTEGER:,}.",

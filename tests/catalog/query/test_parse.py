@@ -247,7 +247,7 @@ def test_what_is_nested_too_deeply() -> None:
 
 
 def test_what_is_too_long() -> None:
-    listed = f"tag in ({', '.join(["'x'"] * 10_000)})"
+    listed = "tag in (" + "'x', " * 10_000 + ")"
     assert len(compile_query(parse(listed)).parameters) == 10_000
     with pytest.raises(QueryError, match=f"bytes long, of {MAX_TEXT:,} at most"):
         parse("é" * (MAX_TEXT // 2) + "é")
