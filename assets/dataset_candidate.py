@@ -22,8 +22,8 @@ def dataset_candidate(
 ) -> dg.MaterializeResult[Any]:
     """The project's dataset query at fixed table versions, aggregated labels, and the split.
 
-    Near-duplicates and groups never cross a split. A candidate becomes a dataset version only
-    when all its blocking checks pass.
+    Near-duplicates and groups never cross a split, and images keep the split that an earlier
+    version gave them. A candidate becomes a dataset version only when all its blocking checks pass.
     """
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     versions = table_versions(
@@ -45,7 +45,8 @@ def dataset_candidate(
             **{f"images_{split}": count for split, count in made.splits.items()},
             "sql": made.sql,
             "folder": name,
-            "table_versions": versions,
+            "left_out": made.record.left_out + made.record.bridges,
+            "table_versions": {**versions, **made.table_versions},
         },
     )
 

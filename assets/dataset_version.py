@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, reporting, table_versions
+from cv_pipeline.datasets.assignments import record_assignments
 from cv_pipeline.datasets.checks import CHECKS
 from cv_pipeline.datasets.version import make_version
 from cv_pipeline.provenance import require_passing, verdicts_on
@@ -44,6 +45,14 @@ def dataset_version(
             verdicts=verdicts,
             code_version=CODE_VERSION,
             folder=folder,
+        )
+        # before the version is there: no version's splits may be unknown to the next
+        record_assignments(
+            step.catalog,
+            made.manifest,
+            made.record.rule,
+            dataset=made.digest,
+            read=made.record.table_versions.get("split_assignments", 0),
         )
         step.publish("datasets", made.digest, folder, marker="dataset.json")
         picture = step.picture(made.sample)
