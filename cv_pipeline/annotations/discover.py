@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.formats import parse_export, read_export
+from cv_pipeline.annotations.image_facts import metadata_csv
 from cv_pipeline.annotations.official_splits import SplitList, official_splits
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import IMAGE_SUFFIXES
@@ -44,7 +45,7 @@ charter:
 
 source:
   # folder, archive.tar.gz!folder/inside or s3://bucket/prefix; ${{NAME}} is expanded
-  images: {images_url}{splits}
+  images: {images_url}{metadata}{splits}
 
 annotations:
   source: {annotations_url}
@@ -106,6 +107,7 @@ class Discovery:
         refused: things in the export that cannot be read.
         median_size: width and height, pixels, over a sample of the images.
         splits: official splits.
+        metadata: CSV of the capture times and metadata that the export gives, if any.
     """
 
     format: str
@@ -119,6 +121,7 @@ class Discovery:
     refused: int
     median_size: tuple[int, int]
     splits: Mapping[SplitName, SplitList]
+    metadata: str | None = None
 
 
 def discover(*, images: ImageSource, annotations: ImageSource) -> Discovery:
@@ -166,6 +169,7 @@ def discover(*, images: ImageSource, annotations: ImageSource) -> Discovery:
         refused=len(parsed.quarantine),
         median_size=_median_size(images, paths),
         splits=official_splits(export, parsed, image_paths=known),
+        metadata=metadata_csv(parsed, image_paths=known),
     )
 
 
@@ -228,6 +232,7 @@ def project_yaml(
     images_url: str,
     annotations_url: str,
     splits_folder: str | None = None,
+    metadata_url: str | None = None,
 ) -> str:
     """Return a commented ``project.yaml`` that ``load_project`` accepts.
 
@@ -238,6 +243,7 @@ def project_yaml(
         annotations_url: source of the annotations, likewise.
         splits_folder: folder in which the caller writes ``split_files``; official splits that
             only folders declare are left out of the project when None.
+        metadata_url: file to which the caller writes ``metadata``; it is left out when None.
     """
     found = discovery
     height, width = input_size(found.median_size)
@@ -251,6 +257,7 @@ def project_yaml(
         median_height=found.median_size[1],
         problem=_text(f"{'Find and name' if detects else 'Tell apart'} {shown}."),
         images_url=_text(images_url),
+        metadata=_metadata_lines(found, metadata_url),
         splits=_split_lines(found, splits_folder),
         annotations_url=_text(annotations_url),
         aggregation="majority" if found.annotators > 1 and not detects else "latest",
@@ -272,6 +279,12 @@ def split_files(discovery: Discovery) -> dict[str, str]:
         for split, listed in discovery.splits.items()
         if listed.url is None
     }
+
+
+def _metadata_lines(found: Discovery, url: str | None) -> str:
+    if found.metadata is None or url is None:
+        return ""
+    return f"\n  # capture times and metadata that the annotations give\n  metadata: {_text(url)}"
 
 
 def _split_lines(found: Discovery, folder: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Splits that an export declares by its layout: Pascal VOC's lists, YOLO's folders."""
+"""Splits that an export declares: Pascal VOC's lists, YOLO's folders, or what is said of images."""
 
 from __future__ import annotations
 
@@ -11,20 +11,13 @@ import pyarrow as pa
 
 from cv_pipeline.annotations.formats import ExportFiles
 from cv_pipeline.annotations.raw import ParsedExport
+from cv_pipeline.annotations.values import as_split
 from cv_pipeline.catalog.path_matching import match_images
 from cv_pipeline.errors import SourceError
 from cv_pipeline.project import SplitName
 from cv_pipeline.storage import open_source
 
 _LISTS = "ImageSets/Main"
-_FOLDERS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class SplitList:
 def official_splits(
     export: ExportFiles, parsed: ParsedExport, *, image_paths: pa.Array
 ) -> dict[SplitName, SplitList]:
-    """Return the splits that the layout of an export declares; empty when it declares none.
+    """Return the splits that an export declares; empty when it declares none.
 
     Args:
         export: the export's files.
@@ -52,9 +45,31 @@ def official_splits(
     """
     if parsed.format == "pascal_voc":
         return _voc_splits(export)
+    stated = _stated(parsed)
+    matches = match_images(
+        pa.array([path for path, _ in stated], pa.string()),
+        files=pa.table({"path": image_paths, "image_id": image_paths}),
+    )
+    members: dict[SplitName, set[str]] = {}
+    for (_, split), image in zip(stated, matches.image_ids.to_pylist(), strict=True):
+        if image is not None:
+            members.setdefault(split, set()).add(image)
+    if "train" not in members or len(members) < 2:
+        return {}
+    return {split: SplitList(tuple(sorted(m)), None) for split, m in sorted(members.items())}
+
+
+def _stated(parsed: ParsedExport) -> list[tuple[str, SplitName]]:
+    """Images, as the export names them, and the splits that they are said to be in.
+
+    In YOLO's ``images/train/…`` or ``train/images/…`` the last folder with a split's name counts.
+    """
     if parsed.format == "yolo":
-        return _yolo_splits(parsed, image_paths)
-    return {}
+        folders = {p: [as_split(f) for f in PurePosixPath(p).parts[:-1]] for p in parsed.images}
+        named = {path: [f for f in found if f] for path, found in folders.items()}
+        return [(path, found[-1]) for path, found in named.items() if found]
+    paths, splits = (parsed.facts[name].to_pylist() for name in ("image_path", "split"))
+    return [(path, split) for path, split in zip(paths, splits, strict=True) if split]
 
 
 def _voc_splits(export: ExportFiles) -> dict[SplitName, SplitList]:
@@ -100,22 +115,6 @@ def _from_lists(lists: Mapping[str, tuple[str, bytes]]) -> dict[SplitName, Split
         if images:
             found[split] = SplitList(images, url)
     return found if "train" in found and len(found) > 1 else {}
-
-
-def _yolo_splits(parsed: ParsedExport, image_paths: pa.Array) -> dict[SplitName, SplitList]:
-    """``images/train/…`` or ``train/images/…``: the last folder with a split's name counts."""
-    members: dict[SplitName, list[str]] = {}
-    matches = match_images(
-        pa.array(parsed.images, pa.string()),
-        files=pa.table({"path": image_paths, "image_id": image_paths}),
-    )
-    for described, image in zip(parsed.images, matches.image_ids.to_pylist(), strict=True):
-        named = [_FOLDERS[p] for p in PurePosixPath(described).parts[:-1] if p in _FOLDERS]
-        if named and image is not None:
-            members.setdefault(named[-1], []).append(image)
-    if "train" not in members or len(members) < 2:
-        return {}
-    return {split: SplitList(tuple(sorted(m)), None) for split, m in sorted(members.items())}
 
 
 def _inside(url: str, path: str) -> str:

@@ -66,6 +66,20 @@ RAW_ANNOTATIONS = pa.schema(
 )
 
 
+RAW_IMAGES = pa.schema(
+    [
+        # image as the export names it
+        pa.field("image_path", pa.string(), nullable=False),
+        # official split: train, val or test; null when the export states none
+        pa.field("split", pa.string()),
+        # capture time; null when the export does not say
+        pa.field("captured_at", pa.timestamp("us", tz="UTC")),
+        # canonical JSON object of metadata: key to its value, as text
+        pa.field("metadata", pa.string(), nullable=False),
+    ]
+)
+
+
 class UnusableExport(AnnotationError):
     """Nothing came out of an export, and parts of it were refused.
 
@@ -103,6 +117,15 @@ class RawRow(NamedTuple):
     height: int | None = None
 
 
+class RawImage(NamedTuple):
+    """One row of :data:`RAW_IMAGES`, in the order of its columns."""
+
+    image_path: str
+    split: str | None = None
+    captured_at: datetime | None = None
+    metadata: str = "{}"
+
+
 @dataclass(frozen=True)
 class FieldNames:
     """How a format calls the parts of an object; ``{object}`` stands for the object."""
@@ -127,6 +150,8 @@ class ParsedExport:
         empty: those of them that it says hold no object, sorted.
         not_imported: what is left out by design, and how often: ``{"segmentation": 12}``.
         fields: how the format calls the parts of an object.
+        facts: what it says of images themselves, as ``RAW_IMAGES``, sorted by path; an image of
+            which it says nothing has no row.
     """
 
     format: str
@@ -138,14 +163,30 @@ class ParsedExport:
     empty: tuple[str, ...]
     not_imported: Mapping[str, int]
     fields: FieldNames
+    facts: pa.Table = field(default_factory=RAW_IMAGES.empty_table)
 
 
 def raw_table(rows: Iterable[RawRow]) -> pa.Table:
     """Return rows as a table of ``RAW_ANNOTATIONS``."""
+    return _table(rows, RAW_ANNOTATIONS)
+
+
+def raw_images(rows: Iterable[RawImage]) -> pa.Table:
+    """Return rows as a table of ``RAW_IMAGES``, sorted, without those that say nothing."""
+    telling = {row for row in rows if row != RawImage(row.image_path)}
+    return _table(sorted(telling, key=_order), RAW_IMAGES)
+
+
+def _order(row: RawImage) -> tuple[str, str, str, str]:
+    at = row.captured_at.isoformat() if row.captured_at else ""
+    return row.image_path, row.split or "", at, row.metadata
+
+
+def _table(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
     columns: Iterable[tuple[object, ...]] = list(zip(*rows, strict=True))
-    columns = columns or [()] * len(RAW_ANNOTATIONS)
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, RAW_ANNOTATIONS, strict=True)]
-    return pa.table(arrays, schema=RAW_ANNOTATIONS)
+    columns = columns or [()] * len(schema)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
 
 
 @dataclass
@@ -162,6 +203,7 @@ class ExportBuilder:
         rows: objects, one by one.
         tables: objects, as whole tables of ``RAW_ANNOTATIONS``.
         quarantine: what was refused.
+        facts: what the export says of images themselves.
         files: the files that can hold annotations.
         companions: the files that only name the classes.
     """
@@ -175,6 +217,7 @@ class ExportBuilder:
     rows: list[RawRow] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
     quarantine: list[Refusal] = field(default_factory=list)
+    facts: list[RawImage] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     companions: set[str] = field(default_factory=set)
 
@@ -214,4 +257,5 @@ class ExportBuilder:
             empty=tuple(sorted(self.empty)),
             not_imported=dict(sorted(self.not_imported.items())),
             fields=self.fields,
+            facts=raw_images(self.facts),
         )

@@ -13,12 +13,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, UNKNOWN_ANNOTATOR
+from cv_pipeline.project import SplitName
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 )
 """Suffixes that tell an image's path from other text."""
 
+_SPLITS: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 _LARGEST_SIZE = 2**31 - 1
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
@@ -79,6 +88,21 @@ def as_utc(value: datetime | None) -> datetime | None:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:  # at the very ends of the calendar
         return None
+
+
+def as_time(value: object) -> datetime | None:
+    """Return the time that ISO 8601 text gives, in UTC; None when it gives none."""
+    text = as_text(value)
+    try:
+        return as_utc(datetime.fromisoformat(text)) if text else None
+    except ValueError:
+        return None
+
+
+def as_split(value: object) -> SplitName | None:
+    """Return the split that a name means, such as ``valid``; None when it means none."""
+    text = as_text(value)
+    return _SPLITS.get(text.lower()) if text else None
 
 
 def attributes_json(attributes: Mapping[str, object]) -> str | None:

@@ -16,7 +16,9 @@ from cv_pipeline.settings import projects_dir
 
 def new(
     name: Annotated[str, typer.Argument(help="Name: lower-case letters, digits and _.")],
-    images: Annotated[str, typer.Option(help="Folder, archive or s3://bucket/prefix.")],
+    images: Annotated[
+        str, typer.Option(help="Folder, archive, folder/*.tar or s3://bucket/prefix.")
+    ],
     annotations: Annotated[str, typer.Option(help="File or folder of the annotations.")],
     as_json: Json = False,
 ) -> None:
@@ -34,15 +36,18 @@ def new(
         raise ProjectError(f"{path} exists already.", do="Choose another name, or edit it.")
     images, annotations = _absolute(images), _absolute(annotations)
     found = discover(images=open_source(images), annotations=open_source(annotations))
-    splits = path.parent / "splits"
+    splits, metadata = path.parent / "splits", path.parent / "metadata.csv"
     text = project_yaml(
         found,
         name=name,
         images_url=images,
         annotations_url=annotations,
         splits_folder=str(splits),
+        metadata_url=str(metadata),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
+    if found.metadata is not None:
+        metadata.write_text(found.metadata, encoding="utf-8")
     for file, lines in split_files(found).items():
         splits.mkdir(exist_ok=True)
         (splits / file).write_text(lines, encoding="utf-8")

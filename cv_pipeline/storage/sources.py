@@ -11,6 +11,7 @@ from cv_pipeline.storage.bucket_source import BucketSource
 from cv_pipeline.storage.folder_source import FolderSource
 from cv_pipeline.storage.image_source import ImageSource, SourceEntry
 from cv_pipeline.storage.s3 import S3Store, make_s3_client, split_s3_url
+from cv_pipeline.storage.shard_source import SHARD_SUFFIXES, ShardSource
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,8 +24,8 @@ def open_source(url: str, *, s3_client: S3Client | None = None) -> ImageSource:
 
     Args:
         url: a folder; a file; an archive (``.tar.gz``, ``.tgz``, ``.tar``, ``.zip``), of which
-            ``archive!folder/inside`` or ``archive!file`` is a part; ``s3://bucket/prefix`` or
-            ``s3://bucket/object``.
+            ``archive!folder/inside`` or ``archive!file`` is a part; several tar files,
+            ``folder/*.tar``; ``s3://bucket/prefix`` or ``s3://bucket/object``.
         s3_client: the client for S3; made from the environment when None.
 
     Raises:
@@ -41,6 +42,8 @@ def open_source(url: str, *, s3_client: S3Client | None = None) -> ImageSource:
     if not path.exists() and "!" in url:
         name, _, inner = url.partition("!")
         path = Path(name)
+    if _is_pattern(path) and not path.exists() and not inner:
+        return ShardSource(path)
     if path.is_dir() and not inner:
         return FolderSource(path)
     if not path.is_file():
@@ -58,6 +61,11 @@ def open_source(url: str, *, s3_client: S3Client | None = None) -> ImageSource:
             do=f"Archives end in {', '.join(ARCHIVE_SUFFIXES)}.",
         )
     return FolderSource(path.parent, only=path.name)
+
+
+def _is_pattern(path: Path) -> bool:
+    """Tell whether a path is a pattern of tar files."""
+    return path.name.endswith(SHARD_SUFFIXES) and any(sign in path.name for sign in "*?")
 
 
 def _open_bucket(url: str, client: S3Client | None) -> BucketSource:

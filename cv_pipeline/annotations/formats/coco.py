@@ -1,26 +1,67 @@
 """COCO detection JSON: ``images``, ``categories`` and ``annotations`` with ``bbox`` in x y w h.
 
 ``iscrowd`` and the ``attributes`` that CVAT adds become attributes. Segmentations are counted,
-not imported. Several files are read one by one, each with its own ids.
+not imported. Several files are read one by one, each with its own ids; a file that is named as
+COCO's own are, ``instances_train2017.json``, states the split of its images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
+from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
+from cv_pipeline.annotations.formats.extra_keys import (
+    read_box,
+    read_facts,
+    read_work,
+)
 from cv_pipeline.annotations.formats.json_file import read_json
 from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
-from cv_pipeline.annotations.values import (
-    as_identifier,
-    as_number,
-    as_size,
-    as_text,
-    attributes_json,
-)
+from cv_pipeline.annotations.values import as_identifier, as_size, as_text, attributes_json
 
 FIELDS = FieldNames(image="{object}.image_id", label="{object}.category_id", box="{object}.bbox")
+_SPLIT = re.compile(r"(?:^|[_-])(train|val|test)(?:20\d\d)?$")
+
+# file_name is a path in the source where the images are not exported with it
+_IMAGES = """
+SELECT to_json({
+    'id': number,
+    'file_name': CASE WHEN $with_images = 'yes' THEN file_name ELSE path END,
+    'width': width,
+    'height': height,
+    'date_captured': coalesce(strftime(captured_at, '%Y-%m-%d %H:%M:%S'), ''),
+    'image_id': image_id,
+    'path': path,
+    'captured_at': strftime(captured_at, '%Y-%m-%dT%H:%M:%S.%fZ'),
+    'metadata': metadata::JSON,
+    'fold': fold
+}) FROM images ORDER BY number
+"""
+
+_ANNOTATIONS = """
+SELECT to_json({
+    'id': number,
+    'image_id': image,
+    'category_id': category + 1,
+    'bbox': [x_min, y_min, width, height],
+    'area': width * height,
+    'iscrowd': CASE WHEN json_extract(attributes, '$.iscrowd') = 'true' THEN 1 ELSE 0 END,
+    'edges': [x_min, y_min, x_max, y_max],
+    'attributes': attributes::JSON,
+    'annotator': annotator,
+    'annotation_id': annotation_id,
+    'lead_time': lead_time,
+    'created_at': strftime(created_at, '%Y-%m-%dT%H:%M:%S.%fZ'),
+    'updated_at': strftime(updated_at, '%Y-%m-%dT%H:%M:%S.%fZ'),
+    'ontology_version': ontology_version,
+    'guideline_version': guideline_version
+}) FROM annotations ORDER BY number
+"""
 
 
 def sniff(files: Mapping[str, bytes]) -> bool:
@@ -54,6 +95,42 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             continue
         _File(export, path, document).parse()
     return export.build()
+
+
+def write(content: Content, target: Target) -> None:
+    """Write ``annotations/instances_<split>.json`` beside ``images/<split>/``, as COCO is laid out.
+
+    Ids are the numbers of ``content``, so an image has the same id whichever splits are exported.
+    """
+    content = copy_images(content, target, split_folders(content, "images"))
+    for split in content.splits:
+        target.write(f"annotations/instances_{split}.json", _document(content.of_split(split)))
+
+
+def _document(content: Content) -> Iterator[bytes]:
+    info = {
+        "description": f"{content.project}, dataset version {content.digest}",
+        "version": content.digest,
+    }
+    categories = [
+        {"id": n, "name": label, "supercategory": ""} for n, label in enumerate(content.labels, 1)
+    ]
+    head = json.dumps({"info": info, "licenses": [], "categories": categories}, ensure_ascii=False)
+    yield f"{head[:-1]}".encode()
+    with_images = "yes" if content.with_images else "no"
+    for key, sql, parameters in (
+        ("images", _IMAGES, {"with_images": with_images}),
+        ("annotations", _ANNOTATIONS, {}),
+    ):
+        yield f',\n"{key}": ['.encode()
+        between = "\n"
+        for chunk in content.chunks():
+            rows = chunk.texts(sql, **parameters)
+            if rows:
+                yield (between + ",\n".join(rows)).encode()
+                between = ",\n"
+        yield b"\n]"
+    yield b"}\n"
 
 
 @dataclass(frozen=True)
@@ -124,6 +201,7 @@ class _File:
             self.export.labels.setdefault(name)
 
     def _read_images(self) -> None:
+        split = _SPLIT.search(PurePosixPath(self.path).stem)
         for where, identifier, entry in self._entries("images"):
             name = as_text(entry.get("file_name"))
             if name is None:
@@ -132,6 +210,7 @@ class _File:
             self.images[identifier] = _Image(
                 name, as_size(entry.get("width")), as_size(entry.get("height"))
             )
+            self.export.facts.append(read_facts(name, split[1] if split else None, entry))
 
     def _read_annotation(self, i: int, where: str, entry: dict[str, Any]) -> None:
         identifier = as_identifier(entry.get("id")) or f"#{i}"
@@ -157,7 +236,7 @@ class _File:
                 f"There is no category with id {_short(entry.get('category_id'))} in the file.",
             )
             return
-        box = _xyxy(entry.get("bbox"))
+        box = read_box(entry)
         if box is None:
             self._refuse(
                 f"{where}.bbox",
@@ -183,14 +262,16 @@ class _File:
                 attributes=self._attributes(where, entry),
                 width=image.width,
                 height=image.height,
+                **read_work(entry),
             )
         )
 
     def _attributes(self, where: str, entry: dict[str, Any]) -> str:
         attributes: dict[str, object] = {}
-        if "iscrowd" in entry:
-            attributes["iscrowd"] = bool(entry["iscrowd"])
         extra = entry.get("attributes")
+        # every object must have iscrowd, so 0 beside other attributes says nothing
+        if entry.get("iscrowd") or ("iscrowd" in entry and not isinstance(extra, dict)):
+            attributes["iscrowd"] = bool(entry["iscrowd"])
         if isinstance(extra, dict):
             attributes |= extra
         canonical = attributes_json(attributes)
@@ -201,17 +282,6 @@ class _File:
                 "Attributes that JSON cannot hold; the box is kept without them.",
             )
         return canonical or "{}"
-
-
-def _xyxy(bbox: object) -> tuple[float, float, float, float] | None:
-    """COCO's x, y, width, height as edges; NaN stays, so that it is named later."""
-    if not isinstance(bbox, list) or len(bbox) != 4:
-        return None
-    numbers = [as_number(v) for v in bbox]
-    if any(n is None for n in numbers):
-        return None
-    x, y, width, height = (n for n in numbers if n is not None)
-    return x, y, x + width, y + height
 
 
 def _short(value: object) -> str:

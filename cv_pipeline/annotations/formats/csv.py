@@ -1,8 +1,9 @@
 """CSV of labels: a row is one image's label, or one box, by one annotator.
 
 Columns are ``image`` and ``label``, and where there are any ``annotator``, ``seconds``,
-``x_min``, ``y_min``, ``x_max``, ``y_max``, ``width``, ``height`` and ``created_at``; their usual
-other names are known too. Rows are read by column, never one by one.
+``x_min``, ``y_min``, ``x_max``, ``y_max``, ``width``, ``height``, ``created_at``, and of the image
+``captured_at`` and ``split``; their usual other names are known too. Rows are read by column,
+never one by one.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from cv_pipeline.annotations.raw import (
     ExportBuilder,
     FieldNames,
     ParsedExport,
+    RawImage,
 )
-from cv_pipeline.annotations.values import pseudonym
+from cv_pipeline.annotations.values import as_split, pseudonym
 
 COLUMNS = {
     "image": ("image", "image_path", "filename", "file_name", "path"),
@@ -37,6 +39,8 @@ COLUMNS = {
     "width": ("width",),
     "height": ("height",),
     "created_at": ("created_at",),
+    "captured_at": ("captured_at",),
+    "split": ("split", "subset"),
 }
 """Column to the names it goes by."""
 
@@ -195,6 +199,7 @@ class _Rows:
         self._export.images.update(described)
         labelled = pc.unique(image.filter(pa.array(self._kept & ~nothing))).to_pylist()
         self._export.empty.update(set(described) - set(labelled))
+        self._read_facts(image)
         self._kept &= ~nothing
         self._drop(unlabelled, "label", "missing_label", "No label is given.")
         self._drop(any_edge & ~whole_box, "x_min…y_max", "bad_box", "An edge is missing.")
@@ -212,7 +217,7 @@ class _Rows:
             "attributes": pa.repeat("{}", n),
             "annotator": self._annotators(),
             "lead_time": self._numbers("seconds", keep_row=True),
-            "created_at": self._times(),
+            "created_at": self._times("created_at"),
             "width": _sizes(self._numbers("width", keep_row=True)),
             "height": _sizes(self._numbers("height", keep_row=True)),
         }
@@ -246,18 +251,38 @@ class _Rows:
             self._drop(bad, name, "bad_box", detail)
         return pc.cast(pc.if_else(numeric, text, pa.scalar(None, pa.string())), pa.float64())
 
-    def _times(self) -> pa.Array:
-        """The column ``created_at``; a time without a zone is taken to be in UTC."""
+    def _read_facts(self, image: pa.ChunkedArray) -> None:
+        """Record what the rows say of their images."""
+        known = [name for name in ("captured_at", "split") if name in self._cells.column_names]
+        if not known:
+            return
+        n = len(self._cells)
+        splits = self._cells["split"] if "split" in known else pa.repeat("", n)
+        named = {text: as_split(text) for text in pc.unique(splits).to_pylist()}
+        bad = pc.is_in(
+            splits, value_set=pa.array([t for t in named if t and not named[t]], pa.string())
+        )
+        self._report(_mask(bad) & self._kept, "split", "unknown_split", "No name of a split: {}.")
+        facts = pa.table({"image": image, "split": splits, "at": self._times("captured_at")})
+        facts = facts.filter(pa.array(self._kept))
+        distinct = facts.group_by(facts.column_names).aggregate([])
+        columns = (distinct[name].to_pylist() for name in facts.column_names)
+        self._export.facts += [
+            RawImage(path, named[split], at) for path, split, at in zip(*columns, strict=True)
+        ]
+
+    def _times(self, name: str) -> pa.Array:
+        """A column of times; one without a zone is taken to be in UTC."""
         kind = pa.timestamp("us", tz="UTC")
-        if "created_at" not in self._cells.column_names:
+        if name not in self._cells.column_names:
             return pa.nulls(len(self._cells), kind)
         import pandas as pd
 
-        text = self._cells["created_at"]
+        text = self._cells[name]
         times = pd.to_datetime(text.to_pandas(), format="ISO8601", errors="coerce", utc=True)
         bad = times.isna().to_numpy() & ~_mask(pc.equal(text, ""))
         detail = "Expected an ISO 8601 time, found {}."
-        self._report(bad & self._kept, "created_at", "bad_time", detail)
+        self._report(bad & self._kept, name, "bad_time", detail)
         naive = times.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
         return pa.array(naive, pa.timestamp("us")).cast(kind)
 

@@ -3,23 +3,33 @@
 Coordinates are taken as they stand, as edges: ``xmin`` is the left edge and ``xmax`` the right
 one, exclusive. The original specification counts pixels from 1, inclusive, but most tools write
 edges from 0, and nothing in a file says which; the difference is one pixel at most. XML with a
-document type, and so with entities, is refused unread.
+document type, and so with entities, is refused unread. ``attributes`` are those of CVAT; what XML
+or plain text cannot say is JSON in an element of type ``json``.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
+from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from cv_pipeline.annotations.content import Content, Target, copy_images
 from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
-from cv_pipeline.annotations.values import as_number, as_size, as_text, attributes_json
+from cv_pipeline.annotations.values import (
+    as_number,
+    as_size,
+    as_text,
+    attributes_json,
+    pseudonym,
+)
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # the type alone; parsing is defusedxml's
@@ -27,6 +37,20 @@ if TYPE_CHECKING:
 FIELDS = FieldNames(image="filename", label="{object}.name", box="{object}.bndbox")
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _FLAGS = ("truncated", "difficult", "occluded")
+_UNSPECIFIED = "Unspecified"
+_PLAIN = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+"""Text that an XML element holds as it is."""
+
+_OBJECTS = """
+SELECT coalesce(to_json(list({
+    'name': a.label,
+    'box': [a.x_min, a.y_min, a.x_max, a.y_max],
+    'attributes': a.attributes::JSON,
+    'annotator': a.annotator
+} ORDER BY a.number) FILTER (a.number IS NOT NULL)), '[]')
+FROM images AS i LEFT JOIN annotations AS a ON a.image = i.number
+GROUP BY i.number ORDER BY i.number
+"""
 
 
 def sniff(files: Mapping[str, bytes]) -> bool:
@@ -52,6 +76,93 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
         if root is not None:
             _read_image(export, path, root)
     return export.build()
+
+
+def write(content: Content, target: Target) -> None:
+    """Write ``Annotations/``, ``JPEGImages/`` and ``ImageSets/Main/``, as the VOC kit has them.
+
+    Edges are as they are, with their decimals.
+    """
+    content = copy_images(content, target, "JPEGImages")
+    for chunk in content.chunks():
+        rows = chunk.images.to_pylist()
+        for image, objects in zip(rows, chunk.texts(_OBJECTS), strict=True):
+            lines = _lines(content, image, json.loads(objects))
+            target.write(f"Annotations/{image['stem']}.xml", ["\n".join(lines).encode()])
+    for split in content.splits:
+        stems = sorted(content.of_split(split).images["stem"].to_pylist())
+        listed = "".join(f"{stem}\n" for stem in stems)
+        target.write(f"ImageSets/Main/{split}.txt", [listed.encode()])
+
+
+def _lines(
+    content: Content, image: Mapping[str, Any], objects: list[dict[str, Any]]
+) -> Iterator[str]:
+    yield "<annotation>"
+    yield "\t<folder>JPEGImages</folder>"
+    yield f"\t<filename>{escape(image['file_name'])}</filename>"
+    yield f"\t{_element('path', image['path'])}"
+    yield "\t<source>"
+    yield f"\t\t<database>{content.project}</database>"
+    yield f"\t\t<annotation>dataset version {content.digest}</annotation>"
+    yield "\t</source>"
+    yield "\t<size>"
+    yield from (f"\t\t<{tag}>{image[tag]}</{tag}>" for tag in ("width", "height"))
+    yield f"\t\t<depth>{image['bands']}</depth>"
+    yield "\t</size>"
+    yield "\t<segmented>0</segmented>"
+    for found in objects:
+        yield from _object_lines(found)
+    yield "</annotation>\n"
+
+
+def _object_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    attributes = found["attributes"]
+    pose = attributes.get("pose")
+    yield "\t<object>"
+    yield f"\t\t{_element('name', found['name'])}"
+    yield f"\t\t{_element('pose', pose if _is_plain(pose) else _UNSPECIFIED)}"
+    for flag in _FLAGS:
+        # many readers cannot do without it
+        if flag == "difficult" or isinstance(attributes.get(flag), bool):
+            yield f"\t\t<{flag}>{int(attributes.get(flag) is True)}</{flag}>"
+    yield "\t\t<bndbox>"
+    for edge, value in zip(_EDGES, found["box"], strict=True):
+        # many readers take nothing but whole numbers
+        text = int(value) if value.is_integer() else repr(value)
+        yield f"\t\t\t<{edge}>{text}</{edge}>"
+    yield "\t\t</bndbox>"
+    yield f"\t\t{_element('annotator', found['annotator'])}"
+    yield "\t\t<attributes>"
+    for name, value in attributes.items():
+        yield "\t\t\t<attribute>"
+        yield f"\t\t\t\t{_element('name', name)}"
+        yield f"\t\t\t\t{_element('value', value)}"
+        yield "\t\t\t</attribute>"
+    yield "\t\t</attributes>"
+    yield "\t</object>"
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether reading gives back the same text, which it strips."""
+    return isinstance(value, str) and value == value.strip() and bool(_PLAIN.fullmatch(value))
+
+
+def _element(tag: str, value: object) -> str:
+    if _is_plain(value):
+        return f"<{tag}>{escape(str(value))}</{tag}>"
+    return f'<{tag} type="json">{escape(json.dumps(value))}</{tag}>'
+
+
+def _value(node: Element | None) -> Any:
+    """What an element holds; None when there is none, or it cannot be read."""
+    text = None if node is None else as_text(node.text)
+    if node is None or text is None or node.get("type") != "json":
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read_xml(export: ExportBuilder, path: str, data: bytes) -> Element | None:
@@ -105,7 +216,7 @@ def _read_image(export: ExportBuilder, path: str, root: Element) -> None:
 
 def _read_object(export: ExportBuilder, path: str, image: _Image, i: int, node: Element) -> None:
     where = f"object[{i}]"
-    label = as_text(node.findtext("name"))
+    label = as_text(_value(node.find("name")))
     if label is None:
         export.refuse(path, f"{where}.name", "missing_label", "An object without a name.")
         return
@@ -136,6 +247,7 @@ def _read_object(export: ExportBuilder, path: str, image: _Image, i: int, node: 
             x_max=x_max,
             y_max=y_max,
             attributes=_attributes(node),
+            annotator=pseudonym(_value(node.find("annotator"))),
             width=image.width,
             height=image.height,
         )
@@ -143,12 +255,21 @@ def _read_object(export: ExportBuilder, path: str, image: _Image, i: int, node: 
 
 
 def _attributes(node: Element) -> str:
-    """Flags that the object carries, and its pose where one is given."""
+    """Flags that the object carries, its pose where one is given, and CVAT's attributes."""
     flags = {flag: as_text(node.findtext(flag)) for flag in _FLAGS}
     attributes: dict[str, object] = {
         flag: text.lower() in ("1", "true") for flag, text in flags.items() if text
     }
     pose = as_text(node.findtext("pose"))
-    if pose and pose != "Unspecified":
+    if pose and pose != _UNSPECIFIED:
         attributes["pose"] = pose
+    listed = node.find("attributes")
+    if listed is not None:
+        # it is written everywhere, so beside other attributes 0 says nothing
+        if attributes.get("difficult") is False:
+            del attributes["difficult"]
+        for attribute in listed.findall("attribute"):
+            name = _value(attribute.find("name"))
+            if isinstance(name, str):
+                attributes[name] = _value(attribute.find("value"))
     return attributes_json(attributes) or "{}"

@@ -1,23 +1,40 @@
 """The formats that are known, how one is recognised, and how a source becomes a parsed export.
 
-A source may hold anything besides: only files that an annotation could be in are read, in one
-pass, and a source that fits no format or several is an error that says what was found.
+A format that can be written too says what it has a place for. A source may hold anything besides:
+only files that an annotation could be in are read, in one pass, and a source that fits no format or
+several is an error that says what was found.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from cv_pipeline.annotations.formats import coco, csv, label_studio, pascal_voc, yolo
+from cv_pipeline.annotations.content import FIELDS, Content, Target
+from cv_pipeline.annotations.formats import (
+    coco,
+    csv,
+    huggingface,
+    label_studio,
+    pascal_voc,
+    webdataset,
+    yolo,
+)
 from cv_pipeline.annotations.raw import ParsedExport, UnusableExport
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.errors import AnnotationError, nearest
+from cv_pipeline.project import Task
 from cv_pipeline.storage import ImageSource
 
-_SUFFIXES = (".csv", ".json", ".names", ".txt", ".xml", ".yaml", ".yml")
+EXPORT_FILE = "export.json"
+"""What an export of this project lists its files in, beside them; it holds no annotation."""
+
+EXPORT_SCHEMA = "cv_pipeline-export/1"
+"""What that file says that it is."""
+
+_SUFFIXES = (".cls", ".csv", ".json", ".jsonl", ".names", ".txt", ".xml", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -29,27 +46,76 @@ class Format:
         looks_like: what it is recognised by, for people.
         sniff: tells from the files' bytes, by path, whether they may be of this format.
         parse: reads those files; raises ``AnnotationError`` when nothing can be read.
+        write: writes a dataset; None where that is not done.
+        holds: the fields of ``content.FIELDS`` that it has a place for, for each task that it can
+            be written for.
     """
 
     name: str
     looks_like: str
     sniff: Callable[[Mapping[str, bytes]], bool]
     parse: Callable[[Mapping[str, bytes]], ParsedExport]
+    write: Callable[[Content, Target], None] | None = None
+    holds: Mapping[Task, frozenset[str]] = field(default_factory=dict)
 
+
+_ALL_BUT_UNUSED = FIELDS - {"unused_class"}
 
 FORMATS = {
     f.name: f
     for f in (
-        Format("coco", "a .json with images and annotations", coco.sniff, coco.parse),
+        Format(
+            "coco",
+            "a .json with images and annotations",
+            coco.sniff,
+            coco.parse,
+            coco.write,
+            {"detection": FIELDS},
+        ),
         Format("csv", "a .csv with the columns image and label", csv.sniff, csv.parse),
+        Format(
+            "huggingface",
+            "metadata.jsonl with file_name",
+            huggingface.sniff,
+            huggingface.parse,
+            huggingface.write,
+            {"detection": _ALL_BUT_UNUSED, "classification": _ALL_BUT_UNUSED},
+        ),
         Format(
             "label_studio",
             "a .json list of tasks with data and annotations",
             label_studio.sniff,
             label_studio.parse,
         ),
-        Format("pascal_voc", ".xml files with <annotation>", pascal_voc.sniff, pascal_voc.parse),
-        Format("yolo", "labels/*.txt beside data.yaml or classes.txt", yolo.sniff, yolo.parse),
+        Format(
+            "pascal_voc",
+            ".xml files with <annotation>",
+            pascal_voc.sniff,
+            pascal_voc.parse,
+            pascal_voc.write,
+            {"detection": frozenset({"attributes", "annotator", "path", "unlabelled_image"})},
+        ),
+        Format(
+            "webdataset",
+            "samples of .json or .cls in FOLDER/*.tar",
+            webdataset.sniff,
+            webdataset.parse,
+            webdataset.write,
+            {"detection": _ALL_BUT_UNUSED, "classification": _ALL_BUT_UNUSED},
+        ),
+        Format(
+            "yolo",
+            "labels/*.txt beside data.yaml or classes.txt",
+            yolo.sniff,
+            yolo.parse,
+            yolo.write,
+            {
+                "detection": frozenset({"class_order", "unused_class", "unlabelled_image"}),
+                "classification": frozenset(
+                    {"annotator", "lead_time", "created_at", "captured_at"}
+                ),
+            },
+        ),
     )
 }
 """Name to format."""
@@ -84,6 +150,8 @@ def read_export(source: ImageSource) -> ExportFiles:
     paths = [entry.path for entry in entries]
     wanted = {p: None for p in paths if p.lower().endswith(_SUFFIXES)}
     files = dict(source.read_many(wanted))
+    for path in [p for p, data in files.items() if _lists_an_export(p, data)]:
+        del files[path], wanted[path]
     return ExportFiles(
         url=source.url,
         files=files,
@@ -91,6 +159,11 @@ def read_export(source: ImageSource) -> ExportFiles:
         missing=tuple(p for p in wanted if p not in files),
         listed=Counter(PurePosixPath(p).suffix.lower() or "no suffix" for p in paths),
     )
+
+
+def _lists_an_export(path: str, data: bytes) -> bool:
+    """Tell whether a file is what an export of this project lists its files in."""
+    return PurePosixPath(path).name == EXPORT_FILE and EXPORT_SCHEMA.encode() in data[:200]
 
 
 def detect_format(export: ExportFiles) -> str:

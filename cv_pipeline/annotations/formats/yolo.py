@@ -2,19 +2,33 @@
 
 Coordinates are shares of the image's sides and stay so until the image's size is known. Class
 names come from ``names`` of ``data.yaml``, else from ``classes.txt`` or ``obj.names``. The label
-file ``…/labels/a.txt`` speaks of the image ``…/images/a.*``, whatever its format.
+file ``…/labels/a.txt`` speaks of the image ``…/images/a.*``, whatever its format. For
+classification YOLO takes a folder a class; a CSV beside them says the rest.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError, YAMLWarning
 
+from cv_pipeline.annotations.content import (
+    Content,
+    Target,
+    copy_images,
+    require_images,
+    split_folders,
+)
+from cv_pipeline.annotations.file_names import unique_names
 from cv_pipeline.annotations.raw import (
     ExportBuilder,
     FieldNames,
@@ -38,6 +52,18 @@ _YAML_ERRORS = (
     YAMLError,
 )
 """What ruamel.yaml raises of broken files: many of its constructors check nothing."""
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"  # seconds with their decimals
+
+_LINES = """
+SELECT coalesce(string_agg(
+    concat_ws(' ', a.category,
+        (a.x_min + a.x_max) / 2 / i.width, (a.y_min + a.y_max) / 2 / i.height,
+        a.width / i.width, a.height / i.height) || chr(10),
+    '' ORDER BY a.number), '')
+FROM images AS i LEFT JOIN annotations AS a ON a.image = i.number
+GROUP BY i.number ORDER BY i.number
+"""
 
 
 def sniff(files: Mapping[str, bytes]) -> bool:
@@ -74,6 +100,62 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             continue
         _read_labels(export, path, text, names)
     return export.build()
+
+
+def write(content: Content, target: Target) -> None:
+    """Write ``labels/<split>/``, ``images/<split>/`` and ``data.yaml``, as Ultralytics reads them.
+
+    For classification it is ``<split>/<class>/`` and ``labels.csv``.
+    """
+    if content.task == "classification":
+        _write_class_folders(content, target)
+        return
+    content = copy_images(content, target, split_folders(content, "images"))
+    for chunk in content.chunks():
+        paths = pc.binary_join_element_wise(
+            "labels", chunk.images["split"], chunk.images["stem"], "/"
+        )
+        for path, lines in zip(paths.to_pylist(), chunk.texts(_LINES), strict=True):
+            target.write(f"{path}.txt", [lines.encode()])
+    described = {split: f"images/{split}" for split in content.splits}
+    text = io.BytesIO()
+    YAML(typ="safe", pure=True).dump(
+        {**described, "nc": len(content.labels), "names": dict(enumerate(content.labels))}, text
+    )
+    target.write("data.yaml", [text.getvalue()])
+
+
+def _write_class_folders(content: Content, target: Target) -> None:
+    require_images(content, "yolo")
+    content = copy_images(content, target, _class_folders(content))
+    labels = _first_labels(content)
+    paths = pc.binary_join_element_wise(_class_folders(content), content.images["file_name"], "/")
+    columns = {
+        "image": paths,
+        "label": labels["label"],
+        "annotator": labels["annotator"],
+        "seconds": labels["lead_time"],
+        "created_at": pc.strftime(labels["created_at"], format=_TIME),
+        "captured_at": pc.strftime(content.images["captured_at"], format=_TIME),
+        "split": content.images["split"],
+    }
+    text = io.BytesIO()
+    pa_csv.write_csv(pa.table(columns), text)
+    target.write("labels.csv", [text.getvalue()])
+
+
+def _first_labels(content: Content) -> pa.Table:
+    """The class of each image, of images that have one."""
+    on = content.annotations["image"].combine_chunks()
+    return content.annotations.take(pc.index_in(content.images["number"], value_set=on))
+
+
+def _class_folders(content: Content) -> pa.ChunkedArray:
+    """``split/class`` of each image."""
+    marks = [hashlib.sha256(label.encode()).hexdigest() for label in content.labels]
+    names = pa.array(unique_names(pa.array(content.labels), marks=marks), pa.string())
+    classes = names.take(_first_labels(content)["category"].combine_chunks())
+    return pc.binary_join_element_wise(content.images["split"], classes, "/")
 
 
 def _label_files(files: Mapping[str, bytes]) -> list[str]:
