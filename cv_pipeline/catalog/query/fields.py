@@ -23,7 +23,7 @@ class Kind(Enum):
     NUMBER = "a number"
     BOOLEAN = "true or false"
     DATE = "a date"
-    IMAGE = "an image: its SHA-256, a prefix of 8 or more, or its path"
+    IMAGE = "the name of an image"
     METADATA = "text, or a number"
     ATTRIBUTE = "text, a number, or true or false"
 
@@ -113,7 +113,7 @@ _IMAGES = (
     ),
     _column("annotations_count", _NUMBER, "annotations of the image"),
     _column("labels_count", _NUMBER, "distinct class labels of its annotations"),
-    _column("annotators_count", _NUMBER, "annotators who worked on the image"),
+    _column("annotators_count", _NUMBER, "annotators who worked on the image; gold labels are of none"),
     _column(
         "disagreement",
         _NUMBER,
