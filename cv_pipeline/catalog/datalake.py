@@ -84,6 +84,7 @@ class Datalake:
         self._references = references
         self._origin = origin
         self._log = QueryLog(catalog)
+        self._opened: Snapshot | None = None
 
     @classmethod
     def open(
@@ -301,7 +302,10 @@ class Datalake:
 
     def snapshot(self, table_versions: Mapping[str, int] | None = None) -> Snapshot:
         """Everything that queries can ask about, as of some table versions."""
-        return open_snapshot(self.catalog, table_versions=table_versions)
+        self._opened = open_snapshot(
+            self.catalog, table_versions=table_versions, opened=self._opened
+        )
+        return self._opened
 
     def count_conditions(self, selection: Selection) -> list[ConditionCount]:
         """How many images each top condition of a query selects alone."""

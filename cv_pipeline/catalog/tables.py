@@ -112,14 +112,20 @@ class CatalogTable:
         dataset = self._open()
         return 0 if dataset is None else int(dataset.version)
 
-    def identity(self, version: int) -> str:
-        """What tells a version from that of the same number in a table that was made anew.
+    def identity(self, version: int | None = None) -> tuple[int, str]:
+        """A version, and what tells it from that of the same number in a table made anew.
+
+        Args:
+            version: the version; the latest by default.
 
         Raises:
             CatalogError: that version was cleaned up or never existed.
         """
         dataset = self._open(version)
-        return "" if dataset is None else str(dataset.read_transaction(version).uuid)
+        if dataset is None:
+            return 0, ""
+        found = int(dataset.version)
+        return found, str(dataset.read_transaction(found).uuid)
 
     def version_at(self, moment: datetime) -> int:
         """The version that was the latest at a moment; 0 when nothing had been written.

@@ -26,10 +26,6 @@ class Numbering:
         self.ids = ids
         self._chunks = [chunk for chunk in ids.chunks if len(chunk)]
 
-    def digest(self) -> str:
-        """SHA-256 over the ids: two lists that are equal number their images alike."""
-        return ids_digest(self.ids)
-
     def find(self, image_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
         """Number of each image; -1 where there is no such image."""
         wanted = _as_bytes(image_ids)

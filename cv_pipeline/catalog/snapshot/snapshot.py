@@ -7,10 +7,11 @@ not change since an earlier set is used again. Opening one that exists costs mil
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.digest import combined_digest
-from cv_pipeline.catalog.snapshot.numbering import Numbering
-from cv_pipeline.catalog.snapshot.part_files import PartFiles, PartTables
+from cv_pipeline.catalog.snapshot.numbering import Numbering, ids_digest
+from cv_pipeline.catalog.snapshot.part_files import Build, PartFiles, PartTables
 from cv_pipeline.catalog.snapshot.parts import IMAGES_LAYOUT, PARTS, Part, make_images
 from cv_pipeline.catalog.snapshot.relations import IMAGES
 from cv_pipeline.catalog.snapshot.rows import take_rows
@@ -38,6 +39,7 @@ class Snapshot:
     Attributes:
         project: name of the project.
         table_versions: table to the version that is shown, for each of :data:`TABLES_READ`.
+        identities: table to what tells that version from any other.
         images: schema ``relations.IMAGES``; row ``n`` is image ``n``.
         metadata: schema ``relations.METADATA``.
         tags: schema ``relations.TAGS``.
@@ -46,6 +48,7 @@ class Snapshot:
 
     project: str
     table_versions: dict[str, int]
+    identities: dict[str, str]
     images: pa.Table
     metadata: pa.Table
     tags: pa.Table
@@ -82,7 +85,11 @@ def fixed_versions(catalog: Catalog, given: Mapping[str, int] | None = None) -> 
 
 
 def open_snapshot(
-    catalog: Catalog, *, table_versions: Mapping[str, int] | None = None, cache: Path | None = None
+    catalog: Catalog,
+    *,
+    table_versions: Mapping[str, int] | None = None,
+    cache: Path | None = None,
+    opened: Snapshot | None = None,
 ) -> Snapshot:
     """Open the snapshot of some table versions; it is made where it was not yet.
 
@@ -90,19 +97,31 @@ def open_snapshot(
         catalog: the project's tables.
         table_versions: versions to show; the latest of the tables that it leaves out.
         cache: folder of the snapshots; ``cache/snapshots`` below ``CV_HOME`` by default.
+        opened: one that was opened before, which is returned when it is still the right one.
 
     Raises:
         CatalogError: a version was cleaned up or never existed, or the cache cannot be written.
     """
-    versions = fixed_versions(catalog, table_versions)
+    wanted = table_versions or {}
+    states = {n: catalog.table(n).identity(wanted.get(n)) for n in TABLES_READ}
+    identities = {name: identity for name, (_, identity) in states.items()}
+    if opened is not None and opened.identities == identities:
+        return opened
     store = hashlib.sha256(catalog.store.url.encode()).hexdigest()[:12]
     folder = (cache or cv_home() / "cache" / "snapshots") / f"{catalog.project}-{store}"
     files = PartFiles(folder, project=catalog.project)
-    images = _open_images(catalog, versions["images"], files)
-    parts = {p.name: _open_part(p, catalog, versions[p.table], files, images) for p in PARTS}
+    relations = {n: partial(catalog.table(n).relation, version=v) for n, (v, _) in states.items()}
+    key = combined_digest(str(IMAGES_LAYOUT), identities["images"])
+    images = files.get("images", key=key[:32], build=_images_builder(relations["images"]))
+    parts = {}
+    for part in PARTS:
+        key = combined_digest(str(part.layout), images.notes["numbering"], identities[part.table])
+        build = _part_builder(part, relations[part.table], images)
+        parts[part.name] = files.get(part.name, key=key[:32], build=build)
     return Snapshot(
         project=catalog.project,
-        table_versions=versions,
+        table_versions={name: version for name, (version, _) in states.items()},
+        identities=identities,
         images=_joined(images, parts),
         metadata=parts["metadata"].tables["metadata"],
         tags=parts["tags"].tables["tags"],
@@ -110,30 +129,22 @@ def open_snapshot(
     )
 
 
-def _open_images(catalog: Catalog, version: int, files: PartFiles) -> PartTables:
-    table = catalog.table("images")
-
+def _images_builder(relation: Callable[[], Any]) -> Build:
     def build(folder: Path) -> PartTables:
         with workspace(folder) as run:
-            rows = make_images(run, table.relation(version=version))
-        return PartTables({"images": rows}, {"numbering": Numbering(rows["image_id"]).digest()})
+            rows = make_images(run, relation())
+        return PartTables({"images": rows}, {"numbering": ids_digest(rows["image_id"])})
 
-    key = combined_digest(str(IMAGES_LAYOUT), table.identity(version))
-    return files.get("images", key=key[:32], build=build)
+    return build
 
 
-def _open_part(
-    part: Part, catalog: Catalog, version: int, files: PartFiles, images: PartTables
-) -> PartTables:
-    table = catalog.table(part.table)
-
+def _part_builder(part: Part, relation: Callable[[], Any], images: PartTables) -> Build:
     def build(folder: Path) -> PartTables:
         ids = images.tables["images"].select(["n", "image_id"])
         with workspace(folder) as run:
-            return PartTables(part.make(run, table.relation(version=version), ids), {})
+            return PartTables(part.make(run, relation(), ids), {})
 
-    key = combined_digest(str(part.layout), images.notes["numbering"], table.identity(version))
-    return files.get(part.name, key=key[:32], build=build)
+    return build
 
 
 def _joined(images: PartTables, parts: Mapping[str, PartTables]) -> pa.Table:
