@@ -40,7 +40,7 @@ from cv_pipeline.catalog.query.nodes import (
 from cv_pipeline.catalog.query.parse import parse, parse_operand, parse_order
 from cv_pipeline.errors import QueryError, nearest
 
-_OPERATORS: tuple[Operator, ...] = ("=", "!=", "<", "<=", ">", ">=")
+_OPERATORS: tuple[Operator, ...] = ("=", "!=", "<", "<=", ">", ">=", "starts with")
 _SIGNS = (*_OPERATORS, "in", "between", "set")
 _LISTS = ("any", "all", "none")
 _CLAUSES = ("where", "sample", "sample_by", "seed", "order_by", "limit")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Value = str | int | float | bool
-Operator = Literal["=", "!=", "<", "<=", ">", ">="]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "starts with"]
 Block = Literal["annotations", "predictions", "dataset", "results"]
 ErrorKind = Literal["any", "false_negative", "false_positive"]
 

@@ -63,6 +63,8 @@ def predicate(
     match test:
         case Presence():
             return f"{value.known} IS NOT NULL"
+        case Comparison(operator="starts with", value=other):
+            return f"starts_with({value.text}, {statement.bind(other)})"
         case Comparison(operator=sign, value=other):
             return f"{value.as_type_of(other)} {sign} {statement.bind(other)}"
         case Between(low=low, high=high):

@@ -141,6 +141,8 @@ class Reader:
         match tree.data:
             case "comparison":
                 return Comparison(operand, _OPERATORS[rest[0]], self._value(rest[1], spec))
+            case "starts_with":
+                return Comparison(operand, "starts with", self._value(rest[0], spec))
             case "in_list" | "not_in_list":
                 found = Membership(operand, self._values(rest[0], spec))
                 return found if tree.data == "in_list" else Not(found)

@@ -23,6 +23,8 @@ _WORDS = {
     "BETWEEN": "between",
     "IS": "is set",
     "SET": "set",
+    "STARTS": "starts with",
+    "WITH": "with",
     "IMAGES": "images",
     "AND": "and",
     "OR": "or",

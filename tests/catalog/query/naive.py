@@ -37,6 +37,7 @@ _SIGNS = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "starts with": str.startswith,
 }
 _UNKNOWN = object()
 _COLUMNS = {

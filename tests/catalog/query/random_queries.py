@@ -81,6 +81,8 @@ def _tests(draw: st.DrawFn, operand: Operand, spec: FieldSpec) -> Condition:
         forms += ["compare", "between"]
     if not spec.many:
         forms.append("unequal")
+    if spec.kind in (Kind.TEXT, Kind.METADATA, Kind.ATTRIBUTE):
+        forms.append("starts")
     if isinstance(operand, Rows):
         forms.remove("set")
     match draw(st.sampled_from(forms)):
@@ -93,6 +95,8 @@ def _tests(draw: st.DrawFn, operand: Operand, spec: FieldSpec) -> Condition:
             return Membership(operand, tuple(values))
         case "set":
             return Presence(operand)
+        case "starts":
+            return Comparison(operand, "starts with", draw(_texts | st.just("belt")))
         case "compare":
             values = st.sampled_from(INSTANTS) if spec.kind is Kind.DATE else _comparable(spec.kind)
             return Comparison(operand, draw(st.sampled_from(SIGNS[2:])), draw(values))

@@ -43,6 +43,7 @@ from tests.catalog.query.random_queries import values_of
         ({"labelled": True}, "labelled"),
         ({"labelled": False}, "labelled = false"),
         ({"image": ["1a2b3c4d", "b.jpg"]}, "image in ('1a2b3c4d', 'b.jpg')"),
+        ({"path": {"starts with": "belt/"}}, "path starts with 'belt/'"),
         # what an image can have several of
         ({"tags": "x"}, "tag = 'x'"),
         ({"tags": ["x", "y"]}, "tag in ('x', 'y')"),

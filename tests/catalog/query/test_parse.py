@@ -177,6 +177,10 @@ MISTAKES = [
     ("width between 5 and 3", "3", "Nothing is between 5 and 3"),
     ("metadata.x between 5 and 'a'", "'a'", "of two kinds"),
     ("annotations(attribute.x > true)", "true", "no order"),
+    ("width starts with 'a'", "'a'", "width is a number"),
+    ("date_range starts with '2025'", "'2025'", "Only text starts with text, and date_range"),
+    ("metadata.x starts with 5", "5", "Only text starts with text"),
+    ("path starts 'x'", "'x'", "Expected with, found"),
     ("date_range = '2025-13'", "'2025-13'", "month must be in 1..12[\\s\\S]*Accepted forms"),
     ("date_range = 20251", "20251", "a date, and cannot be compared with 20251"),
     ("date_range > '2025/2026'", "'2025/2026'", "an interval, which nothing comes before"),
@@ -286,7 +290,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join) | st.text(max_size=40))
 def test_whatever_the_text_it_is_a_query_or_an_error(text: str) -> None:
     try:
