@@ -34,9 +34,6 @@ def tag(
         )
         return
     done = "taken off" if remove else "put on"
-    console.print(
-        f"{found.count:,} images: {changed:,} tags {done}"
-        f" ({', '.join(sorted(set(tags)))}); the others were so already.",
-        markup=False,
-        soft_wrap=True,
-    )
+    named = ", ".join(sorted(set(tags)))
+    told = f"{found.count:,} images: {changed:,} tags {done} ({named}); the others were so already."
+    console.print(told if found.count else "No image.", markup=False, soft_wrap=True)
