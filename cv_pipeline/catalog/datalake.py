@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +43,7 @@ from cv_pipeline.project import find_project
 from cv_pipeline.settings import projects_dir, store_url
 from cv_pipeline.storage import ObjectStore, open_store
 
-Images = QueryResult | Image | str | Iterable[Image | str] | pa.Array | pa.ChunkedArray
+Images: TypeAlias = QueryResult | Image | str | Iterable[Image | str] | pa.Array | pa.ChunkedArray
 """Images: a query's result, images, or references to them."""
 
 _logger = logging.getLogger(__name__)

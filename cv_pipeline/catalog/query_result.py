@@ -154,7 +154,8 @@ class QueryResult:
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The images as a data frame; see :meth:`to_arrow`."""
-        return self.to_arrow(columns).to_pandas()
+        frame: pd.DataFrame = self.to_arrow(columns).to_pandas()
+        return frame
 
     def save(self, name: str) -> SavedQuery:
         """Give the query a name, under which everybody with this store can ask it again.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,46 @@ class TestReading:
         with pytest.raises(CatalogError, match="Name a version that exists"):
             table.relation(version=99)
         assert table.read(version=kept)["path"].to_pylist() == ["a"]
+
+    def test_clean_up_leaves_what_is_tagged_and_the_error_names_it(self, catalog: Catalog) -> None:
+        table = catalog.table("files")
+        table.cleanup(older_than=dt.timedelta(0))  # nothing was written yet
+        versions = [table.merge(file_rows(name), on=["path"]) for name in "abcdef"]
+        for version in versions[1:3]:
+            table.tag(f"kept-{version}", version)
+        table.cleanup(older_than=dt.timedelta(0))
+        kept = f"0, {versions[1]} to {versions[2]}, {versions[5]}"
+        with pytest.raises(CatalogError, match=rf"Version {versions[3]} .* \({kept}\)"):
+            table.read(version=versions[3])
+        assert table.read(version=versions[2]).num_rows == 3
+
+    def test_the_version_of_a_moment(self, catalog: Catalog) -> None:
+        table = catalog.table("files")
+        moments = [dt.datetime.now(dt.UTC)]
+        versions = [0]
+        for name in "abcd":
+            versions.append(table.merge(file_rows(name), on=["path"]))
+            moments.append(dt.datetime.now(dt.UTC))
+        assert [table.version_at(moment) for moment in moments] == versions
+        for version in versions[2:4]:
+            table.tag(f"kept-{version}", version)
+        table.cleanup(older_than=dt.timedelta(0))
+        assert [table.version_at(moment) for moment in moments[2:]] == versions[2:]
+        for gone in moments[:2]:  # nobody knows any more whether there was nothing at the first
+            with pytest.raises(CatalogError, match=r"The version of .* of table files .*cleaned"):
+                table.version_at(gone)
+
+    def test_a_table_made_anew_has_another_identity(self, catalog: Catalog) -> None:
+        table = catalog.table("files")
+        assert table.identity() == (0, "")
+        first = table.merge(file_rows("a"), on=["path"])
+        identity = table.identity()
+        assert identity == table.identity(first) == (first, identity[1])
+        assert table.identity(table.merge(file_rows("b"), on=["path"])) != identity
+        assert table.identity(first) == identity
+        shutil.rmtree(catalog.store.url)
+        table.merge(file_rows("a"), on=["path"])
+        assert table.identity(first)[1] != identity[1]
 
     def test_an_unknown_table_names_the_nearest(self, catalog: Catalog) -> None:
         with pytest.raises(CatalogError, match=r"'image_tag'.*'image_tags'"):

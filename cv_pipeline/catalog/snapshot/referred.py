@@ -117,7 +117,8 @@ def _numbered(path: Path, columns: list[str], snapshot: Snapshot) -> pa.Table:
 def _matrix(descriptors: pa.FixedSizeListArray) -> NDArray[np.float64]:
     """Descriptors as rows of float64."""
     size = SIGNATURES.field("descriptor").type.list_size
-    return descriptors.flatten().to_numpy().reshape(-1, size).astype(np.float64)
+    values: NDArray[np.float32] = descriptors.flatten().to_numpy()
+    return values.reshape(-1, size).astype(np.float64)
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
