@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cv_pipeline.annotations.ranking import place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import Finding, counted
@@ -25,6 +29,8 @@ CONTRADICTIONS = pa.schema(
         pa.field("labels_b", pa.string(), nullable=False),
     ]
 )
+PAIRS_AT_ONCE = 1 << 20
+"""Pairs of boxes that are compared at a time, which bounds the memory."""
 SAME_BOX = 0.5
 """Intersection over union from which two annotators' boxes are on one object."""
 EDGES = ("x_min", "y_min", "x_max", "y_max")
@@ -135,23 +141,42 @@ def _of_classes(annotations: pa.Table) -> pa.Table:
 
 def _of_boxes(annotations: pa.Table) -> pa.Table:
     """Boxes of two annotators on one object, of different classes."""
-    boxes = annotations.select(["image_id", "annotator", "label", *EDGES])
-    people = boxes.group_by("image_id").aggregate([("annotator", "count_distinct")])
+    people = annotations.group_by("image_id").aggregate([("annotator", "count_distinct")])
     shared = people["image_id"].filter(pc.greater(people["annotator_count_distinct"], 1))
-    boxes = boxes.filter(pc.is_in(boxes["image_id"], value_set=shared))
-    both = boxes.join(boxes, "image_id", join_type="inner", left_suffix="_a", right_suffix="_b")
-    both = both.filter(pc.less(both["annotator_a"], both["annotator_b"]))
-    both = both.filter(pc.not_equal(both["label_a"], both["label_b"]))
-    a, b = (
-        np.stack([both[f"{edge}_{side}"].to_numpy() for edge in EDGES], axis=1) for side in "ab"
+    boxes = annotations.filter(pc.is_in(annotations["image_id"], value_set=shared))
+    boxes = boxes.select(["image_id", "annotator", "label", *EDGES]).combine_chunks()
+    image, annotator, label = (
+        place_of_text(boxes[name]) for name in ("image_id", "annotator", "label")
     )
-    both = both.filter(pa.array(_overlap(a, b) >= SAME_BOX))
-    both = both.sort_by([(name, "ascending") for name in ("image_id", "label_a", "label_b")])
-    said = [
-        pc.binary_join_element_wise(both[f"annotator_{side}"], both[f"label_{side}"], ": ")
-        for side in "ab"
-    ]
-    return _table("annotators", both["image_id"], both["image_id"], *said)
+    edges = np.stack([boxes[edge].to_numpy() for edge in EDGES], axis=1)
+    order = np.lexsort((label, annotator, image))
+    found = [np.empty((0, 2), np.int64)]
+    for pairs in _pairs_of_groups(image[order]):
+        a, b = order[pairs].T
+        a, b = (side[(annotator[a] != annotator[b]) & (label[a] != label[b])] for side in (a, b))
+        found.append(np.stack([a, b], axis=1)[_overlap(edges[a], edges[b]) >= SAME_BOX])
+    a, b = np.concatenate(found).T
+    sides = [boxes.take(pa.array(side)) for side in (a, b)]
+    said = [pc.binary_join_element_wise(s["annotator"], s["label"], ": ") for s in sides]
+    rows = _table("annotators", sides[0]["image_id"], sides[0]["image_id"], *said)
+    return rows.sort_by([(name, "ascending") for name in ("image_a", "labels_a", "labels_b")])
+
+
+def _pairs_of_groups(group: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Every two rows of one group, (P, 2) in blocks of bounded size; the first is the earlier.
+
+    Args:
+        group: (N,) ascending.
+    """
+    ends = np.searchsorted(group, group, side="right")
+    count = ends - np.arange(len(group)) - 1
+    total = np.cumsum(count)
+    starts = np.searchsorted(total, np.arange(0, total[-1] if len(total) else 0, PAIRS_AT_ONCE))
+    for start, end in pairwise([*np.unique(starts).tolist(), len(group)]):
+        first = np.repeat(np.arange(start, end), count[start:end])
+        before = np.repeat(total[start:end] - count[start:end], count[start:end])
+        second = first + 1 + np.arange(len(first)) + total[start] - count[start] - before
+        yield np.stack([first, second], axis=1)
 
 
 def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+OF_VALUES = frozenset(
+    f"ExpectColumn{ending}"
+    for ending in (
+        "ValueLengthsToBeBetween",
+        "ValueLengthsToEqual",
+        "ValuesToBeBetween",
+        "ValuesToBeInSet",
+        "ValuesToBeJsonParseable",
+        "ValuesToBeNull",
+        "ValuesToMatchRegex",
+        "ValuesToNotBeInSet",
+        "ValuesToNotBeNull",
+        "ValuesToNotMatchRegex",
+    )
+)
+"""Expectations that hold of a column when they hold of each of its distinct values."""
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -20,6 +37,18 @@ class Expectation:
     says: str
     kind: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def of_values(self) -> str | None:
+        """The column whose values decide, each by itself, however often it is there; or None."""
+        by_value = self.kind in OF_VALUES and "mostly" not in self.arguments
+        return str(self.arguments["column"]) if by_value else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it looks at."""
+        names = [v for k, v in self.arguments.items() if k.lower().startswith("column")]
+        return tuple(n for name in names for n in ([name] if isinstance(name, str) else name))
 
 
 def present(column: str) -> Expectation:

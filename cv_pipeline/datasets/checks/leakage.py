@@ -1,4 +1,4 @@
-"""Whether one picture is in two splits, under another encoding, size, side or crop."""
+"""Whether one picture is in two splits or folds, under another encoding, size, side or crop."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LEAKS = pa.schema(
     [
         # one image
         pa.field("image_a", pa.string(), nullable=False),
-        # its split
+        # its split, and its fold where there are folds, such as train (fold 2)
         pa.field("split_a", pa.string(), nullable=False),
         # its path
         pa.field("path_a", pa.string(), nullable=False),
         # the other image
         pa.field("image_b", pa.string(), nullable=False),
-        # its split
+        # likewise
         pa.field("split_b", pa.string(), nullable=False),
         # its path
         pa.field("path_b", pa.string(), nullable=False),
@@ -40,11 +40,13 @@ KINDS = {
 
 
 def check_leakage(context: CheckContext, threshold: float) -> Finding:
-    """Count the pairs of images that show one picture and lie in different splits.
+    """Count the pairs of images that show one picture and lie in different splits or folds.
 
     Pairs are those of ``near_duplicates.parquet`` (how they are found and confirmed is said in
     ``datasets.near_duplicates``), and rows of the manifest with one ``image_id``. The split rule
-    keeps pairs together, so that they cross only where an official split parts them.
+    keeps pairs together, and new images out that belong to images of two splits, so that pairs
+    cross only where an official split parts them, or where both images had their split before they
+    were known to be one picture.
 
     Args:
         context: the candidate.
@@ -56,9 +58,14 @@ def check_leakage(context: CheckContext, threshold: float) -> Finding:
     pairs = context.near_duplicates.drop_columns("mismatch")
     rows = _across(pairs, context.manifest)
     rows = pa.concat_tables([rows, _exact(context.manifest)])
-    metrics = {"pairs": len(pairs), "pairs_across_splits": len(rows)}
+    bridges = context.record.bridges
+    metrics = {"pairs": len(pairs), "pairs_across_splits": len(rows), "left_out": bridges}
     metrics |= {f"pairs_{k}": n for k, n in Counter(pairs["kind"].to_pylist()).items()}
-    return Finding(len(rows) <= threshold, _summary(pairs, rows), metrics, rows)
+    summary = _summary(pairs, rows)
+    if bridges:
+        joins = "joins" if bridges == 1 else "join"
+        summary += f" {counted(bridges, 'image')} left out that {joins} images of two splits."
+    return Finding(len(rows) <= threshold, summary, metrics, rows)
 
 
 def _summary(pairs: pa.Table, rows: pa.Table) -> str:
@@ -80,21 +87,32 @@ def _kinds(pairs: pa.Table) -> str:
 
 
 def _across(pairs: pa.Table, manifest: pa.Table) -> pa.Table:
-    """The pairs whose images are in different splits, as :data:`LEAKS`."""
+    """The pairs whose images are in different splits or folds, as :data:`LEAKS`."""
     image_ids = manifest["image_id"].combine_chunks()
-    columns = {"kind": pairs["kind"], "distance": pairs["distance"]}
-    for side in ("a", "b"):
-        row = pc.index_in(pairs[f"image_{side}"], value_set=image_ids)
-        columns[f"image_{side}"] = pairs[f"image_{side}"]
-        columns[f"split_{side}"] = manifest["split"].take(row)
-        columns[f"path_{side}"] = manifest["path"].take(row)
-    rows = pa.Table.from_arrays([columns[name] for name in LEAKS.names], schema=LEAKS)
-    return rows.filter(pc.not_equal(rows["split_a"], rows["split_b"]))
+    ends = [pc.index_in(pairs[f"image_{side}"], value_set=image_ids) for side in "ab"]
+    part = _part(manifest)
+    parted = pc.not_equal(*(part.take(end) for end in ends))
+    rows, ends = pairs.filter(parted), [end.filter(parted) for end in ends]
+    columns = {name: rows[name] for name in rows.column_names}
+    for side, end in zip("ab", ends, strict=True):
+        columns[f"split_{side}"] = part.take(end)
+        columns[f"path_{side}"] = manifest["path"].take(end)
+    return pa.Table.from_arrays([columns[name] for name in LEAKS.names], schema=LEAKS)
+
+
+def _part(manifest: pa.Table) -> pa.ChunkedArray:
+    """Split of each image, with its fold where it has one."""
+    fold = manifest["fold"].cast(pa.string())
+    named = pc.binary_join_element_wise(manifest["split"], " (fold ", fold, ")", "")
+    return pc.coalesce(named, manifest["split"])
 
 
 def _exact(manifest: pa.Table) -> pa.Table:
     """Images that the manifest names in two splits."""
-    sides = manifest.select(["image_id", "split", "path"])
+    counts = manifest["image_id"].value_counts()
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    named = manifest.filter(pc.is_in(manifest["image_id"], value_set=twice))
+    sides = named.select(["image_id", "split", "path"])
     both = sides.join(sides, "image_id", join_type="inner", left_suffix="_a", right_suffix="_b")
     both = both.filter(pc.less(both["split_a"], both["split_b"]))
     both = both.append_column("image_a", both["image_id"])

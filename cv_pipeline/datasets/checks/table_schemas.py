@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cv_pipeline.datasets.checks.context import MEASURES, CheckContext
+import pyarrow.compute as pc
+
+from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.expectation import (
     above,
     at_least,
@@ -16,6 +18,7 @@ from cv_pipeline.datasets.checks.expectation import (
 from cv_pipeline.datasets.checks.finding import Finding
 from cv_pipeline.datasets.checks.validation import check_expectations
 from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.statistics import MEASURES
 
 SHA_256 = "^[0-9a-f]{64}$"
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
@@ -36,8 +39,10 @@ def check_images_schema(context: CheckContext, threshold: float) -> Finding:
     Returns:
         Rows of schema ``validation.UNMET``.
     """
-    frame = context.manifest.to_pandas()
-    frame = frame.merge(context.measures.to_pandas(), on="image_id", how="left")
+    at = pc.index_in(context.manifest["image_id"], context.measures["image_id"].combine_chunks())
+    table = context.manifest
+    for measure in MEASURES:
+        table = table.append_column(measure, context.measures[measure].take(at))
     expectations = [
         matches("image_id", SHA_256, "a SHA-256 in hex"),
         unique("image_id"),
@@ -50,7 +55,7 @@ def check_images_schema(context: CheckContext, threshold: float) -> Finding:
         at_least("sharpness", 0),
         *[between(measure, 0, high) for measure, high in RANGES.items()],
     ]
-    return check_expectations(frame, expectations, key="image_id", threshold=threshold)
+    return check_expectations(table, expectations, key="image_id", threshold=threshold)
 
 
 def check_annotations_schema(context: CheckContext, threshold: float) -> Finding:
@@ -82,5 +87,6 @@ def check_annotations_schema(context: CheckContext, threshold: float) -> Finding
         expectations += [above("x_max", "x_min"), above("y_max", "y_min")]
     else:
         expectations.append(one_of("kind", ("class",)))
-    frame = context.annotations.to_pandas()
-    return check_expectations(frame, expectations, key="annotation_id", threshold=threshold)
+    return check_expectations(
+        context.annotations, expectations, key="annotation_id", threshold=threshold
+    )

@@ -54,10 +54,11 @@ def test_an_official_split_without_a_class_fails(tmp_path: Path) -> None:
         "train": 8,
         "val": 8,
         "test": 0,
+        "folds": 0,
         "units": 16,
         "status": "missing",
     }
-    assert "1 class missing from a split that could hold them (lemon)" in found.summary
+    assert "1 class missing from a split or fold that could hold them (lemon)" in found.summary
 
 
 def test_the_threshold_is_the_least_number_of_images(tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ def test_pairs_that_the_split_keeps_together_are_counted(tmp_path: Path) -> None
     assert found.summary == (
         "No near-duplicate images cross splits; 3 pairs (3 re-encoded or resized) kept together."
     )
-    assert found.metrics == {"pairs": 3, "pairs_across_splits": 0, "pairs_same": 3}
+    assert found.metrics == {
+        "pairs": 3,
+        "pairs_across_splits": 0,
+        "left_out": 0,
+        "pairs_same": 3,
+    }
 
 
 def test_an_official_split_that_parts_a_pair_fails(tmp_path: Path) -> None:

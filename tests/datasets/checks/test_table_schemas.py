@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from cv_pipeline.datasets.checks import CheckContext
@@ -89,7 +89,7 @@ def test_a_table_without_rows_fails(
 
 
 def test_a_column_that_is_not_there_is_an_error_not_bad_data() -> None:
-    frame = pd.DataFrame({"id": ["a", "b"]})
+    frame = pa.table({"id": ["a", "b"]})
     result = check_expectations(frame, [unique("id"), present("size")], key="id", threshold=0)
     assert not result.passed
     assert "size is present (" in result.summary
