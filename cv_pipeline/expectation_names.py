@@ -83,7 +83,7 @@ EXPECTATIONS: Mapping[str, Kinds] = MappingProxyType(
 )
 
 
-def mistakes(name: str, arguments: Mapping[str, object]) -> list[str]:
+def argument_mistakes(name: str, arguments: Mapping[str, object]) -> list[str]:
     """What is wrong with the arguments of an expectation, in words; empty when nothing is.
 
     Args:

@@ -27,8 +27,12 @@ from cv_pipeline.vocabulary import (
     MISTAKE,
     OWN_MODELS,
     query_keywords,
+    require_arguments,
     require_check,
+    require_columns,
+    require_expectation,
     require_model,
+    require_table,
     require_timezone,
 )
 from cv_pipeline.yaml_file import YAMLFile, parse_yaml
@@ -40,6 +44,8 @@ PROJECT_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 ClassName = Annotated[str, Field(min_length=1)]
 CheckName = Annotated[str, AfterValidator(require_check)]
+TableName = Annotated[str, AfterValidator(require_table)]
+ExpectationName = Annotated[str, AfterValidator(require_expectation)]
 ModelName = Annotated[str, AfterValidator(require_model)]
 Cron = Annotated[str, AfterValidator(require_cron)]
 Timezone = Annotated[str, AfterValidator(require_timezone)]
@@ -165,6 +171,26 @@ class Check(Section):
     threshold: float | None = Field(None, ge=0, description="limit; null for the check's own")
 
 
+class Expectation(Section):
+    """One expectation on a table of a dataset candidate, in Great Expectations' words."""
+
+    name: ExpectationName = Field(
+        description="name of the expectation, such as expect_column_values_to_be_between"
+    )
+    column: str | None = Field(None, description="column that it is about, where it is about one")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="its other arguments")
+
+    @property
+    def all_arguments(self) -> dict[str, Any]:
+        """Its arguments, the column among them."""
+        return self.arguments if self.column is None else {"column": self.column, **self.arguments}
+
+    @model_validator(mode="after")
+    def _arguments_fit(self) -> Expectation:
+        require_arguments(self.name, self.all_arguments)
+        return self
+
+
 class Augmentation(Section):
     """Ranges that augmentation parameters are drawn from; those drawn are recorded."""
 
@@ -244,6 +270,11 @@ class Project(Section):
     checks: dict[CheckName, Check] = Field(
         default_factory=dict, description="check name to its severity and threshold"
     )
+    expectations: dict[TableName, tuple[Expectation, ...]] = Field(
+        default_factory=dict,
+        description="table (images, annotations, metadata, near_duplicates) to what is expected of"
+        " it besides; images have each metadata key as a column metadata.KEY",
+    )
     training: Training = Field(description="the model and how it is trained")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metric and slices")
     monitoring: Monitoring = Field(default_factory=Monitoring, description="what is watched")
@@ -274,6 +305,13 @@ class Project(Section):
                     f"training.model {self.training.model!r} is not a {self.task} model;"
                     f" expected {', '.join(OWN_MODELS[self.task])} or one of torchvision's"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _expected_columns_exist(self) -> Project:
+        for table, expected in self.expectations.items():
+            for place, one in enumerate(expected):
+                require_columns(table, place, one.name, one.all_arguments)
         return self
 
     @model_validator(mode="after")
@@ -348,7 +386,7 @@ def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
     for part in loc[:-1]:
         field = model.model_fields.get(str(part)) if model else None
         if field is None:
-            return Check if loc[0] == "checks" else None
+            return {"checks": Check, "expectations": Expectation}.get(str(loc[0]))
         kind = field.annotation
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     return model
@@ -360,7 +398,8 @@ def _describe(error: Any, file: YAMLFile) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if not loc:  # about the whole file: the message begins with the key
         key = message.split(" ", 1)[0]
-        return f"line {file.line(key.split('.'))}: {message}."
+        parts = [int(part) if part.isdigit() else part for part in key.split(".")]
+        return f"line {file.line(parts)}: {message}."
     where = f"line {file.line(loc)}: {'.'.join(str(p) for p in loc)}:"
     model = _section(loc)
     if error["type"] == "extra_forbidden" and model is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from cv_pipeline.errors import QueryError, nearest
+from cv_pipeline.expectation_names import EXPECTATIONS, TABLE_NAMES, argument_mistakes, columns_of
 
 if TYPE_CHECKING:
     from pydantic_core import InitErrorDetails
@@ -23,11 +24,18 @@ CHECK_NAMES = (
     "integrity",
     "images_schema",
     "annotations_schema",
+    "metadata_schema",
+    "near_duplicates_schema",
     "leakage",
     "group_leakage",
+    "time_leakage",
     "class_coverage",
+    "attribute_coverage",
     "contradictions",
     "giveaway",
+    "representation",
+    "split_drift",
+    "preprocessing",
 )
 """Checks on a dataset candidate, as in ``cv_pipeline.datasets.checks``."""
 
@@ -50,6 +58,60 @@ def require_check(name: str) -> str:
     if name not in CHECK_NAMES:
         raise _mistake("expected the name of a check", nearest(name, CHECK_NAMES))
     return name
+
+
+def require_table(name: str) -> str:
+    """Return ``name`` if expectations can be declared on a table of that name.
+
+    Raises:
+        PydanticCustomError: they cannot; the error names the nearest.
+    """
+    if name not in TABLE_NAMES:
+        raise _mistake("expected the name of a table", nearest(name, TABLE_NAMES))
+    return name
+
+
+def require_expectation(name: str) -> str:
+    """Return ``name`` if it is the name of an expectation.
+
+    Raises:
+        PydanticCustomError: it is not; the error names the nearest.
+    """
+    if name not in EXPECTATIONS:
+        raise _mistake("expected the name of an expectation", nearest(name, EXPECTATIONS))
+    return name
+
+
+def require_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Pass if these are arguments of an expectation.
+
+    Raises:
+        ValueError: they are not; the message says why.
+    """
+    found = argument_mistakes(name, arguments)
+    if found:
+        raise ValueError("; ".join(found))
+
+
+def require_columns(table: str, place: int, name: str, arguments: Mapping[str, Any]) -> None:
+    """Pass if a table has the columns that an expectation looks at.
+
+    Raises:
+        ValueError: it has not; the message begins with the expectation's key.
+    """
+    looked_at = columns_of(name, arguments)
+    if not looked_at:
+        return
+    # Arrow, which a project without expectations does not need
+    from cv_pipeline.datasets.checks.declared import COLUMNS, METADATA_PREFIX
+
+    for column in looked_at:
+        of_metadata = table == "images" and column.startswith(METADATA_PREFIX)
+        if column not in COLUMNS[table] and not of_metadata:
+            raise ValueError(
+                f"expectations.{table}.{place} names {column!r}, which is no column of {table}."
+                f" {nearest(column, COLUMNS[table])}"
+            )
 
 
 def require_model(name: str) -> str:

@@ -105,6 +105,15 @@ def between(column: str, low: float, high: float) -> Expectation:
     )
 
 
+def unique_together(*columns: str) -> Expectation:
+    """No two rows have the same values in several columns."""
+    return Expectation(
+        f"{' and '.join(columns)} are unique together",
+        "ExpectCompoundColumnsToBeUnique",
+        {"column_list": list(columns)},
+    )
+
+
 def above(larger: str, smaller: str) -> Expectation:
     """In every row one column is greater than another."""
     return Expectation(

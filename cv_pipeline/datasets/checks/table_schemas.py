@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
+from cv_pipeline.catalog.schemas import NEAR_DUPLICATES
 from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.declared import declared, with_metadata
 from cv_pipeline.datasets.checks.expectation import (
     above,
     at_least,
@@ -14,6 +16,7 @@ from cv_pipeline.datasets.checks.expectation import (
     one_of,
     present,
     unique,
+    unique_together,
 )
 from cv_pipeline.datasets.checks.finding import Finding
 from cv_pipeline.datasets.checks.validation import check_expectations
@@ -21,6 +24,7 @@ from cv_pipeline.datasets.splits import SPLITS
 from cv_pipeline.datasets.statistics import MEASURES
 
 SHA_256 = "^[0-9a-f]{64}$"
+PAIR_KINDS = ("same", "mirrored", "cropped", "cropped_mirrored")
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
 RANGES = {"brightness": 1.0, "contrast": 0.5, "saturation": 1.0, "hue": 360.0}
 """Largest value of each measure that has one; the least is 0."""
@@ -48,6 +52,7 @@ def check_images_schema(context: CheckContext, threshold: float) -> Finding:
         unique("image_id"),
         *map(present, ("image_id", "split", "path", "format", "cluster", "unit", *MEASURES)),
         one_of("split", SPLITS),
+        at_least("fold", 0),
         one_of("labels_state", ("labelled", "empty")),
         one_of("dtype", DTYPES),
         *[at_least(column, 1) for column in ("width", "height", "bands")],
@@ -55,6 +60,8 @@ def check_images_schema(context: CheckContext, threshold: float) -> Finding:
         at_least("sharpness", 0),
         *[between(measure, 0, high) for measure, high in RANGES.items()],
     ]
+    expectations += declared(context.project, "images")
+    table = with_metadata(table, context.metadata, context.project)
     return check_expectations(table, expectations, key="image_id", threshold=threshold)
 
 
@@ -87,6 +94,63 @@ def check_annotations_schema(context: CheckContext, threshold: float) -> Finding
         expectations += [above("x_max", "x_min"), above("y_max", "y_min")]
     else:
         expectations.append(one_of("kind", ("class",)))
+    expectations += declared(context.project, "annotations")
     return check_expectations(
         context.annotations, expectations, key="annotation_id", threshold=threshold
+    )
+
+
+def check_metadata_schema(context: CheckContext, threshold: float) -> Finding:
+    """Check the current metadata of the images; that there is none passes.
+
+    Image ids are SHA-256 in hex, keys and values are there, and no image has a key twice.
+
+    Args:
+        context: the candidate.
+        threshold: most unmet expectations that pass.
+
+    Returns:
+        Rows of schema ``validation.UNMET``.
+    """
+    expectations = [
+        matches("image_id", SHA_256, "a SHA-256 in hex"),
+        matches("key", r"\S", "a name"),
+        *map(present, ("image_id", "key", "value")),
+        unique_together("image_id", "key"),
+        *declared(context.project, "metadata"),
+    ]
+    return check_expectations(
+        context.metadata, expectations, key="image_id", threshold=threshold, may_be_empty=True
+    )
+
+
+def check_near_duplicates_schema(context: CheckContext, threshold: float) -> Finding:
+    """Check the near-duplicate pairs; that there are none passes.
+
+    Ids are SHA-256 in hex, in order, no pair is there twice; kinds are known ones; distances are
+    within the split rule's, and mismatches between 0 and 1.
+
+    Args:
+        context: the candidate.
+        threshold: most unmet expectations that pass.
+
+    Returns:
+        Rows of schema ``validation.UNMET``.
+    """
+    expectations = [
+        *[matches(side, SHA_256, "a SHA-256 in hex") for side in ("image_a", "image_b")],
+        *map(present, NEAR_DUPLICATES.names),
+        above("image_b", "image_a"),
+        unique_together("image_a", "image_b"),
+        one_of("kind", PAIR_KINDS),
+        between("distance", 0, context.record.rule.near_duplicate_distance),
+        between("mismatch", 0, 1),
+        *declared(context.project, "near_duplicates"),
+    ]
+    return check_expectations(
+        context.near_duplicates,
+        expectations,
+        key="image_a",
+        threshold=threshold,
+        may_be_empty=True,
     )

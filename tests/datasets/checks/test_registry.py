@@ -13,7 +13,14 @@ from cv_pipeline.vocabulary import CHECK_NAMES
 from tests.datasets.checks.contexts import make_context
 from tests.datasets.world import fruit_world, make_project
 
-WARN = {"contradictions", "giveaway"}
+WARN = {
+    "attribute_coverage",
+    "contradictions",
+    "giveaway",
+    "representation",
+    "split_drift",
+    "time_leakage",
+}
 
 
 def context_of(tmp_path: Path, **checks: Any) -> CheckContext:
