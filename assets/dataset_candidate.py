@@ -9,6 +9,7 @@ import dagster as dg
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.datasets.candidate import build_candidate
 from cv_pipeline.datasets.checks import CHECKS, load_context, run_check
+from cv_pipeline.datasets.checks.published import MARKER, write_finding
 from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
 
@@ -78,6 +79,9 @@ def candidate_checks(
     for key in selected:
         verdict, found = run_check(key.name, loaded)
         step.log.info(f"{key.name}: {'passed' if verdict.passed else 'FAILED'}: {verdict.summary}")
+        with step.scratch() as scratch:
+            rows_folder = f"{folder.name}/{write_finding(verdict, found, scratch)}"
+            step.publish("checks", rows_folder, scratch, marker=MARKER)
         result = dg.AssetCheckResult(
             passed=verdict.passed,
             asset_key=key.asset_key,
@@ -88,6 +92,7 @@ def candidate_checks(
                 **found.metrics,
                 "candidate": candidate.version,
                 "rows": metadata_table(found.rows),
+                "rows_folder": rows_folder,
                 "row_count": found.rows.num_rows,
             },
         )

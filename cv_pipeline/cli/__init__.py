@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
 from cv_pipeline.cli.app import App
+from cv_pipeline.cli.checks import checks
+from cv_pipeline.cli.diff import diff
+from cv_pipeline.cli.export import export
+from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
 from cv_pipeline.cli.new import new
 from cv_pipeline.cli.overview import overview
@@ -15,6 +19,7 @@ from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
+from cv_pipeline.cli.verify import verify
 from cv_pipeline.cli.worst import worst
 
 app = App(
@@ -24,7 +29,25 @@ app = App(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, sample, new, run, query, queries, tag, summary, overview, trace, worst, ui):
+for command in (
+    init,
+    sample,
+    new,
+    run,
+    query,
+    queries,
+    tag,
+    summary,
+    checks,
+    overview,
+    trace,
+    worst,
+    diff,
+    history,
+    export,
+    verify,
+    ui,
+):
     app.command()(command)
 
 __all__ = ["app"]

@@ -7,10 +7,17 @@ from cv_pipeline.provenance.inputs import Inputs
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.references import find_event, trace
 from cv_pipeline.provenance.trace import Node, Trace, trace_event
-from cv_pipeline.provenance.verdicts import pinned, require_passing, verdicts_on
+from cv_pipeline.provenance.verdicts import (
+    CheckResult,
+    pinned,
+    require_passing,
+    results_on,
+    verdicts_on,
+)
 from cv_pipeline.provenance.worst_images import WorstImages, worst_images
 
 __all__ = [
+    "CheckResult",
     "EventLog",
     "Input",
     "Inputs",
@@ -22,6 +29,7 @@ __all__ = [
     "find_event",
     "pinned",
     "require_passing",
+    "results_on",
     "trace",
     "trace_event",
     "verdicts_on",

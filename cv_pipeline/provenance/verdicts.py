@@ -7,6 +7,8 @@ verdict on the exact event that a dataset version is made from; a missing one is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dagster import (
     AssetCheckEvaluation,
@@ -26,6 +28,24 @@ from cv_pipeline.errors import GateRefused
 from cv_pipeline.provenance.event_log import Materialization
 
 HISTORY = 1000
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check said of one candidate.
+
+    Attributes:
+        verdict: the verdict; one that failed and says so where the check was never run.
+        at: when, UTC; None where it was never run.
+        folder: name of the published folder with all its rows, below ``checks/``; None where
+            there is none.
+        rows: number of its rows.
+    """
+
+    verdict: Verdict
+    at: datetime | None = None
+    folder: str | None = None
+    rows: int = 0
 
 
 class PinnedCheckResult(AssetCheckResult):
@@ -67,7 +87,14 @@ def verdicts_on(
         target: the materialization that the verdicts must be about.
         checks: names of the checks.
     """
-    return [_verdict(instance, target, name) for name in checks]
+    return [r.verdict for r in results_on(instance, target, checks)]
+
+
+def results_on(
+    instance: DagsterInstance, target: Materialization, checks: Sequence[str]
+) -> list[CheckResult]:
+    """The newest result of each check on exactly this materialization, as :func:`verdicts_on`."""
+    return [_result(instance, target, name) for name in checks]
 
 
 def require_passing(target: Materialization, verdicts: Sequence[Verdict]) -> None:
@@ -87,7 +114,7 @@ def require_passing(target: Materialization, verdicts: Sequence[Verdict]) -> Non
     )
 
 
-def _verdict(instance: DagsterInstance, target: Materialization, name: str) -> Verdict:
+def _result(instance: DagsterInstance, target: Materialization, name: str) -> CheckResult:
     key = AssetCheckKey(AssetKey.from_user_string(target.key), name)
     records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
     for record in records:
@@ -97,12 +124,17 @@ def _verdict(instance: DagsterInstance, target: Materialization, name: str) -> V
             continue
         data = evaluation.target_materialization_data
         if data is not None and data.storage_id == target.storage_id:
-            return Verdict(
-                check=name,
-                passed=evaluation.passed,
-                severity="warn" if evaluation.severity == AssetCheckSeverity.WARN else "error",
-                summary=evaluation.description or "",
+            told = {key: value.value for key, value in evaluation.metadata.items()}
+            return CheckResult(
+                Verdict(
+                    check=name,
+                    passed=evaluation.passed,
+                    severity="warn" if evaluation.severity == AssetCheckSeverity.WARN else "error",
+                    summary=evaluation.description or "",
+                ),
+                at=datetime.fromtimestamp(record.create_timestamp, UTC),
+                folder=str(told["rows_folder"]) if "rows_folder" in told else None,
+                rows=int(told.get("row_count", 0)),
             )
-    return Verdict(
-        check=name, passed=False, severity="error", summary="it was never run on this candidate"
-    )
+    never = "it was never run on this candidate"
+    return CheckResult(Verdict(check=name, passed=False, severity="error", summary=never))
