@@ -173,8 +173,8 @@ def raw_table(rows: Iterable[RawRow]) -> pa.Table:
 
 def raw_images(rows: Iterable[RawImage]) -> pa.Table:
     """Return rows as a table of ``RAW_IMAGES``, sorted, without those that say nothing."""
-    telling = {row for row in rows if row != RawImage(row.image_path)}
-    return _table(sorted(telling, key=_order), RAW_IMAGES)
+    telling = sorted({row for row in rows if row != RawImage(row.image_path)}, key=_order)
+    return _table(telling, RAW_IMAGES)
 
 
 def _order(row: RawImage) -> tuple[str, str, str, str]:

@@ -29,7 +29,7 @@ from cv_pipeline.datasets.export_record import (
 from cv_pipeline.datasets.version import DatasetVersion
 from cv_pipeline.errors import DatasetError, nearest
 from cv_pipeline.project import SplitName, Task
-from cv_pipeline.storage import Blobs
+from cv_pipeline.storage import Blobs, Tombstones
 
 Progress = Callable[[int, int, str], None]
 
@@ -142,11 +142,11 @@ def _of_splits(content: Content, splits: Sequence[SplitName]) -> Content:
 
 
 def _without_taken_out(content: Content, catalog: Catalog | None) -> tuple[Content, list[str]]:
-    """The content without images that the catalogue knows to be taken out, and those images."""
+    """The content without images that are known to be taken out, and those images."""
     if catalog is None:
         return content, []
-    known = catalog.table("takeouts").read(columns=["image_id"])["image_id"]
-    on = pc.is_in(content.images["image_id"], value_set=known.combine_chunks())
+    known = pa.array(Tombstones(catalog.store).image_ids(), pa.string())
+    on = pc.is_in(content.images["image_id"], value_set=known)
     gone: list[str] = content.images["image_id"].filter(on).to_pylist()
     return _without(content, gone), gone
 

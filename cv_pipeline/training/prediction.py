@@ -1,7 +1,8 @@
 """Prediction: one pass of a model over some splits of a dataset version.
 
 The predictions folder holds ``predictions.parquet`` (schema PREDICTIONS) and, written last,
-``predictions.json``; its digest is over the model, the dataset version, the splits and the rows.
+``predictions.json``; its digest is over the model, the dataset version, the splits, the images
+that were left out because they were taken out, and the rows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.datasets.record import ROWS_IN_GROUP
 from cv_pipeline.errors import TrainingError
@@ -30,16 +30,18 @@ from cv_pipeline.training.framing import Frames, whole_frames
 from cv_pipeline.training.loaders import Loader, open_loader
 from cv_pipeline.training.model_folder import WEIGHTS_FILE, ModelCard, read_model_card
 from cv_pipeline.training.models import build_model
+from cv_pipeline.training.predictions_folder import (
+    PREDICTIONS_FILE,
+    SUMMARY_FILE,
+    PredictionsSummary,
+    predictions_digest,
+)
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.scratch import scratch
 from cv_pipeline.training.spec import PredictionReport, PredictionSpec
 from cv_pipeline.training.staging import stage
 from cv_pipeline.training.tasks import TaskLogic, task_logic
 from cv_pipeline.training.weights import load_weights
-
-PREDICTIONS_FILE = "predictions.parquet"
-SUMMARY_FILE = "predictions.json"
-SCHEMA_ID = "predictions/1"
 
 
 def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
@@ -57,7 +59,9 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
             do="Name a model of this project.",
         )
     device = prepare(seed=card.seed)
-    examples = read_examples(spec.dataset, splits=spec.splits, task=card.task, labels=card.labels)
+    examples = read_examples(
+        spec.dataset, splits=spec.splits, task=card.task, labels=card.labels
+    ).without(spec.taken_out)
     with scratch(spec.out) as (work, folder):
         blobs = Blobs(open_store(spec.store_url))
         images = stage(examples, blobs=blobs, path=work / "images", progress=progress)
@@ -72,11 +76,12 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
             batch_size=card.training.batch_size,
             progress=progress,
         )
-        digest = combined_digest(
-            spec.model_digest,
-            spec.dataset_digest,
-            *spec.splits,
-            table_digest(rows, schema_id=SCHEMA_ID, sort_by=["image_id", "rank"]),
+        digest = predictions_digest(
+            rows,
+            model=spec.model_digest,
+            dataset=spec.dataset_digest,
+            splits=spec.splits,
+            taken_out=sorted(spec.taken_out),
         )
         _write(folder, rows, examples, spec, digest)
     return PredictionReport(
@@ -125,13 +130,14 @@ def _write(
 ) -> None:
     # by image, in groups small enough that those of one image are read without the others
     pq.write_table(rows, folder / PREDICTIONS_FILE, row_group_size=ROWS_IN_GROUP)
-    summary = {
-        "digest": digest,
-        "model_digest": spec.model_digest,
-        "dataset_digest": spec.dataset_digest,
-        "splits": spec.splits,
-        "images": len(examples),
-        "rows": len(rows),
-    }
-    text = json.dumps(summary, indent=2, sort_keys=True)
+    summary = PredictionsSummary(
+        digest=digest,
+        model_digest=spec.model_digest,
+        dataset_digest=spec.dataset_digest,
+        splits=spec.splits,
+        images=len(examples),
+        rows=len(rows),
+        taken_out=tuple(sorted(spec.taken_out)),
+    )
+    text = json.dumps(summary.model_dump(mode="json"), indent=2, sort_keys=True)
     (folder / SUMMARY_FILE).write_text(f"{text}\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from torch import nn
 
 from cv_pipeline.catalog.digest import combined_digest
 from cv_pipeline.errors import TrainingError
-from cv_pipeline.training.model_folder import Meaning
+from cv_pipeline.training.model_folder import WEIGHTS_FILE, Meaning, read_model_card
 
 SCHEMA_ID = "model/1"
 
@@ -65,6 +65,30 @@ def load_weights(model: nn.Module, path: Path, *, meaning: Meaning, digest: str)
         raise TrainingError(
             f"The weights in {path} cannot be loaded: {error}.", do="Train the model anew."
         ) from error
+
+
+def verify_model(folder: Path) -> list[str]:
+    """Hash the weights and the card of a model folder again.
+
+    Returns:
+        A sentence when they are not what the card's digest says; none when all is well.
+
+    Raises:
+        TrainingError: it cannot be read at all.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    card = read_model_card(folder)
+    try:
+        found = model_digest(load_file(folder / WEIGHTS_FILE), card.meaning)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"The weights in {folder} cannot be read: {error}.", do="Train the model anew."
+        ) from error
+    if found != card.digest:
+        return [f"Its weights and card hash to {found}, not to {card.digest}."]
+    return []
 
 
 def model_digest(tensors: dict[str, torch.Tensor], meaning: Meaning) -> str:

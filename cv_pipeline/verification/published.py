@@ -1,0 +1,182 @@
+"""Published folders hashed again, each kind by the rule that gives it its digest.
+
+A folder is published under its digest, so its name is verified too: a good folder under a wrong
+name would be read as something that it is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_pipeline.datasets.candidate import load_candidate
+from cv_pipeline.datasets.manifest import dataset_digest
+from cv_pipeline.datasets.record import CANDIDATE_FILE
+from cv_pipeline.datasets.version import load_version, verify_version
+from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.evaluation.evaluation import load_evaluation
+from cv_pipeline.storage import ObjectStore
+from cv_pipeline.training.model_folder import read_model_card
+from cv_pipeline.training.predictions_folder import read_summary, verify_predictions
+from cv_pipeline.verification.report import Problem, Progress, Report
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of published folder.
+
+    Attributes:
+        name: what one is called.
+        marker: the file that is written last.
+        name_of: the name that a folder's own record gives it.
+        verify: sentences on what is not as the record says.
+        asset: the asset that makes it.
+    """
+
+    name: str
+    marker: str
+    name_of: Callable[[Path], str]
+    verify: Callable[[Path], list[str]]
+    asset: str
+
+
+def _verify_candidate(folder: Path) -> list[str]:
+    candidate = load_candidate(folder)
+    record = candidate.record
+    digest = dataset_digest(
+        candidate.manifest,
+        candidate.annotations,
+        split=record.rule,
+        schema_id=record.schema_id,
+    )
+    if digest == record.digest:
+        return []
+    return [f"Its content hashes to {digest}, not to {record.digest}."]
+
+
+def _candidate_name(folder: Path) -> str:
+    record = hashlib.sha256((folder / CANDIDATE_FILE).read_bytes()).hexdigest()
+    return f"{load_candidate(folder).digest[:16]}-{record[:16]}"
+
+
+def _verify_model(folder: Path) -> list[str]:
+    from cv_pipeline.training.weights import verify_model  # imports torch
+
+    return verify_model(folder)
+
+
+def _verify_evaluation(folder: Path) -> list[str]:
+    load_evaluation(folder)  # which verifies
+    return []
+
+
+KINDS = {
+    "datasets": Kind(
+        "dataset",
+        "dataset.json",
+        lambda folder: load_version(folder).digest,
+        verify_version,
+        "dataset_version",
+    ),
+    "candidates": Kind(
+        "candidate", "candidate.json", _candidate_name, _verify_candidate, "dataset_candidate"
+    ),
+    "models": Kind(
+        "model",
+        "model.json",
+        lambda folder: read_model_card(folder).digest,
+        _verify_model,
+        "trained_model",
+    ),
+    "predictions": Kind(
+        "predictions",
+        "predictions.json",
+        lambda folder: read_summary(folder).digest,
+        verify_predictions,
+        "predictions",
+    ),
+    "evaluations": Kind(
+        "evaluation",
+        "evaluation.json",
+        lambda folder: load_evaluation(folder).digest,
+        _verify_evaluation,
+        "eval_slices",
+    ),
+}
+"""Folder of a project in the store to what lies in it."""
+
+
+def verify_folder(folder: Path, kind: Kind, *, name: str, do: str) -> Report:
+    """Hash a published folder again.
+
+    Args:
+        folder: the folder.
+        kind: what it is.
+        name: the name that it is published under.
+        do: what to do when it differs.
+    """
+    try:
+        sentences = kind.verify(folder)
+        own = kind.name_of(folder)
+    except CVPipelineError as error:
+        sentences, own = [error.what], name
+    if own != name:
+        sentences.append(f"It is published as {name}, and its record says {own}.")
+    problems = tuple(Problem(kind.name, str(folder), f"{folder}: {what}", do) for what in sentences)
+    return Report({kind.name: 1}, problems)
+
+
+def verify_published(store: ObjectStore, *, progress: Progress) -> Iterator[Report]:
+    """Hash every published folder of a store again, one after the other."""
+    found = list(published_folders(store))
+    for number, (project, kinds, name) in enumerate(found, start=1):
+        kind = KINDS[kinds]
+        key = f"projects/{project}/{kinds}/{name}"
+        do = (
+            f"Restore {key} from a backup; or move it away and run: cvp run {project} --select"
+            f" {kind.asset}"
+        )
+        with _local(store, key) as folder:
+            yield verify_folder(folder, kind, name=name, do=do)
+        progress(number, len(found), "folders")
+
+
+def verify_cached(cache: Path, *, progress: Progress) -> Iterator[Report]:
+    """Hash every copy of a remote store's folders again.
+
+    Args:
+        cache: the folder that they lie in, one of several stores.
+        progress: told of every folder.
+    """
+    found = [
+        (path.parent, KINDS[path.parent.parent.name])
+        for path in sorted(cache.glob("*/projects/*/*/*/*"))
+        if path.parent.parent.name in KINDS and path.name == KINDS[path.parent.parent.name].marker
+    ]
+    for number, (folder, kind) in enumerate(found, start=1):
+        yield verify_folder(
+            folder,
+            kind,
+            name=folder.name,
+            do=f"Delete {folder}; it is fetched again when it is needed.",
+        )
+        progress(number, len(found), "cached folders")
+
+
+def published_folders(store: ObjectStore) -> Iterator[tuple[str, str, str]]:
+    """Project, kind and name of every folder whose marker is there."""
+    for info in store.list("projects/"):
+        parts = info.key.split("/")
+        if len(parts) == 5 and parts[2] in KINDS and parts[4] == KINDS[parts[2]].marker:
+            yield parts[1], parts[2], parts[3]
+
+
+@contextmanager
+def _local(store: ObjectStore, key: str) -> Iterator[Path]:
+    """A published folder as a local one, fetched anew where the store is remote."""
+    with tempfile.TemporaryDirectory(prefix="cvp-verify-") as cache:
+        yield store.fetch_folder(key, cache=Path(cache))
