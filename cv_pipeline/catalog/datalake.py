@@ -36,7 +36,7 @@ from cv_pipeline.catalog.query_result import ConditionCount, QueryResult
 from cv_pipeline.catalog.references import RecordedReferences, References
 from cv_pipeline.catalog.selection import Selection, select
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
-from cv_pipeline.catalog.snapshot.look_up import find_image
+from cv_pipeline.catalog.snapshot.look_up import find_image, find_images
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CVPipelineError, QueryError
 from cv_pipeline.project import find_project
@@ -378,7 +378,7 @@ class Datalake:
         else:
             several = [images] if isinstance(images, str | Image) else images
             refs = [image.id if isinstance(image, Image) else image for image in several]
-            numbers = np.array([find_image(snapshot, self.catalog, ref) for ref in refs], np.int32)
+            numbers = find_images(snapshot, self.catalog, refs)
         return snapshot.image_ids(np.unique(numbers))
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.snapshot.snapshot import Snapshot
 from cv_pipeline.catalog.tables import Catalog
@@ -29,8 +33,7 @@ def find_image(snapshot: Snapshot, catalog: Catalog, ref: str) -> int:
     Raises:
         QueryError: no image is meant, or several are.
     """
-    is_prefix = len(ref) >= LEAST_PREFIX and set(ref.lower()) <= _HEX
-    found = list(snapshot.numbering.with_prefix(ref.lower())[:2]) if is_prefix else []
+    found = list(snapshot.numbering.with_prefix(ref.lower())[:2]) if _is_prefix(ref) else []
     if not found:
         found = _with_path(snapshot, catalog, ref)
     if not found:
@@ -45,6 +48,39 @@ def find_image(snapshot: Snapshot, catalog: Catalog, ref: str) -> int:
             do="Give more of its SHA-256.",
         )
     return found[0]
+
+
+def find_images(snapshot: Snapshot, catalog: Catalog, refs: Sequence[str]) -> NDArray[np.int32]:
+    """Numbers of the images that references mean, in one pass over ids and paths.
+
+    Args:
+        snapshot: the images that there are.
+        catalog: the project's tables.
+        refs: references as :func:`find_image` takes them.
+
+    Raises:
+        QueryError: a reference means no image, or several.
+    """
+    wanted = pa.array(refs, pa.string())
+    numbers = snapshot.numbering.find(wanted)
+    others = pc.unique(wanted.filter(pa.array(numbers < 0)))
+    if not len(others):
+        return numbers
+    place = pc.index_in(snapshot.images["path"], value_set=others)
+    with_path = pc.indices_nonzero(pc.is_valid(place)).to_numpy()
+    places = place.take(pa.array(with_path)).to_numpy()
+    number_of = np.full(len(others), -1, np.int32)
+    number_of[places] = with_path
+    times = np.bincount(places, minlength=len(others))
+    for index, ref in enumerate(others.to_pylist()):
+        if times[index] != 1 or _is_prefix(ref):  # copies and mistakes too
+            number_of[index] = find_image(snapshot, catalog, ref)
+    of_others = pc.index_in(wanted, value_set=others).to_numpy(zero_copy_only=False)
+    return np.where(numbers < 0, number_of[np.nan_to_num(of_others).astype(int)], numbers)
+
+
+def _is_prefix(ref: str) -> bool:
+    return len(ref) >= LEAST_PREFIX and set(ref.lower()) <= _HEX
 
 
 def _with_path(snapshot: Snapshot, catalog: Catalog, path: str) -> list[int]:

@@ -88,13 +88,13 @@ def similar(ref: str, *, snapshot: Snapshot, catalog: Catalog) -> pa.Table:
             f"Image {ref!r} has no descriptor, so nothing can be compared with it.",
             do=f"Run: cvp run {catalog.project} --select image_features",
         )
-    one = _unit(_matrix(own["descriptor"].combine_chunks()))[0]
+    one = _matrix(own["descriptor"].combine_chunks())[0]
     numbers: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     likeness: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
     rows = table.relation(version=version)
     for batch in rows.to_batches(columns=["image_id", "descriptor"], batch_size=_ROWS_AT_ONCE):
         numbers.append(snapshot.numbering.find(batch["image_id"]))
-        likeness.append(_unit(_matrix(batch["descriptor"])) @ one)
+        likeness.append(_cosines(_matrix(batch["descriptor"]), one))
     n = np.concatenate(numbers)
     known = n >= 0
     columns = [pa.array(n[known]), pa.array(np.concatenate(likeness)[known])]
@@ -114,15 +114,15 @@ def _numbered(path: Path, columns: list[str], snapshot: Snapshot) -> pa.Table:
     return numbered.filter(pa.array(n >= 0))
 
 
-def _matrix(descriptors: pa.FixedSizeListArray) -> NDArray[np.float64]:
-    """Descriptors as rows of float64."""
+def _matrix(descriptors: pa.FixedSizeListArray) -> NDArray[np.float32]:
+    """Descriptors as rows."""
     size = SIGNATURES.field("descriptor").type.list_size
     values: NDArray[np.float32] = descriptors.flatten().to_numpy()
-    return values.reshape(-1, size).astype(np.float64)
+    return values.reshape(-1, size)
 
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows scaled to length 1; zeros stay."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = rows / np.where(length > 0, length, 1)
-    return unit
+def _cosines(rows: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine of the angle of each row to one, to the six digits that float32 holds; 0 to zeros."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.sqrt(one @ one)
+    cosines = np.divide(rows @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return np.round(cosines.astype(np.float64), 6)

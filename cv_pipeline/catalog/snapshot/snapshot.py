@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -103,7 +104,9 @@ def open_snapshot(
         CatalogError: a version was cleaned up or never existed, or the cache cannot be written.
     """
     wanted = table_versions or {}
-    states = {n: catalog.table(n).identity(wanted.get(n)) for n in TABLES_READ}
+    with ThreadPoolExecutor(len(TABLES_READ)) as threads:  # a bucket answers with delay
+        found = threads.map(lambda n: catalog.table(n).identity(wanted.get(n)), TABLES_READ)
+        states = dict(zip(TABLES_READ, found, strict=True))
     identities = {name: identity for name, (_, identity) in states.items()}
     if opened is not None and opened.identities == identities:
         return opened

@@ -25,7 +25,7 @@ from cv_pipeline.catalog.schemas import (
 from cv_pipeline.catalog.snapshot import TABLES_READ, Snapshot, open_snapshot, relations
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CatalogError
-from cv_pipeline.storage import open_store
+from cv_pipeline.storage import ObjectStore, open_store
 from tests.catalog.event_lake import DAY, rows_of
 
 Row = dict[str, Any]
@@ -179,6 +179,16 @@ def test_a_store_that_was_made_anew_is_not_taken_for_the_old_one(
     shutil.rmtree(catalog.store.url)
     add_images(catalog, "b")
     assert facts(open_snapshot(catalog, cache=cache), "image_id") == [("b",)]
+
+
+def test_a_lake_in_a_bucket(s3_store: ObjectStore, cache: Path) -> None:
+    catalog = Catalog(s3_store, "fruit")
+    add_images(catalog, "b", "a")
+    before = open_snapshot(catalog, cache=cache)
+    add_tags(catalog, ("a", "x"))
+    assert facts(open_snapshot(catalog, cache=cache), "tags_count") == [(1,), (0,)]
+    again = open_snapshot(catalog, table_versions=before.table_versions, opened=before)
+    assert again is before
 
 
 IDS = st.sampled_from("abcd")
