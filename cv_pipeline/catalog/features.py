@@ -1,7 +1,8 @@
-"""The features of every image of the lake, each computed once.
+"""The features and the signature of every image of the lake, each computed once.
 
-Incremental and resumable: only images without features are read, and what is committed is never
-computed again. An image that cannot be read goes to the quarantine and is tried again next time.
+Incremental and resumable: only images that lack either are read, and what is committed is never
+computed again. An image that cannot be read goes to the quarantine and is tried again next time;
+one that was taken out is left alone, and keeps no signature.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.engine import map_batches
 from cv_pipeline.catalog.image_features import FeatureExtractor, Features, Unmeasurable
 from cv_pipeline.catalog.ingest_read import Progress
+from cv_pipeline.catalog.purge import purge_rows
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
-from cv_pipeline.catalog.schemas import IMAGE_FEATURES
-from cv_pipeline.catalog.tables import Catalog, CatalogTable, one_of
-from cv_pipeline.errors import ObjectCorrupt, ObjectNotFound
+from cv_pipeline.catalog.schemas import IMAGE_FEATURES, SIGNATURES
+from cv_pipeline.catalog.tables import Catalog, one_of
+from cv_pipeline.errors import ObjectCorrupt, ObjectNotFound, ObjectTakenOut
 from cv_pipeline.project import Project
 from cv_pipeline.storage import Blobs
 
@@ -34,7 +36,6 @@ _READERS = 8
 _CRASHED = Unmeasurable(
     "decoder_crash", "The decoder broke down over the image, or ran out of memory."
 )
-_DIGESTED = [name for name in IMAGE_FEATURES.names if name != "thumbnail"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class FeaturesReport:
     """What the features are after a run.
 
     Attributes:
-        digest: SHA-256 of all features but the thumbnails, which the hashes stand for.
+        digest: SHA-256 of all features; signatures are left out, for the hashes stand for them.
         images: images that have features.
         new: those that this run computed.
         quarantined: images that could not be read.
@@ -64,7 +65,7 @@ def compute_features(
     progress: Progress,
     images_version: int | None = None,
 ) -> FeaturesReport:
-    """Compute the features of the images that have none.
+    """Compute the features and the signatures of the images that lack either.
 
     Args:
         project: whose limits count.
@@ -81,35 +82,37 @@ def compute_features(
     images = catalog.table("images").read(
         columns=["image_id", "path", "bytes"], version=images_version
     )
-    table = catalog.table("image_features")
-    known = table.read(columns=["image_id"])
-    todo = images.join(known, ["image_id"], join_type="left anti").sort_by("image_id")
+    todo = _without(images, catalog.table("takeouts").read(columns=["image_id"]))
+    todo = _without(todo, _complete(catalog)).sort_by("image_id")
     paths = dict(zip(todo["image_id"].to_pylist(), todo["path"].to_pylist(), strict=True))
     extractor = FeatureExtractor(max_pixels=project.source.max_pixels)
     unusable: dict[str, Unmeasurable] = {}
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[str, Features]] = []
     new = 0
     progress(0, todo.num_rows, "features computed")
     portions = _read(todo, blobs, unusable)
     for portion, found in map_batches(extractor, portions, size=lambda image: len(image[1])):
         for (image_id, _), features in zip(portion, found, strict=True):
             if isinstance(features, Features):
-                rows.append(_row(image_id, features))
+                rows.append((image_id, features))
             else:
                 unusable[image_id] = features or _CRASHED
         progress(new + len(rows) + len(unusable), todo.num_rows, "features computed")
         if len(rows) >= _COMMIT_IMAGES:
-            new += _insert(table, rows)
+            new += _insert(catalog, rows)
             rows = []
-    new += _insert(table, rows)
+    new += _insert(catalog, rows)
+    _forget_taken_out(catalog)
     refusals = [
         Refusal(paths[i], f"image {i}", why.reason, why.detail, fingerprint=i)
         for i, why in sorted(unusable.items())
     ]
     _quarantine(catalog, refusals, of=images["image_id"])
+    catalog.table("signatures").optimize()
+    table = catalog.table("image_features")
     table.optimize()
     version = table.version
-    measured = table.read(columns=_DIGESTED, version=version).join(
+    measured = table.read(version=version).join(
         images.select(["image_id"]), ["image_id"], join_type="left semi"
     )
     return FeaturesReport(
@@ -126,9 +129,11 @@ def _read(
 ) -> Iterator[list[tuple[str, bytes]]]:
     """Ids and bytes in the portions that the engine is called with; adds to ``unusable``."""
 
-    def read(image_id: str) -> bytes | Unmeasurable:
+    def read(image_id: str) -> bytes | Unmeasurable | None:
         try:
             return blobs.read(image_id)
+        except ObjectTakenOut:  # since the table of take-outs was read
+            return None
         except (ObjectNotFound, ObjectCorrupt) as error:
             return Unmeasurable("unreadable_image", str(error))
 
@@ -138,7 +143,7 @@ def _read(
             for image_id, data in zip(image_ids, readers.map(read, image_ids), strict=True):
                 if isinstance(data, Unmeasurable):
                     unusable[image_id] = data
-                else:
+                elif data is not None:
                     portion.append((image_id, data))
             yield portion
 
@@ -168,16 +173,48 @@ def _quarantine(catalog: Catalog, refusals: list[Refusal], *, of: pa.ChunkedArra
     reconcile_refusals(catalog, stage=STAGE, within=these, refusals=refusals)
 
 
-def _row(image_id: str, features: Features) -> dict[str, object]:
-    return {
-        "image_id": image_id,
-        "phash": features.phash,
-        "phash_mirrored": features.phash_mirrored,
-        **asdict(features.measures),
-        "thumbnail": features.thumbnail,
-    }
+def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows whose image is not among those of others."""
+    return rows.join(others, ["image_id"], join_type="left anti")
 
 
-def _insert(table: CatalogTable, rows: list[dict[str, object]]) -> int:
-    table.insert(pa.Table.from_pylist(rows, schema=IMAGE_FEATURES), on=table.key)
+def _complete(catalog: Catalog) -> pa.Table:
+    """Images that have features and a signature."""
+    measured, signed = (
+        catalog.table(name).read(columns=["image_id"]) for name in ("image_features", "signatures")
+    )
+    return measured.join(signed, ["image_id"], join_type="left semi")
+
+
+def _insert(catalog: Catalog, rows: list[tuple[str, Features]]) -> int:
+    """Write features, and signatures last: with these an image is done."""
+    features = [
+        {
+            "image_id": image_id,
+            "phash": made.phash,
+            "phash_mirrored": made.phash_mirrored,
+            **asdict(made.measures),
+        }
+        for image_id, made in rows
+    ]
+    signatures = [
+        {"image_id": image_id, "thumbnail": made.thumbnail, "descriptor": made.descriptor}
+        for image_id, made in rows
+    ]
+    for name, schema, written in (
+        ("image_features", IMAGE_FEATURES, features),
+        ("signatures", SIGNATURES, signatures),
+    ):
+        table = catalog.table(name)
+        table.insert(pa.Table.from_pylist(written, schema=schema), on=table.key)
     return len(rows)
+
+
+def _forget_taken_out(catalog: Catalog) -> None:
+    """Remove the signatures of images that were taken out while they were written."""
+    signatures = catalog.table("signatures")
+    gone = signatures.read(columns=["image_id"]).join(
+        catalog.table("takeouts").read(columns=["image_id"]), ["image_id"], join_type="left semi"
+    )
+    if gone.num_rows:
+        purge_rows(signatures, one_of("image_id", gone["image_id"].to_pylist()))

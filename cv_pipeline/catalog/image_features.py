@@ -1,4 +1,4 @@
-"""The features of one image after another: perceptual hashes, measures and a thumbnail.
+"""The features of one image after another: perceptual hashes, measures and its signature.
 
 Pure: bytes in, features out, so that any process can do it. Imports nothing that is not needed to
 decode.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cv_pipeline.errors import ImageError
+from cv_pipeline.imaging.descriptor import descriptor
 from cv_pipeline.imaging.measures import Measures, measure
 from cv_pipeline.imaging.perceptual import grey_thumbnail, phash
 from cv_pipeline.imaging.read import decode
@@ -20,19 +21,21 @@ from cv_pipeline.imaging.render import to_rgb8
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one image; see the columns of ``IMAGE_FEATURES``.
+    """The features of one image; see the columns of ``IMAGE_FEATURES`` and ``SIGNATURES``.
 
     Attributes:
         phash: perceptual hash.
         phash_mirrored: that of the image flipped left to right.
         measures: quality measures.
         thumbnail: 32 × 32 luma, uint8, row-major.
+        descriptor: 64 numbers, a unit vector of colour and edge layout.
     """
 
     phash: int
     phash_mirrored: int
     measures: Measures
     thumbnail: bytes
+    descriptor: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,27 @@ class FeatureExtractor:
         hashes = iter(zip(phash(stack), phash(stack[:, :, ::-1]), strict=True))
         return [f if isinstance(f, Unmeasurable) else _features(*f, *next(hashes)) for f in found]
 
-    def _measured(self, data: bytes) -> tuple[np.ndarray, Measures] | Unmeasurable:
+    def _measured(
+        self, data: bytes
+    ) -> tuple[np.ndarray, Measures, tuple[float, ...]] | Unmeasurable:
         try:
             rgb8 = to_rgb8(decode(data, max_pixels=self.max_pixels))
         except ImageError as error:
             return Unmeasurable(error.reason, str(error))
-        return grey_thumbnail(rgb8), measure(rgb8)
+        return grey_thumbnail(rgb8), measure(rgb8), tuple(descriptor(rgb8).tolist())
 
 
 def _features(
-    grey: np.ndarray, measures: Measures, plain: np.uint64, mirrored: np.uint64
+    grey: np.ndarray,
+    measures: Measures,
+    described: tuple[float, ...],
+    plain: np.uint64,
+    mirrored: np.uint64,
 ) -> Features:
     return Features(
         phash=int(plain),
         phash_mirrored=int(mirrored),
         measures=measures,
         thumbnail=np.rint(grey).clip(0, 255).astype(np.uint8).tobytes(),
+        descriptor=described,
     )

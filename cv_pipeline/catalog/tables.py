@@ -7,7 +7,7 @@ primary key stays unique.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from cv_pipeline.storage import ObjectStore
 PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "annotations": ("annotation_id",),
     "batches": ("batch",),
+    "duplicate_searches": ("image_id",),
     "files": ("path",),
     "image_features": ("image_id",),
     "images": ("image_id",),
@@ -144,6 +145,10 @@ class CatalogTable:
             raise self._gone(f"The version of {moment.isoformat()}")
         return before
 
+    def kept_versions(self) -> list[tuple[int, datetime]]:
+        """Number and time (UTC) of each version that still exists, oldest first."""
+        return [(v["version"], v["timestamp"].astimezone(UTC)) for v in self._versions()]
+
     def read(
         self,
         *,
@@ -172,6 +177,12 @@ class CatalogTable:
             return schema.empty_table()
         rows = dataset.to_table(columns=names, filter=filter)
         return pa.Table.from_arrays(rows.columns, schema=schema)
+
+    def batches(self, columns: Sequence[str], *, rows: int) -> Iterator[pa.RecordBatch]:
+        """Read the latest version in batches of at most so many rows, in no particular order."""
+        dataset = self._open()
+        if dataset is not None:
+            yield from dataset.to_batches(columns=list(columns), batch_size=rows)
 
     def relation(self, *, version: int | None = None) -> Any:
         """The rows as something that DuckDB can ``register()`` and push filters into.
@@ -340,7 +351,7 @@ class CatalogTable:
 
         dataset = self._open()
         if dataset is not None:
-            return dataset
+            return self._without_old_columns(dataset)
         # Of several processes that create the table at one moment, one must win and the others
         # take what it made. lance.write_dataset(mode="create") may overwrite the winner's rows.
         empty = lance.LanceOperation.Overwrite(self._stored_schema(), [])
@@ -353,6 +364,13 @@ class CatalogTable:
             if dataset is None:
                 raise
             return dataset
+
+    def _without_old_columns(self, dataset: Any) -> Any:
+        """The dataset without the columns that earlier code wrote and the schema has no more."""
+        old = [name for name in dataset.schema.names if name not in self.schema.names]
+        if old:
+            self._commit(lambda: dataset.drop_columns(old))
+        return dataset
 
     def _stored_schema(self) -> pa.Schema:
         """The schema with its primary key declared.

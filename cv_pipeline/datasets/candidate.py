@@ -16,18 +16,14 @@ import pyarrow.compute as pc
 
 from cv_pipeline.annotations.aggregation import aggregate
 from cv_pipeline.catalog.lake import current_metadata
-from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.schemas import ANNOTATIONS, NEAR_DUPLICATES
 from cv_pipeline.catalog.selection import select_images
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.assignments import kept_assignments
 from cv_pipeline.datasets.bonds import bonds_of
+from cv_pipeline.datasets.duplicate_search import read_pairs
 from cv_pipeline.datasets.left_out import LEFT_OUT, bridges, unreadable
 from cv_pipeline.datasets.manifest import MANIFEST, SCHEMA_ID, dataset_digest
-from cv_pipeline.datasets.near_duplicates import (
-    NEAR_DUPLICATES,
-    name_pairs,
-    near_duplicate_pairs,
-)
 from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
     CANDIDATE_FILE,
@@ -44,15 +40,16 @@ from cv_pipeline.datasets.record import (
 from cv_pipeline.datasets.splits import SPLITS, SplitAssignment, assign_splits, places_of
 from cv_pipeline.datasets.statistics import MEASURES, fit_statistics
 from cv_pipeline.errors import DatasetError, nearest
-from cv_pipeline.imaging.perceptual import SIDE
 from cv_pipeline.project import Project, SplitName
 
 TABLES_READ = (
     "annotations",
+    "duplicate_searches",
     "image_features",
     "image_metadata",
     "image_tags",
     "images",
+    "near_duplicates",
     "split_assignments",
     "takeouts",
 )
@@ -138,7 +135,7 @@ def build_candidate(
     folder: Path,
     table_versions: Mapping[str, int] | None = None,
 ) -> Candidate:
-    """Select images, find near-duplicates, choose labels, split, and write the candidate.
+    """Select images, choose their labels, split them, and write the candidate.
 
     Args:
         project: says which images, which labels and which split.
@@ -147,8 +144,9 @@ def build_candidate(
         table_versions: versions of the tables to read; the latest of those left out.
 
     Raises:
-        DatasetError: nothing is selected, nothing is labelled, features were not computed, a group
-            key is unknown, or a split would have no labelled image.
+        DatasetError: nothing is selected, nothing is labelled, features were not computed or
+            near-duplicates not searched, a group key is unknown, or a split would have no labelled
+            image.
     """
     given = table_versions or {}
     versions = {n: given[n] if n in given else catalog.table(n).version for n in TABLES_READ}
@@ -163,9 +161,16 @@ def build_candidate(
     images = _rows_of(catalog, "images", features["image_id"], versions["images"])
     image_ids = images["image_id"].combine_chunks()
     rule = project.dataset.split
-    pairs = _near_duplicates(features, rule.near_duplicate_distance)
-    near_duplicates = name_pairs(pairs, image_ids)
-    ends = np.stack([pairs["i"].to_numpy(), pairs["j"].to_numpy()], axis=1)
+    near_duplicates = read_pairs(
+        catalog, image_ids, distance=rule.near_duplicate_distance, versions=versions
+    )
+    ends = np.stack(
+        [
+            pc.index_in(near_duplicates[end], value_set=image_ids).to_numpy()
+            for end in ("image_a", "image_b")
+        ],
+        axis=1,
+    )
     bonds = bonds_of(
         len(images),
         pairs=ends,
@@ -231,8 +236,8 @@ def _rows_of(catalog: Catalog, table: str, image_ids: pa.ChunkedArray, version: 
 
 
 def _features(catalog: Catalog, image_ids: pa.Array, version: int) -> pa.Table:
-    """Hashes, thumbnails and measures of the images that have them, sorted by ``image_id``."""
-    columns = ["image_id", "phash", "phash_mirrored", "thumbnail", *MEASURES]
+    """Measures of the images that have them, sorted by ``image_id``."""
+    columns = ["image_id", *MEASURES]
     rows = catalog.table("image_features").read(columns=columns, version=version)
     rows = rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
     if not len(rows):
@@ -259,20 +264,6 @@ def _labels(project: Project, catalog: Catalog, image_ids: pa.Array, version: in
             " why, is in the quarantine.",
         )
     return labels
-
-
-def _near_duplicates(features: pa.Table, distance: int) -> pa.Table:
-    octets = features["thumbnail"].combine_chunks()
-    size = octets.type.byte_width
-    thumbnails = np.frombuffer(
-        octets.buffers()[1], np.uint8, count=len(octets) * size, offset=octets.offset * size
-    )
-    return near_duplicate_pairs(
-        hashes=features["phash"].to_numpy(),
-        mirrored=features["phash_mirrored"].to_numpy(),
-        thumbnails=thumbnails.reshape(-1, SIDE, SIDE),
-        max_distance=distance,
-    )
 
 
 def _groups(

@@ -1,128 +1,101 @@
-"""An index of 64-bit hashes that finds those within a few bits of a query, without n² comparisons.
+"""An index of 64-bit hashes that finds those near a query, made for very many queries.
 
-Multi-index hashing (Norouzi, Punjani and Fleet, "Fast search in Hamming space with multi-index
-hashing", CVPR 2012): a hash is cut into bands; two hashes within d bits agree to within d // bands
-bits in at least one of them. Buckets larger than ``BUCKET`` are searched only around the query, so
-that a million look-alikes cost time in proportion to their number; all else is exact.
+A hash has a key for each two of its five bands, 25 bits or so: hashes that differ in up to three
+bits agree in at least one key, and most that differ in a few more. Most keys of a query are no
+image's, which one look into a table of bits tells; of more than ``NEIGHBOURS`` images with one key
+the query is compared with those around it in order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
-BITS = 64
-BUCKET = 256
+from cv_pipeline.datasets.hash_pairs import BITS, Band, Hashes, Rows
+
+BANDS: tuple[Band, ...] = ((51, 13), (38, 13), (25, 13), (12, 13), (0, 12))
+"""Lowest bit and width of the bands."""
+NEIGHBOURS = 16
 """Members of one bucket that a query is compared with."""
-BLOCK = 1 << 15
-"""Queries looked up at a time, which bounds the memory."""
-
-Hashes = NDArray[np.uint64]
+FILTER_BITS = (10, 26)
+"""Fewest and most leading bits of a key that the table of bits tells apart."""
+SPARSE = 5
+"""The table of bits has 2 to the power of this times as many as there are hashes."""
 
 
 class HashIndex:
-    """The hashes of a set of images, sorted once per band.
+    """The hashes of a set of images, sorted once per key.
 
     Args:
         hashes: (N,) hashes.
-        bands: number of bands that a hash is cut into, 1 to 32.
     """
 
-    def __init__(self, hashes: Hashes, *, bands: int) -> None:
+    def __init__(self, hashes: Hashes) -> None:
         self.hashes = hashes
-        self._bands = [tuple(range(band, BITS, bands)) for band in range(bands)]
-        self._tables = [_Table(hashes, band) for band in self._bands]
+        self._tables = [_Table(hashes, key) for key in combinations(BANDS, 2)]
 
-    def search(
-        self, queries: Hashes, *, distance: int, radius: int, bucket: int = BUCKET
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-        """Find indexed hashes near each query.
+    def search(self, queries: Hashes, *, distance: int) -> Iterator[tuple[Rows, Rows]]:
+        """Find indexed hashes that agree with a query in a key and are near it.
 
-        With ``radius`` at least ``distance // bands`` every hash within the distance is found
-        (save in buckets that are too large); with less, those that agree with the query to within
-        ``radius`` bits in some band. One match may be yielded by several bands.
+        Hashes that are added to the index never bring it about that another one is found.
 
         Args:
             queries: (Q,) hashes.
             distance: most bits in which a match may differ.
-            radius: most bits in which one band of a match may differ.
-            bucket: most members of one bucket that a query is compared with.
 
         Yields:
-            Rows of ``queries``, rows of the index and their distances in bits, of equal length.
+            Rows of ``queries`` and rows of the index, of equal length. A match may be yielded for
+            several keys.
         """
-        for start in range(0, len(queries), BLOCK):
-            block = queries[start : start + BLOCK]
-            for table in self._tables:
-                keys = table.rotated(block)
-                for mask in _masks(table.width, radius):
-                    rows, items = table.look_up(keys ^ mask, bucket=bucket)
-                    apart = np.bitwise_count(block[rows] ^ self.hashes[items]).astype(np.int64)
-                    near = apart <= distance
-                    yield rows[near] + start, items[near], apart[near]
-
-
-def bands_for(size: int, distance: int) -> int:
-    """Number of bands with the least work for an exact search.
-
-    The work of a query is, for every band, the number of keys that are probed times one plus the
-    expected size of a bucket.
-
-    Args:
-        size: number of indexed hashes.
-        distance: search distance in bits.
-    """
-
-    def work(bands: int) -> float:
-        width = BITS // bands
-        probes = sum(comb(width, k) for k in range(distance // bands + 1))
-        return float(bands * probes * (1 + size / 2**width))
-
-    return min(range(3, 17), key=work)
+        for table in self._tables:
+            rows, items = table.look_up(queries)
+            near = np.bitwise_count(queries[rows] ^ self.hashes[items]) <= distance
+            yield rows[near], items[near]
 
 
 class _Table:
-    """The hashes sorted by their bits in the order of one band first."""
+    """The hashes with the bands of one key moved to the top, sorted."""
 
-    def __init__(self, hashes: Hashes, band: tuple[int, ...]) -> None:
-        rest = tuple(bit for bit in range(BITS) if bit not in set(band))
-        self._order_of_bits = np.array(band + rest)
-        self.width = len(band)
-        rotated = self.rotated(hashes)
-        self._items = np.argsort(rotated, kind="stable")
-        self._sorted = rotated[self._items]
-        prefixes = (self._sorted >> np.uint64(BITS - self.width)).astype(np.int64)
-        self._starts = np.searchsorted(prefixes, np.arange(2**self.width + 1))
+    def __init__(self, hashes: Hashes, key: tuple[Band, ...]) -> None:
+        self._key = key
+        self._bands = (*key, *(band for band in BANDS if band not in key))
+        moved = _gathered(hashes, self._bands)
+        self._items = np.argsort(moved, kind="stable")
+        self._sorted = moved[self._items]
+        width = sum(width for _, width in key)
+        self._rest = np.uint64(BITS - width)
+        leading = min(int(np.clip(np.log2(len(hashes) + 1) + SPARSE, *FILTER_BITS)), width)
+        self._shift = np.uint64(width - leading)
+        taken = np.zeros(2**leading, bool)
+        taken[moved >> self._rest >> self._shift] = True
+        self._taken = np.packbits(taken, bitorder="little")
 
-    def rotated(self, hashes: Hashes) -> Hashes:
-        """The hashes with this band's bits moved to the top, in order."""
-        octets = np.ascontiguousarray(hashes).astype(">u8").view(np.uint8).reshape(-1, 8)
-        bits = np.unpackbits(octets, axis=1).take(self._order_of_bits, axis=1)
-        return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
-
-    def look_up(self, keys: Hashes, *, bucket: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows of ``keys`` and the indexed items whose band equals theirs."""
-        prefix = (keys >> np.uint64(BITS - self.width)).astype(np.int64)
-        low, high = self._starts[prefix], self._starts[prefix + 1]
-        full = np.flatnonzero(high - low > bucket)
+    def look_up(self, queries: Hashes) -> tuple[Rows, Rows]:
+        """Rows of ``queries`` and indexed items with the same key."""
+        leading = _gathered(queries, self._key) >> self._shift
+        octets = self._taken[leading >> np.uint64(3)]
+        rows = np.flatnonzero(octets >> (leading & np.uint64(7)).astype(np.uint8) & 1)
+        moved = _gathered(queries[rows], self._bands)
+        first = moved >> self._rest << self._rest
+        low = np.searchsorted(self._sorted, first)
+        high = np.searchsorted(self._sorted, first | ((1 << self._rest) - 1), side="right")
+        full = np.flatnonzero(high - low > NEIGHBOURS)
         if len(full):
-            at = np.searchsorted(self._sorted, keys[full])
-            first = np.clip(at - bucket // 2, low[full], high[full] - bucket)
-            low[full], high[full] = first, first + bucket
+            around = np.searchsorted(self._sorted, moved[full]) - NEIGHBOURS // 2
+            low[full] = np.clip(around, low[full], high[full] - NEIGHBOURS)
+            high[full] = low[full] + NEIGHBOURS
         count = high - low
-        rows = np.repeat(np.arange(len(keys)), count)
-        offset = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-        return rows, self._items[low[rows] + offset]
+        ends = np.cumsum(count)
+        offset = np.arange(count.sum()) - np.repeat(ends - count, count)
+        return np.repeat(rows, count), self._items[np.repeat(low, count) + offset]
 
 
-def _masks(width: int, radius: int) -> list[np.uint64]:
-    """Every pattern of at most ``radius`` flipped bits among the top ``width``."""
-    return [
-        np.uint64(sum(1 << (BITS - 1 - bit) for bit in bits))
-        for flips in range(radius + 1)
-        for bits in combinations(range(width), flips)
-    ]
+def _gathered(hashes: Hashes, bands: tuple[Band, ...]) -> Hashes:
+    """The bits of some bands, the first band's highest."""
+    gathered = np.zeros_like(hashes)
+    for low, width in bands:
+        part = (hashes >> np.uint64(low)) & np.uint64((1 << width) - 1)
+        gathered = (gathered << np.uint64(width)) | part
+    return gathered

@@ -1,22 +1,30 @@
 """Pairs of images that show the same picture: re-encoded, resized, mirrored or lightly cropped.
 
 Candidates come from perceptual hashes (of the whole picture, of its mirror image, and of the
-windows that a crop may have kept), looked up in an index and never by comparing all with all; each
-is then confirmed on the 32 × 32 thumbnails. Exact copies are one image already.
+windows that a crop may have kept), and never by comparing all with all; ``pair_kinds`` then says
+of each what it is. The result is that of the set of images, however it grew. Exact copies are one
+image already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.datasets.alignment import FULL, mismatches, smooth
+from cv_pipeline.catalog.engine import cores
+from cv_pipeline.catalog.ingest_read import Progress
+from cv_pipeline.catalog.schemas import NEAR_DUPLICATES
 from cv_pipeline.datasets.components import connected
-from cv_pipeline.datasets.crops import WINDOWS, window_hashes
-from cv_pipeline.datasets.hash_index import Hashes, HashIndex, bands_for
+from cv_pipeline.datasets.crops import window_coefficients, window_hashes
+from cv_pipeline.datasets.hash_index import HashIndex
+from cv_pipeline.datasets.hash_pairs import Hashes, Rows, near_pairs
+from cv_pipeline.datasets.pair_kinds import KINDS, kinds_of_pairs
+from cv_pipeline.datasets.pictures import MIRROR, Pictures, alike
 
 NEAR_DUPLICATE_PAIRS = pa.schema(
     [
@@ -24,48 +32,15 @@ NEAR_DUPLICATE_PAIRS = pa.schema(
         pa.field("i", pa.int64(), nullable=False),
         # row of the other, greater than i
         pa.field("j", pa.int64(), nullable=False),
-        # how they differ: same (re-encoded, resized), mirrored, cropped or cropped_mirrored
-        pa.field("kind", pa.string(), nullable=False),
-        # bits in which the hashes differ that led to the pair
-        pa.field("distance", pa.int32(), nullable=False),
-        # what differs over what is tolerated, 0 to 1 (see alignment.mismatches)
-        pa.field("mismatch", pa.float32(), nullable=False),
+        # the rest is that of the table of the catalogue
+        *[NEAR_DUPLICATES.field(name) for name in ("kind", "distance", "mismatch")],
     ]
 )
 
-NEAR_DUPLICATES = pa.schema(
-    [
-        # one image
-        pa.field("image_a", pa.string(), nullable=False),
-        # the other, greater
-        pa.field("image_b", pa.string(), nullable=False),
-        *[NEAR_DUPLICATE_PAIRS.field(name) for name in ("kind", "distance", "mismatch")],
-    ]
-)
-KINDS = ("same", "mirrored", "cropped", "cropped_mirrored")
-
-CROP_BUCKET = 32
-"""Members of one bucket that a window's hash is compared with."""
-CONFIRMED_AT_ONCE = 8192
-"""Candidates whose thumbnails are gathered at a time."""
-CROP_BLOCK = 512
+BLOCK = 512
 """Images whose windows are looked up at a time, which bounds the memory."""
-
-_CANDIDATE = np.dtype(
-    [
-        ("first", np.int64),
-        ("second", np.int64),
-        ("flipped", np.bool_),
-        ("window", np.int16),
-        ("distance", np.int32),
-        ("mismatch", np.float32),
-    ]
-)
-_WHOLE = len(WINDOWS)
-_ALL_WINDOWS = np.concatenate([WINDOWS, np.array([FULL], np.float32)])
-
-Candidates = NDArray[np.void]
-"""Structured rows: ``window`` of the first may be the whole of the second, perhaps flipped."""
+COMPARED_AT_ONCE = 16_384
+"""Matches of windows, or pairs, that are compared at a time."""
 
 
 def near_duplicate_pairs(
@@ -74,26 +49,45 @@ def near_duplicate_pairs(
     mirrored: Hashes,
     thumbnails: NDArray[np.uint8],
     max_distance: int,
+    new: NDArray[np.bool_] | None = None,
+    known: pa.Table | None = None,
+    progress: Progress | None = None,
 ) -> pa.Table:
     """Find the pairs of images that show the same picture.
 
+    Images that are many and alike to the last bits of their hashes are each compared with some of
+    the others only (see ``hash_pairs`` and ``hash_index``), so that pairs of such images may go as
+    others come; all else stays.
+
     Args:
-        hashes: (N,) perceptual hashes.
+        hashes: (N,) perceptual hashes; the rows must be in order of the images' ids.
         mirrored: (N,) perceptual hashes of the images flipped left to right.
         thumbnails: (N, 32, 32) luma.
-        max_distance: most bits in which the hashes of a pair may differ.
+        max_distance: most bits in which the hashes of a pair may differ, 0 to 16.
+        new: (N,) the images that are not searched yet; all by default.
+        known: ``NEAR_DUPLICATE_PAIRS`` among the others, found in the same way.
+        progress: called with images done and images to do.
 
     Returns:
-        A table of schema ``NEAR_DUPLICATE_PAIRS``, one row a pair, sorted by (i, j).
+        A table of schema ``NEAR_DUPLICATE_PAIRS``, one row a pair, sorted by (i, j): the same as if
+        all images were new.
     """
-    if len(hashes) < 2:
+    size = len(hashes)
+    if size < 2:
         return NEAR_DUPLICATE_PAIRS.empty_table()
-    found = [_confirmed(thumbnails, _whole_candidates(hashes, mirrored, max_distance))]
-    known = np.sort(_pair_keys(found[0], len(hashes)))
-    for candidates in _crop_candidates(hashes, mirrored, thumbnails, max_distance):
-        new = ~np.isin(_pair_keys(candidates, len(hashes)), known)
-        found.append(_confirmed(thumbnails, candidates[new]))
-    return _table(np.concatenate(found))
+    pictures = Pictures(hashes, mirrored, thumbnails)
+    found = [_whole_candidates(pictures, max_distance)]
+    found += _crop_candidates(pictures, max_distance, progress)
+    codes = np.unique(np.concatenate(found))
+    if new is None:
+        return _table(_confirmed(pictures, codes, max_distance))
+    fresh = codes[new[codes // size] | new[codes % size]]
+    pairs = [_table(_confirmed(pictures, fresh, max_distance))]
+    if known is not None:
+        i, j = (known[end].to_numpy() for end in ("i", "j"))
+        kept = np.isin(i * size + j, codes) & ~(new[i] | new[j])
+        pairs.append(known.filter(pa.array(kept)))
+    return pa.concat_tables(pairs).sort_by([("i", "ascending"), ("j", "ascending")])
 
 
 def clusters(size: int, pairs: pa.Table) -> NDArray[np.int64]:
@@ -124,101 +118,67 @@ def name_pairs(pairs: pa.Table, image_ids: pa.Array) -> pa.Table:
     return pa.Table.from_arrays([*images, *rest], schema=NEAR_DUPLICATES)
 
 
-def _whole_candidates(hashes: Hashes, mirrored: Hashes, distance: int) -> Candidates:
-    """Images whose hash is near another's hash, or near the hash of its mirror image."""
-    bands = bands_for(len(hashes), distance)
-    index = HashIndex(hashes, bands=bands)
-    found = []
-    for queries, flipped in ((hashes, False), (mirrored, True)):
-        for rows, items, apart in index.search(
-            queries, distance=distance, radius=distance // bands
-        ):
-            once = rows < items  # both relations hold from either side
-            found.append(_candidates(rows[once], items[once], flipped, _WHOLE, apart[once]))
-    return _nearest(np.concatenate(found))
+def _whole_candidates(pictures: Pictures, distance: int) -> Rows:
+    """Codes, i × N + j, of pairs whose hashes are near, or near when one is mirrored."""
+    size = pictures.size
+    both = np.concatenate([pictures.hashes, pictures.mirrored])
+    i, j = near_pairs(both, distance=distance, size=size)
+    likely = pictures.alike(i, j, mirrored=False) | pictures.alike(i, j, mirrored=True)
+    return np.asarray(i[likely] * size + j[likely])
 
 
 def _crop_candidates(
-    hashes: Hashes, mirrored: Hashes, thumbnails: NDArray[np.uint8], distance: int
-) -> Iterator[Candidates]:
-    """Images one of whose windows is near another's whole picture, or near its mirror image."""
-    size = len(hashes)
-    index = HashIndex(np.concatenate([hashes, mirrored]), bands=_crop_bands(size))
-    for start in range(0, size, CROP_BLOCK):
-        queries = window_hashes(thumbnails[start : start + CROP_BLOCK].astype(np.float32))
-        windows = queries.shape[1]
-        found = []
-        for rows, items, apart in index.search(
-            queries.ravel(), distance=distance, radius=0, bucket=CROP_BUCKET
-        ):
-            first, second = rows // windows + start, items % size
-            other = first != second
-            rows, items, apart = rows[other], items[other], apart[other]
-            found.append(
-                _candidates(first[other], second[other], items >= size, rows % windows, apart)
-            )
-        if found:
-            yield _nearest(np.concatenate(found))
+    pictures: Pictures, distance: int, progress: Progress | None
+) -> Iterator[Rows]:
+    """Codes of pairs where a window of one is near the whole of the other, or of its mirror."""
+    size = pictures.size
+    index = HashIndex(np.concatenate([pictures.hashes, pictures.mirrored]))
+    search = partial(_windows_found, pictures, index, distance)
+    starts = range(0, size, BLOCK)
+    with ThreadPoolExecutor(cores(), thread_name_prefix="crops") as threads:
+        for start, codes in zip(starts, threads.map(search, starts), strict=True):
+            yield codes
+            if progress is not None:
+                progress(min(start + BLOCK, size), size, "images searched for near-duplicates")
 
 
-def _crop_bands(size: int) -> int:
-    """Bands whose buckets hold about one image, so that a look-up costs the same at any size."""
-    return int(np.clip(round(64 / np.log2(max(size, 2))), 3, 8))
+def _windows_found(pictures: Pictures, index: HashIndex, distance: int, start: int) -> Rows:
+    """Codes of the pairs that the windows of one block of images find."""
+    size = pictures.size
+    coefficients = window_coefficients(
+        pictures.thumbnails[start : start + BLOCK].astype(np.float32)
+    )
+    queries = window_hashes(coefficients).ravel()
+    windows = coefficients.shape[1]
+    coefficients = coefficients.reshape(len(queries), -1)
+    found = [np.empty(0, np.int64)]
+    for rows, items in index.search(queries, distance=distance):
+        other = rows // windows + start != items % size
+        rows, items = rows[other], items[other]
+        for at in range(0, len(rows), COMPARED_AT_ONCE):
+            part = slice(at, at + COMPARED_AT_ONCE)
+            whole = pictures.frequencies[items[part] % size]
+            whole[items[part] >= size] *= MIRROR
+            likely = alike(coefficients[rows[part]], whole)
+            first, second = rows[part][likely] // windows + start, items[part][likely] % size
+            found.append(np.minimum(first, second) * size + np.maximum(first, second))
+    return np.unique(np.concatenate(found))
 
 
-def _candidates(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    flipped: bool | NDArray[np.bool_],
-    window: int | NDArray[np.int64],
-    distance: NDArray[np.int64],
-) -> Candidates:
-    rows = np.empty(len(first), _CANDIDATE)
-    rows["first"], rows["second"], rows["flipped"] = first, second, flipped
-    rows["window"], rows["distance"] = window, distance
-    return rows
+def _confirmed(pictures: Pictures, codes: Rows, distance: int) -> NDArray[np.void]:
+    """The pairs of these codes that are of a kind."""
+    size = pictures.size
+
+    def confirm(start: int) -> NDArray[np.void]:
+        i, j = np.divmod(codes[start : start + COMPARED_AT_ONCE], size)
+        return kinds_of_pairs(pictures, i, j, max_distance=distance)
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="pairs") as threads:
+        starts = range(0, max(len(codes), 1), COMPARED_AT_ONCE)
+        return np.concatenate(list(threads.map(confirm, starts)))
 
 
-def _nearest(rows: Candidates) -> Candidates:
-    """One row for each pair and orientation: that of the least distance."""
-    return _first_of(rows, keys=("first", "second", "flipped"), order=("distance", "window"))
-
-
-def _first_of(rows: Candidates, *, keys: tuple[str, ...], order: tuple[str, ...]) -> Candidates:
-    """The first row, in ``order``, of each distinct combination of ``keys``; sorted by them."""
-    rows = rows[np.lexsort([rows[name] for name in reversed(keys + order)])]
-    new = np.ones(len(rows), bool)
-    new[1:] = np.any([rows[name][1:] != rows[name][:-1] for name in keys], axis=0)
-    return rows[new]
-
-
-def _pair_keys(rows: Candidates, size: int) -> NDArray[np.int64]:
-    low = np.minimum(rows["first"], rows["second"])
-    high = np.maximum(rows["first"], rows["second"])
-    return np.asarray(low * size + high)
-
-
-def _confirmed(thumbnails: NDArray[np.uint8], rows: Candidates) -> Candidates:
-    """The candidates whose thumbnails agree."""
-    kept = []
-    for start in range(0, len(rows), CONFIRMED_AT_ONCE):
-        part = rows[start : start + CONFIRMED_AT_ONCE]
-        first, second = thumbnails[part["first"]], thumbnails[part["second"]]
-        second[part["flipped"]] = second[part["flipped"], :, ::-1]
-        windows = _ALL_WINDOWS[part["window"]]
-        part["mismatch"] = mismatches(smooth(first), smooth(second), windows)
-        kept.append(part[part["mismatch"] <= 1])
-    return np.concatenate([rows[:0], *kept])
-
-
-def _table(rows: Candidates) -> pa.Table:
-    """A row for each pair, of its plainest kind."""
-    kind = rows["flipped"] + 2 * (rows["window"] != _WHOLE)
-    pairs = np.empty(len(rows), [("i", int), ("j", int), ("kind", int), *_CANDIDATE.descr[4:]])
-    pairs["i"] = np.minimum(rows["first"], rows["second"])
-    pairs["j"] = np.maximum(rows["first"], rows["second"])
-    pairs["kind"], pairs["distance"], pairs["mismatch"] = kind, rows["distance"], rows["mismatch"]
-    pairs = _first_of(pairs, keys=("i", "j"), order=("kind", "mismatch"))
+def _table(pairs: NDArray[np.void]) -> pa.Table:
     kinds = pa.array(KINDS).take(pa.array(pairs["kind"]))
     columns = [pairs["i"], pairs["j"], kinds, pairs["distance"], pairs["mismatch"]]
     return pa.table(

@@ -47,10 +47,23 @@ def phash(batch: NDArray[Any]) -> NDArray[np.uint64]:
     Returns:
         (N,) uint64.
     """
-    coefficients = _BASIS @ batch.astype(np.float64) @ _BASIS.T
-    levels = np.rint(coefficients.reshape(-1, _LOWEST**2) / _NOISE)
+    levels = np.rint(low_frequencies(batch) / _NOISE)
     bits = levels > np.median(levels, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+
+
+def low_frequencies(batch: NDArray[Any]) -> NDArray[np.float64]:
+    """The coefficients whose signs about their median are the bits of the hash.
+
+    Args:
+        batch: (N, 32, 32) luma.
+
+    Returns:
+        (N, 64) coefficients of the orthonormal DCT-II, in the order of the bits; those of the
+        mirrored picture are the same with every first, third, … one negated.
+    """
+    coefficients = _BASIS @ batch.astype(np.float64) @ _BASIS.T
+    return np.asarray(coefficients.reshape(-1, _LOWEST**2))
 
 
 def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8]:

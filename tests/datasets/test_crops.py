@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from cv_pipeline.datasets.crops import WINDOWS, window_hashes
+from cv_pipeline.datasets.crops import WINDOWS, window_coefficients, window_hashes
 from cv_pipeline.imaging.perceptual import grey_thumbnail, hamming, phash
 from tests.datasets.pictures import free_scene
 
@@ -13,7 +13,8 @@ from tests.datasets.pictures import free_scene
 def test_a_window_hashes_as_the_picture_cut_to_it() -> None:
     rng = np.random.default_rng(0)
     pictures = [np.asarray(Image.fromarray(free_scene(rng)).resize((320, 320))) for _ in range(5)]
-    hashes = window_hashes(np.stack([grey_thumbnail(p) for p in pictures]))
+    thumbnails = np.stack([grey_thumbnail(p) for p in pictures])
+    hashes = window_hashes(window_coefficients(thumbnails))
     assert hashes.shape == (5, 81)
     for n, picture in enumerate(pictures):
         for number in (0, 13, 40, 80):

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas import TABLES
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.datasets.duplicate_search import search_near_duplicates
+from cv_pipeline.imaging.descriptor import descriptor
 from cv_pipeline.imaging.perceptual import phash
 from cv_pipeline.project import Project
 from cv_pipeline.storage import open_store
@@ -82,7 +85,9 @@ class World:
             }
         )
         if features:
-            self.rows["image_features"].append(_features(image_id, shows or name, measures))
+            thumbnail = _thumbnail(shows or name)
+            self.rows["image_features"].append(_features(image_id, thumbnail, measures))
+            self.rows["signatures"].append(_signature(image_id, thumbnail))
         for key, value in (metadata or {}).items():
             self.rows["image_metadata"].append(
                 {"image_id": image_id, "key": key, "value": value, "actor": "test", "at": NOON}
@@ -121,11 +126,12 @@ class World:
         self.rows["annotations"].append({**row, **changes})
 
     def catalog(self, folder: Path) -> Catalog:
-        """Write everything."""
+        """Write everything, and search for near-duplicates."""
         catalog = Catalog(open_store(str(folder)), "fruit")
         for name, rows in self.rows.items():
             if rows:
                 catalog.table(name).replace(pa.Table.from_pylist(rows, schema=TABLES[name]))
+        search_near_duplicates(catalog, distance=6, progress=lambda done, total, what: None)
         return catalog
 
 
@@ -139,10 +145,15 @@ def fruit_world(images: int = 60) -> World:
     return world
 
 
-def _features(image_id: str, shows: str, measures: Mapping[str, float]) -> dict[str, Any]:
+def _thumbnail(shows: str) -> NDArray[np.uint8]:
     rng = np.random.default_rng(int(sha(shows)[:8], 16))
-    coarse = rng.uniform(0, 255, (8, 8))
-    thumbnail = np.kron(coarse, np.ones((4, 4))).astype(np.uint8)[None]
+    return np.kron(rng.uniform(0, 255, (8, 8)), np.ones((4, 4))).astype(np.uint8)[None]
+
+
+def _features(
+    image_id: str, thumbnail: NDArray[np.uint8], measures: Mapping[str, float]
+) -> dict[str, Any]:
+    rng = np.random.default_rng(thumbnail.ravel())
     values = {
         "brightness": float(rng.uniform(0.3, 0.7)),
         "contrast": float(rng.uniform(0.1, 0.3)),
@@ -156,5 +167,13 @@ def _features(image_id: str, shows: str, measures: Mapping[str, float]) -> dict[
         "phash_mirrored": int(phash(thumbnail[:, :, ::-1])[0]),
         **values,
         **measures,
+    }
+
+
+def _signature(image_id: str, thumbnail: NDArray[np.uint8]) -> dict[str, Any]:
+    described = descriptor(np.repeat(thumbnail[0, :, :, None], 3, axis=2))
+    return {
+        "image_id": image_id,
         "thumbnail": thumbnail.tobytes(),
+        "descriptor": described.tolist(),
     }

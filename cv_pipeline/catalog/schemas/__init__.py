@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
 from cv_pipeline.catalog.schemas.batches import BATCHES
+from cv_pipeline.catalog.schemas.duplicate_searches import DUPLICATE_SEARCHES
 from cv_pipeline.catalog.schemas.files import FILES
 from cv_pipeline.catalog.schemas.image_features import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.image_metadata import IMAGE_METADATA
@@ -20,6 +21,7 @@ from cv_pipeline.catalog.schemas.takeouts import TAKEOUTS
 TABLES = {
     "annotations": ANNOTATIONS,
     "batches": BATCHES,
+    "duplicate_searches": DUPLICATE_SEARCHES,
     "files": FILES,
     "image_features": IMAGE_FEATURES,
     "image_metadata": IMAGE_METADATA,
@@ -37,6 +39,7 @@ TABLES = {
 __all__ = [
     "ANNOTATIONS",
     "BATCHES",
+    "DUPLICATE_SEARCHES",
     "FILES",
     "IMAGES",
     "IMAGE_FEATURES",

@@ -22,7 +22,5 @@ IMAGE_FEATURES = pa.schema(
         pa.field("saturation", pa.float64(), nullable=False),
         # saturation-weighted circular mean hue, degrees, 0 to 360
         pa.field("hue", pa.float64(), nullable=False),
-        # 32 × 32 luma, uint8, row-major: confirms what the hashes suggest
-        pa.field("thumbnail", pa.binary(1024), nullable=False),
     ]
 )

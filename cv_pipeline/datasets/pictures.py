@@ -1,0 +1,72 @@
+"""A set of pictures as the search for near-duplicates sees them: hashes and thumbnails.
+
+A quick look at their low frequencies tells most pictures of one scene apart before anything is
+aligned; it costs a hundredth of an alignment and never refuses what alignment would accept, but for
+pictures at the edge of what is tolerated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_pipeline.datasets.hash_pairs import Hashes, Rows
+from cv_pipeline.imaging.perceptual import low_frequencies
+
+UNLIKE = 1 - 0.95**2
+"""Share of the energy of low frequencies that may differ. Copies have 0.04 at most; of the frames
+of one camera whose hashes are near, nine in ten have more than this."""
+NOISE = 128.0
+"""Energy that may differ in any case: two grey levels squared for each frequency."""
+MIRROR = np.tile(np.array([-1, 1], np.float32), 32)
+"""What turns low frequencies into those of the mirrored picture."""
+BLOCK = 4096
+"""Pictures or pairs worked on at once, which bounds the memory."""
+
+Frequencies = NDArray[np.float32]
+
+
+class Pictures:
+    """Some pictures, one a row, and their low frequencies.
+
+    Args:
+        hashes: (N,) perceptual hashes.
+        mirrored: (N,) those of the pictures flipped left to right.
+        thumbnails: (N, 32, 32) luma.
+    """
+
+    def __init__(self, hashes: Hashes, mirrored: Hashes, thumbnails: NDArray[np.uint8]) -> None:
+        self.size = len(hashes)
+        self.hashes = hashes
+        self.mirrored = mirrored
+        self.thumbnails = thumbnails
+        self.frequencies: Frequencies = np.empty((self.size, 64), np.float32)
+        for start in range(0, self.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            self.frequencies[part] = low_frequencies(thumbnails[part])
+
+    def alike(self, i: Rows, j: Rows, *, mirrored: bool) -> NDArray[np.bool_]:
+        """Whether pictures i look like pictures j, or like their mirror images, at first sight."""
+        out = np.empty(len(i), bool)
+        for start in range(0, len(i), BLOCK):
+            part = slice(start, start + BLOCK)
+            other = self.frequencies[j[part]]
+            out[part] = alike(self.frequencies[i[part]], other * MIRROR if mirrored else other)
+        return out
+
+
+def alike(a: Frequencies, b: Frequencies) -> NDArray[np.bool_]:
+    """Whether pictures look alike by their low frequencies, whatever their contrasts.
+
+    What one leaves of the other's energy after scaling, 1 - cos², is at most ``UNLIKE`` of it, or
+    at most ``NOISE`` of the fainter one's.
+
+    Args:
+        a: (…, 64) low frequencies.
+        b: (…, 64) low frequencies, broadcast to ``a``.
+    """
+    energy_a, energy_b = (np.einsum("...f,...f->...", x, x) for x in (a, b))
+    both = np.maximum(np.einsum("...f,...f->...", a, b), 0)
+    left = 1 - both * both / np.maximum(energy_a * energy_b, np.float32(1e-9))
+    faint = left * np.minimum(energy_a, energy_b) <= NOISE
+    return np.asarray((left <= UNLIKE) | faint)
