@@ -9,6 +9,7 @@ from cv_pipeline.datasets.assignments import record_assignments
 from cv_pipeline.datasets.checks import CHECKS
 from cv_pipeline.datasets.version import make_version
 from cv_pipeline.provenance import require_passing, verdicts_on
+from cv_pipeline.storage import Tombstones
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
@@ -45,6 +46,7 @@ def dataset_version(
             verdicts=verdicts,
             code_version=CODE_VERSION,
             folder=folder,
+            taken_out=Tombstones(step.store).image_ids(),
         )
         # before the version is there: no version's splits may be unknown to the next
         record_assignments(
@@ -70,6 +72,6 @@ def dataset_version(
             "warnings": warned,
             "verdicts": [v.__dict__ for v in verdicts],
             "table_versions": versions,
-            "picture": picture,
+            **picture,
         },
     )

@@ -5,12 +5,13 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, reporting
+from cv_pipeline.project import SplitName
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import PredictionSpec, execution_environment, run_prediction
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"
-SPLITS = ("val", "test")
+SPLITS: tuple[SplitName, ...] = ("val", "test")
 
 
 class PredictionsConfig(dg.Config):
@@ -41,12 +42,16 @@ def predictions(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     model = step.inputs.read("trained_model", version=config.trained_model)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version, made_with=model)
+    gone = step.taken_out(dataset, SPLITS)
+    skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
     recipe = {
         "model": model.version,
         "dataset": dataset.version,
         "splits": SPLITS,
         "code_version": CODE_VERSION,
         "environment": execution_environment(),
+        # what was taken out since is left out, and gives other predictions
+        **({"taken_out": gone} if gone else {}),
     }
     memo = Memo(step.store, project=step.project.name, stage="predictions")
     known = memo.get(recipe)
@@ -58,6 +63,7 @@ def predictions(
                 model_digest=model.version,
                 dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
                 dataset_digest=dataset.version,
+                taken_out=gone,
                 store_url=object_store.url,
                 splits=SPLITS,
                 out=folder / "predictions",
@@ -68,6 +74,7 @@ def predictions(
             "digest": report.digest,
             "dagster/row_count": report.rows,
             "images": report.images,
+            **skipped,
             "seconds": report.seconds,
         }
         memo.put(recipe, known)

@@ -1,6 +1,5 @@
 """What every asset needs: its project, its stores, its inputs, and one way to report a result."""
 
-import base64
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,11 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 import dagster as dg
 import pyarrow as pa
 
+from cv_pipeline.catalog.pictures import keep_contact_sheet
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.datasets.taken_out import taken_out_since
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.imaging.read import decode
-from cv_pipeline.imaging.render import contact_sheet, to_rgb8
-from cv_pipeline.project import Project
+from cv_pipeline.project import Project, SplitName
 from cv_pipeline.provenance import Inputs, Materialization
 from cv_pipeline.settings import cv_home
 from cv_pipeline.storage import Blobs, ObjectStore
@@ -28,7 +27,6 @@ Result = TypeVar("Result")
 
 LOG_SECONDS = 3.0
 TABLE_ROWS = 50
-PICTURES = 8
 
 
 def reporting(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -128,16 +126,22 @@ class Step:
             tags=self.inputs.tags() if inputs else None,
         )
 
-    def picture(self, image_ids: Sequence[str]) -> dg.MetadataValue:
-        """A contact sheet of some images, inline."""
+    def taken_out(self, dataset: Materialization, splits: Sequence[SplitName]) -> tuple[str, ...]:
+        """Images of some splits of a dataset version that were taken out since."""
+        key = self.key("datasets", dataset.version)
+        return tuple(taken_out_since(self.store, key, splits=splits, cache=cv_home() / "cache"))
+
+    def picture(self, image_ids: Sequence[str]) -> dict[str, Any]:
+        """Metadata that says where a contact sheet of some images is, and what is on it.
+
+        The picture itself stays out of the event log, from which nothing can be removed.
+        """
         limit = self.project.source.max_pixels
-        pictures = [
-            to_rgb8(decode(self.blobs.read(i), max_pixels=limit)) for i in image_ids[:PICTURES]
-        ]
-        if not pictures:
-            return dg.MetadataValue.md("no images yet")
-        sheet = base64.b64encode(contact_sheet(pictures, columns=4, size=96)).decode()
-        return dg.MetadataValue.md(f"![sample](data:image/jpeg;base64,{sheet})")
+        kept = keep_contact_sheet(self.store, self.project.name, image_ids, max_pixels=limit)
+        if kept is None:
+            return {}
+        key, shown = kept
+        return {"picture": dg.MetadataValue.path(f"{self.store.url}/{key}"), "pictured": shown}
 
 
 class Progress:

@@ -43,6 +43,8 @@ def trained_model(
     dataset = step.inputs.read("dataset_version", version=config.dataset_version)
     project = step.project
     seed = _seed(step, dataset.version) if config.seed is None else config.seed
+    gone = step.taken_out(dataset, ("train", "val"))
+    skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
     recipe = {
         "dataset": dataset.version,
         "training": project.training.model_dump(mode="json"),
@@ -51,6 +53,8 @@ def trained_model(
         "seed": seed,
         "code_version": CODE_VERSION,
         "environment": execution_environment(),
+        # what was taken out since is left out, and gives another model
+        **({"taken_out": gone} if gone else {}),
     }
     memo = Memo(step.store, project=project.name, stage="trained_model")
     known = memo.get(recipe) if config.reuse else None
@@ -66,6 +70,7 @@ def trained_model(
             seed=seed,
             dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
             dataset_digest=dataset.version,
+            taken_out=gone,
             store_url=object_store.url,
             out=folder / "model",
             tracking_uri=tracking.uri,
@@ -77,6 +82,7 @@ def trained_model(
     metadata = {
         **report.metrics,
         "dataset": dataset.version,
+        **skipped,
         "seed": seed,
         "project_seed": project.training.seed,
         "epochs": project.training.epochs,

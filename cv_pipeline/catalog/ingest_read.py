@@ -16,6 +16,7 @@ from cv_pipeline.catalog.engine import map_batches
 from cv_pipeline.catalog.image_check import ImageCheck, Verdict
 from cv_pipeline.catalog.ingest_plan import Plan
 from cv_pipeline.catalog.quarantine import Refusal
+from cv_pipeline.errors import ObjectTakenOut
 from cv_pipeline.imaging.read import ImageInfo
 from cv_pipeline.storage import Blobs, ImageSource, SourceEntry
 
@@ -107,14 +108,18 @@ def check_files(
         for files, verdicts in map_batches(check, calls, size=lambda file: len(file[1])):
             found = [verdict or _CRASHED for verdict in verdicts]
             usable = [data for (_, data), v in zip(files, found, strict=True) if v.info]
-            image_ids = writers.map(blobs.put, usable)
+            kept = writers.map(lambda data: _keep(blobs, data), usable)
             for (path, data), verdict in zip(files, found, strict=True):
                 entry = left.pop(path)
                 if verdict.info is None:
                     yield _refusal(entry, verdict)
+                    continue
+                image_id = next(kept)
+                if isinstance(image_id, Verdict):
+                    yield _refusal(entry, image_id)
                 else:
                     yield AcceptedFile(
-                        entry, next(image_ids), len(data), verdict.info, verdict.captured_at
+                        entry, image_id, len(data), verdict.info, verdict.captured_at
                     )
             progress(total - len(left), total, "files checked")
     for entry in left.values():
@@ -146,6 +151,14 @@ def complete_batches(
                 refused=sorted(batch.refused, key=lambda refused: refused.file),
                 mended=sorted(batch.mended),
             )
+
+
+def _keep(blobs: Blobs, data: bytes) -> str | Verdict:
+    """Keep an image and return its id, or why it may not be kept."""
+    try:
+        return blobs.put(data)
+    except ObjectTakenOut as error:
+        return Verdict(reason="taken_out", detail=error.what)
 
 
 def _refusal(entry: SourceEntry, verdict: Verdict) -> Refusal:

@@ -17,6 +17,7 @@ from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
 from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
+from cv_pipeline.cli.takeout import takeout
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
 from cv_pipeline.cli.verify import verify
@@ -46,6 +47,7 @@ for command in (
     history,
     export,
     verify,
+    takeout,
     ui,
 ):
     app.command()(command)

@@ -91,7 +91,12 @@ class DatasetVersion:
 
 
 def make_version(
-    *, candidate: Path, verdicts: Sequence[Verdict], code_version: str, folder: Path
+    *,
+    candidate: Path,
+    verdicts: Sequence[Verdict],
+    code_version: str,
+    folder: Path,
+    taken_out: Sequence[str] = (),
 ) -> DatasetVersion:
     """Write the dataset version of a candidate.
 
@@ -100,9 +105,11 @@ def make_version(
         verdicts: what each check said of it.
         code_version: version of the code that asks.
         folder: an existing, empty folder to write to.
+        taken_out: images that no version may have any more.
 
     Raises:
-        GateRefused: a blocking check failed, or there is no verdict at all.
+        GateRefused: a blocking check failed, there is no verdict at all, or the candidate has an
+            image that was taken out since it was made.
         DatasetError: the candidate is not complete, or is not what its digest says.
     """
     made_from = read_record(CandidateRecord, candidate / CANDIDATE_FILE)
@@ -129,6 +136,13 @@ def make_version(
             do=f"Run: cvp run {made_from.project} --select dataset_candidate",
         )
     ids = pq.read_table(folder / MANIFEST_FILE, columns=["image_id"])["image_id"]
+    gone = ids.filter(pc.is_in(ids, value_set=pa.array(list(taken_out), pa.string())))
+    if len(gone):
+        raise GateRefused(
+            f"The candidate {made_from.digest[:12]} of {made_from.project} cannot become a dataset"
+            f" version: {len(gone)} of its images were taken out, the first {gone[0]}.",
+            do=f"Make a new candidate, which leaves them out: cvp run {made_from.project}",
+        )
     write_ids(ids, folder / IDS_FILE)
     return DatasetVersion(folder, record)
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cv_pipeline.evaluation.answers import Answers
 from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
 
-
 _OVERALL = ("accuracy", "macro_f1", "recall", "precision")
 
 

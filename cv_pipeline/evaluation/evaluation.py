@@ -290,6 +290,10 @@ def _notes(
     notes = []
     if split != "test":
         notes.append(f"The test split has no ground truth; the headline metrics are of {split}.")
+    if source.taken_out:
+        notes.append(
+            f"Without {source.taken_out} images of the dataset version that were taken out."
+        )
     if len(source.predictions) == 0:
         notes.append("There are no predictions at all.")
     of_split = pc.and_(pc.equal(slices["split"], split), pc.equal(slices["slice_key"], WHOLE))

@@ -24,8 +24,10 @@ class Predicted:
 
     Attributes:
         dataset: digest of the dataset version.
-        images: the manifest: columns image_id, split, width, height and others.
-        annotations: schema ANNOTATIONS.
+        images: the manifest: columns image_id, split, width, height and others; without the images
+            that were taken out before the prediction.
+        annotations: schema ANNOTATIONS, of those images.
+        taken_out: how many images were.
         digest: digest of the predictions.
         model: digest of the model.
         splits: splits that were predicted: an image of theirs without rows has no prediction.
@@ -35,6 +37,7 @@ class Predicted:
     dataset: str
     images: pa.Table
     annotations: pa.Table
+    taken_out: int
     digest: str
     model: str
     splits: tuple[str, ...]
@@ -58,6 +61,7 @@ class _PredictionsHeader(BaseModel):
     dataset_digest: str
     model_digest: str
     splits: tuple[SplitName, ...]
+    taken_out: tuple[str, ...] = ()
 
 
 _Header = TypeVar("_Header", bound=BaseModel)
@@ -78,10 +82,12 @@ def read_predicted(*, dataset: Path, predictions: Path) -> Predicted:
             f" {made.dataset_digest[:16]}, not on {version.digest[:16]}.",
             do="Predict this dataset version first.",
         )
+    gone = pa.array(made.taken_out, pa.string())
     out = Predicted(
         dataset=version.digest,
-        images=_table(dataset / "manifest.parquet"),
-        annotations=_table(dataset / "annotations.parquet"),
+        images=_without(_table(dataset / "manifest.parquet"), gone),
+        annotations=_without(_table(dataset / "annotations.parquet"), gone),
+        taken_out=len(gone),
         digest=made.digest,
         model=made.model_digest,
         splits=tuple(made.splits),
@@ -103,6 +109,12 @@ def read_predicted(*, dataset: Path, predictions: Path) -> Predicted:
             do="Predict again, naming every split.",
         )
     return out
+
+
+def _without(rows: pa.Table, image_ids: pa.Array) -> pa.Table:
+    if len(image_ids) == 0:
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows["image_id"], value_set=image_ids)))
 
 
 def _header(path: Path, model: type[_Header]) -> _Header:

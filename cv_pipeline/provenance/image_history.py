@@ -21,8 +21,9 @@ from cv_pipeline.datasets.record import ANNOTATIONS_FILE, MANIFEST_FILE
 from cv_pipeline.errors import ProvenanceError
 from cv_pipeline.provenance.event_log import Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
+from cv_pipeline.provenance.takeout_marks import MARK
 from cv_pipeline.provenance.trace import Node, Trace, node_of, trace_down, trace_up
-from cv_pipeline.storage import ObjectStore
+from cv_pipeline.storage import ObjectStore, Tombstone, Tombstones
 
 LABEL_COLUMNS = ("label", "x_min", "y_min", "x_max", "y_max", "attributes", "annotator")
 _READERS = 8
@@ -108,10 +109,13 @@ def trace_image(
         looked = [readers.submit(_look, dataset, store, image_id) for dataset in holding]
         below = [trace_down(index, dataset.event) for dataset in holding]
         used = [look.result() for look in looked]
+    tombstone = Tombstones(store).get(image_id)
     return Trace(
-        Node("image", used[-1].path, image_id),
+        Node("image", used[-1].path, image_id, metadata=_taken_out(tombstone)),
         up=_brought_by(index, holding[0].event),
-        down=[_used_by(appearance, down) for appearance, down in zip(used, below, strict=True)],
+        down=[
+            _used_by(index, appearance, down) for appearance, down in zip(used, below, strict=True)
+        ],
     )
 
 
@@ -126,10 +130,17 @@ def _look(dataset: DatasetInLog, store: ObjectStore, image_id: str) -> Appearanc
     return Appearance(dataset, facts["path"], facts["split"], kept)
 
 
-def _used_by(appearance: Appearance, down: Sequence[Trace]) -> Trace:
-    node = node_of(appearance.dataset.event)
+def _used_by(index: LineageIndex, appearance: Appearance, down: Sequence[Trace]) -> Trace:
+    node = node_of(index, appearance.dataset.event)
     facts = {"split": appearance.split, "labels": list(appearance.labels)}
     return Trace(replace(node, metadata={**node.metadata, **facts}), down=down)
+
+
+def _taken_out(tombstone: Tombstone | None) -> dict[str, Any]:
+    """What the node of an image says when its pixels are gone."""
+    if tombstone is None:
+        return {}
+    return {MARK: tombstone.model_dump(mode="json", include={"at", "actor", "reason"})}
 
 
 def _brought_by(index: LineageIndex, event: Materialization) -> list[Trace]:

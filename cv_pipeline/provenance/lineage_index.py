@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from dagster import DagsterInstance
 
 from cv_pipeline.provenance.event_log import EventLog, Materialization
+from cv_pipeline.provenance.takeout_marks import marks_of
 
 SETTLED = timedelta(minutes=1)
 """Age from which no event of a smaller storage id is expected to appear any more.
@@ -37,12 +38,14 @@ class LineageIndex(EventLog):
         self._events: dict[str, dict[int, Materialization]] = defaultdict(dict)
         self._settled: dict[str, int] = {}
         self._readers: dict[tuple[str, str], dict[int, Materialization]] = defaultdict(dict)
+        self._marks: dict[str, dict[str, list[str]]] = {}
         self._fresh: set[str] = set()
         self._keys: list[str] | None = None
 
     def catch_up(self) -> None:
         """See what happened since: the next questions read what is new, and only that."""
         self._fresh.clear()
+        self._marks.clear()
         self._keys = None
 
     def asset_keys(self, project: str | None = None) -> list[str]:
@@ -96,6 +99,12 @@ class LineageIndex(EventLog):
             event = read_it[storage_id]
             newest[event.key, event.version] = event
         return sorted(newest.values(), key=lambda event: event.key)  # stable within an asset
+
+    def taken_out(self, key: str, version: str) -> list[str]:
+        """Images that a model was trained on and that were taken out since, sorted."""
+        if key not in self._marks:
+            self._marks[key] = marks_of(self.instance, key)
+        return self._marks[key].get(version, [])
 
     def _of(self, key: str) -> list[Materialization]:
         """Materializations of an asset, oldest first."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from cv_pipeline.provenance.event_log import Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
+from cv_pipeline.provenance.takeout_marks import MARK
 
 KINDS = {
     "raw_images": "images",
@@ -80,8 +81,14 @@ class Trace:
         }
 
 
-def node_of(event: Materialization) -> Node:
-    """The node of a materialization."""
+def node_of(index: LineageIndex, event: Materialization) -> Node:
+    """The node of a materialization.
+
+    Of a model that was trained on images that were taken out since, ``taken_out`` in its metadata
+    lists them.
+    """
+    metadata = {k: v for k, v in event.metadata.items() if _is_plain(v)}
+    gone = index.taken_out(event.key, event.version) if event.asset == "trained_model" else []
     return Node(
         kind=KINDS.get(event.asset, event.asset),
         key=event.key,
@@ -89,13 +96,13 @@ def node_of(event: Materialization) -> Node:
         storage_id=event.storage_id,
         run_id=event.run_id,
         timestamp=event.timestamp.isoformat(),
-        metadata={k: v for k, v in event.metadata.items() if _is_plain(v)},
+        metadata={**metadata, MARK: gone} if gone else metadata,
     )
 
 
 def trace_event(index: LineageIndex, event: Materialization) -> Trace:
     """A materialization with everything above and below it."""
-    return Trace(node_of(event), up=trace_up(index, event), down=trace_down(index, event))
+    return Trace(node_of(index, event), up=trace_up(index, event), down=trace_down(index, event))
 
 
 def trace_up(index: LineageIndex, event: Materialization) -> list[Trace]:
@@ -114,7 +121,7 @@ def trace_up(index: LineageIndex, event: Materialization) -> list[Trace]:
             node = Node(kind, parent.key, parent.version, parent.storage_id, metadata=lost)
             found.append(Trace(node))
         else:
-            found.append(Trace(node_of(made), up=trace_up(index, made)))
+            found.append(Trace(node_of(index, made), up=trace_up(index, made)))
     return found
 
 
@@ -149,7 +156,7 @@ class _Descent:
         visited = {child: self._visit(child) for child in children}
         indirect = frozenset[_Version]().union(*(deeper for _, deeper in visited.values()))
         found = [
-            Trace(node_of(event), down=visited[child][0])
+            Trace(node_of(self._index, event), down=visited[child][0])
             for child, event in children.items()
             if child not in indirect
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cv_pipeline.storage.blobs import Blobs, image_id_of
+from cv_pipeline.storage.blobs import Blobs, blob_key, image_id_of
 from cv_pipeline.storage.folders import fetch, list_folders, publish, published
 from cv_pipeline.storage.object_store import (
     ArrowLocation,
@@ -12,6 +12,7 @@ from cv_pipeline.storage.object_store import (
 )
 from cv_pipeline.storage.sources import ImageSource, SourceEntry, open_source
 from cv_pipeline.storage.stores import open_store
+from cv_pipeline.storage.tombstones import Tombstone, Tombstones, Use
 
 __all__ = [
     "ArrowLocation",
@@ -21,6 +22,10 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "SourceEntry",
+    "Tombstone",
+    "Tombstones",
+    "Use",
+    "blob_key",
     "fetch",
     "image_id_of",
     "list_folders",

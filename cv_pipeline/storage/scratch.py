@@ -30,18 +30,34 @@ def scratch_folder(parent: Path, *, project: str) -> Iterator[Path]:
     """
     here = parent / platform.node()
     here.mkdir(parents=True, exist_ok=True)
-    _sweep(here, project)
+    sweep(parent, project=project)
     process = psutil.Process()
     owner = f"{project}-{process.pid}-{process.create_time():.2f}-"
     with tempfile.TemporaryDirectory(dir=here, prefix=owner) as folder:
         yield Path(folder)
 
 
-def _sweep(here: Path, project: str) -> None:
-    for folder in here.iterdir():
+def sweep(parent: Path, *, project: str) -> list[Path]:
+    """Remove what killed processes of this host left of a project.
+
+    Args:
+        parent: where scratch folders lie.
+        project: name of the project.
+
+    Returns:
+        Folders of the project that are still in use, or of another host, sorted.
+    """
+    left = []
+    for folder in sorted(parent.glob("*/*")):
         name, *owner = folder.name.rsplit("-", 3)  # the random end has no dash
-        if name == project and len(owner) == 3 and _is_gone(pid=owner[0], started=owner[1]):
+        if name != project or len(owner) != 3:
+            continue
+        own = folder.parent.name == platform.node()
+        if own and _is_gone(pid=owner[0], started=owner[1]):
             shutil.rmtree(folder, ignore_errors=True)  # others sweep too
+        else:
+            left.append(folder)
+    return left
 
 
 def _is_gone(*, pid: str, started: str) -> bool:

@@ -59,6 +59,11 @@ class Examples:
         """
         return self.take(np.unique(self.image))
 
+    def without(self, image_ids: Sequence[str]) -> Examples:
+        """All images but some, which need not be among them."""
+        gone = pc.is_in(self.image_ids, value_set=pa.array(list(image_ids), pa.string()))
+        return self.take(np.flatnonzero(~gone.to_numpy(zero_copy_only=False)))
+
     def take(self, rows: NDArray[np.int64]) -> Examples:
         """Some of the images, with their targets.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_pipeline.errors import CVPipelineError, TrainingError
+from cv_pipeline.errors import CVPipelineError, ObjectTakenOut, TrainingError
 from cv_pipeline.storage import Blobs
 from cv_pipeline.storage.read_ahead import read_ahead
 from cv_pipeline.training.examples import Examples
@@ -55,7 +55,8 @@ def stage(examples: Examples, *, blobs: Blobs, path: Path, progress: Progress) -
     multi-band, other containers) is rendered to 8-bit RGB and kept as PNG.
 
     Raises:
-        TrainingError: an image is not in the store, is damaged or cannot be decoded.
+        TrainingError: an image is not in the store, is damaged or cannot be decoded, or was taken
+            out at this very moment.
     """
     sizes = np.zeros(len(examples), dtype=np.int64)
     # A manifest has no file sizes, but a file is hardly ever larger than its pixels.
@@ -82,6 +83,11 @@ def _load(examples: Examples, row: int, blobs: Blobs) -> bytes:
         if examples.encoded[row]:
             return data
         return _render(data, max_pixels=int(examples.sizes[row].prod()))
+    except ObjectTakenOut as error:
+        raise TrainingError(
+            f"The dataset version changed underneath: {error.what}",
+            do="Run it again: what was taken out is left out from the start.",
+        ) from error
     except CVPipelineError as error:
         raise TrainingError(
             f"Image {image_id} of the dataset version cannot be used: {error.what}", do=error.do

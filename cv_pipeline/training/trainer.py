@@ -192,7 +192,7 @@ class _Source:
 
 def _examples(spec: TrainingSpec, split: SplitName) -> Examples:
     examples = read_examples(spec.dataset, splits=[split], task=spec.task, labels=spec.labels)
-    return examples.labelled()
+    return examples.without(spec.taken_out).labelled()
 
 
 def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> dict[str, Value]:

@@ -78,6 +78,20 @@ def test_the_gate(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_image_that_was_taken_out_since_keeps_a_candidate_from_it(
+    candidate: Candidate, tmp_path: Path
+) -> None:
+    ids = candidate.manifest["image_id"].to_pylist()
+    with pytest.raises(GateRefused, match=rf"2 of its images were taken out, the first {ids[3]}"):
+        make_version(
+            candidate=candidate.folder,
+            verdicts=[PASSED],
+            code_version="1",
+            folder=tmp_path,
+            taken_out=[ids[5], "0" * 64, ids[3]],
+        )
+
+
 def edit(path: Path, column: str, value: str) -> None:
     table = pq.read_table(path)
     changed = pa.array([value, *table[column].to_pylist()[1:]], table.schema.field(column).type)

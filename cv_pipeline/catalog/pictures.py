@@ -1,0 +1,94 @@
+"""Contact sheets: a few images of a set on one picture, for people to look at.
+
+They are objects of the store and never part of Dagster's event log, for nothing can be removed
+from that. Beside each lies which images it shows, so that a take-out finds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+
+from cv_pipeline.errors import ObjectTakenOut
+from cv_pipeline.imaging.read import decode
+from cv_pipeline.imaging.render import contact_sheet, to_rgb8
+from cv_pipeline.storage import Blobs, ObjectStore, Tombstones
+
+PICTURES = 8
+_COLUMNS = 4
+_SIZE = 96
+
+
+def keep_contact_sheet(
+    store: ObjectStore, project: str, image_ids: Sequence[str], *, max_pixels: int
+) -> tuple[str, list[str]] | None:
+    """Make a contact sheet and keep it in the store.
+
+    Args:
+        store: the object store.
+        project: whose picture it is.
+        image_ids: images to show; the first few that were not taken out are.
+        max_pixels: pixels above which an image is not decoded.
+
+    Returns:
+        Key of the JPEG and the images on it; None when there is none to show.
+
+    Raises:
+        ObjectNotFound: an image is not in the store.
+        ObjectCorrupt: an image is damaged.
+        ImageError: an image cannot be decoded.
+    """
+    blobs = Blobs(store)
+    shown: dict[str, bytes] = {}
+    for image_id in image_ids:
+        if len(shown) == PICTURES:
+            break
+        try:
+            shown[image_id] = blobs.read(image_id)
+        except ObjectTakenOut:
+            continue
+    if not shown:
+        return None
+    pictures = [to_rgb8(decode(data, max_pixels=max_pixels)) for data in shown.values()]
+    sheet = contact_sheet(pictures, columns=_COLUMNS, size=_SIZE)
+    name = sha256("\n".join(shown).encode()).hexdigest()
+    key = f"{_folder(project)}{name}.jpg"
+    store.write(f"{_folder(project)}{name}.json", json.dumps({"images": list(shown)}).encode())
+    store.write(key, sheet)
+    # asked after the write, as with the images themselves: a take-out may have been faster
+    tombstones = Tombstones(store)
+    if any(tombstones.get(image_id) for image_id in shown):
+        _remove(store, project, name)
+        return keep_contact_sheet(store, project, image_ids, max_pixels=max_pixels)
+    return key, list(shown)
+
+
+def remove_contact_sheets(
+    store: ObjectStore, project: str, image_ids: Collection[str]
+) -> list[str]:
+    """Remove the contact sheets of a project that show one of some images.
+
+    Returns:
+        Their keys, sorted.
+    """
+    removed = []
+    for info in list(store.list(_folder(project))):
+        if info.key.endswith(".json"):
+            shown = json.loads(store.read(info.key))["images"]
+            if not set(image_ids).isdisjoint(shown):
+                name = info.key.rpartition("/")[2].removesuffix(".json")
+                removed.append(_remove(store, project, name))
+    return removed
+
+
+def _remove(store: ObjectStore, project: str, name: str) -> str:
+    """Remove a contact sheet, and last of all what tells where to find it."""
+    key = f"{_folder(project)}{name}.jpg"
+    store.purge(key)
+    store.delete(f"{_folder(project)}{name}.json")
+    return key
+
+
+def _folder(project: str) -> str:
+    return f"projects/{project}/pictures/"

@@ -1,0 +1,61 @@
+"""Copies of images that this machine keeps beside the object store: its cache and its scratch.
+
+What is there can be made again, so a copy of an image is found by its name or its content and
+removed, whoever put it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cv_pipeline.storage.blobs import image_id_of
+from cv_pipeline.storage.scratch import sweep
+
+
+@dataclass(frozen=True)
+class LocalCopies:
+    """What became of the copies on this machine.
+
+    Attributes:
+        removed: files that were removed, sorted.
+        in_use: scratch folders of processes that still run, or of another host, which may hold a
+            staged copy until those end; sorted.
+    """
+
+    removed: tuple[Path, ...]
+    in_use: tuple[Path, ...]
+
+
+def remove_copies(
+    home: Path, images: Mapping[str, int | None], *, projects: Iterable[str]
+) -> LocalCopies:
+    """Remove copies of some images from a state folder.
+
+    Args:
+        home: ``CV_HOME``; the object store in it is left alone.
+        images: image id to the size of the file in bytes, None where it is not known.
+        projects: projects whose unfinished work may hold a copy.
+    """
+    removed = [
+        path
+        for path in sorted((home / "cache").rglob("*"))
+        if path.is_file() and _is_copy(path, images)
+    ]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    in_use = [
+        folder for p in sorted(set(projects)) for folder in sweep(home / "scratch", project=p)
+    ]
+    return LocalCopies(removed=tuple(removed), in_use=tuple(sorted(in_use)))
+
+
+def _is_copy(path: Path, images: Mapping[str, int | None]) -> bool:
+    """By its name, or by its content where that can be one of them."""
+    if any(image_id in path.name for image_id in images):
+        return True
+    sizes = images.values()
+    if path.stat().st_size not in sizes and None not in sizes:
+        return False
+    return image_id_of(path.read_bytes()) in images
