@@ -71,7 +71,9 @@ def test_agrees_with_scikit_learn():
     truth, predicted = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
     answers = Answers(truth, predicted, rng.random(300), rng.random(300))
     made = ClassificationScorer(answers, labels=LABELS).measure(np.arange(300))
-    means = [s(truth, predicted, average="macro") for s in (f1_score, recall_score, precision_score)]
+    means = [
+        s(truth, predicted, average="macro") for s in (f1_score, recall_score, precision_score)
+    ]
     assert [m.value for m in made[:4]] == pytest.approx(
         [accuracy_score(truth, predicted), *means], abs=1e-12
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,6 +50,7 @@ class World:
     lighting: dict[str, str]
     predicted_splits: tuple[str, ...] = ("val", "test")
     predicted_dataset: str = "d" * 64
+    taken_out: tuple[str, ...] = ()
     project: Project = dataclasses.field(default_factory=project)
 
     def evaluate(self, name: str = "evaluation") -> Evaluation:
@@ -73,6 +75,7 @@ class World:
             "dataset_digest": self.predicted_dataset,
             "splits": self.predicted_splits,
             "images": len(self.splits),
+            "taken_out": self.taken_out,
         }
         (predictions / "predictions.json").write_text(json.dumps(header))
         return evaluate(
@@ -270,6 +273,20 @@ class TestClassification:
             ("test", "tomato", "orange", 1),
             ("val", "apple", None, 1),
         ]
+
+
+class TestTakenOut:
+    def test_images_that_could_not_be_predicted_do_not_count_as_missed(self, world):
+        gone = ("test8", "test9")
+        keep = pc.invert(pc.is_in(world.predictions["image_id"], value_set=pa.array(gone)))
+        world.predictions = world.predictions.filter(keep)
+        missed = world.evaluate("missed").metrics
+        world.taken_out = gone
+        made = world.evaluate("left-out")
+        assert made.metrics["recall"] > missed["recall"]
+        assert made.record.images["test"] == 8
+        assert not set(gone) & set(made.per_image["image_id"].to_pylist())
+        assert "Without 2 images of the dataset version that were taken out." in made.record.notes
 
 
 class TestPair:

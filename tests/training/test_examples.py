@@ -29,6 +29,16 @@ def test_take_keeps_rows_and_their_targets(make_world):
     assert some.annotations["image_id"].to_pylist() == some.image_ids.to_pylist()
 
 
+def test_without_leaves_out_images_with_their_targets(make_world):
+    world = make_world()
+    examples = read_examples(world.folder, splits=["train"], task="detection", labels=LABELS)
+    ids = examples.image_ids.to_pylist()
+    left = examples.without([ids[2], ids[5], "0" * 64])
+    assert left.image_ids.to_pylist() == [i for n, i in enumerate(ids) if n not in (2, 5)]
+    assert left.annotations["image_id"].to_pylist() == left.image_ids.to_pylist()
+    assert len(examples.without([])) == len(examples)
+
+
 def test_labelled_leaves_out_images_without_targets(make_world):
     boxes = make_world("detection")
     examples = read_examples(boxes.folder, splits=["val"], task="classification", labels=LABELS)

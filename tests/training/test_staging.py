@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from cv_pipeline.errors import TrainingError
+from cv_pipeline.storage import Tombstone, Tombstones, open_store
 from cv_pipeline.training import staging
 from cv_pipeline.training.examples import read_examples
 from cv_pipeline.training.progress import Progress
@@ -93,6 +95,20 @@ def test_a_missing_image_is_named(make_world, tmp_path, progress):
     image_id = world.ids[0]
     (tmp_path / "store" / "blobs" / image_id[:2] / image_id[2:4] / image_id).unlink()
     with pytest.raises(TrainingError, match=f"Image {image_id} of the dataset version"):
+        staged(world, tmp_path / "images", progress)
+
+
+def test_an_image_that_was_taken_out_since_the_start_is_told(make_world, tmp_path, progress):
+    world = make_world(samples=[square(0, "train")])
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    Tombstones(open_store(world.store_url)).create(
+        Tombstone(
+            image_id=world.ids[0], reason="asked for", actor="anna", at=at, paths={}, bytes=None,
+            used_by=(),
+        )
+    )  # fmt: skip
+    world.blobs.remove(world.ids[0])
+    with pytest.raises(TrainingError, match=r"changed underneath.*asked for.*Run it again"):
         staged(world, tmp_path / "images", progress)
 
 

@@ -14,6 +14,7 @@ from cv_pipeline.training import PredictionSpec, read_model_card, trainer
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.model_folder import EPOCHS
 from cv_pipeline.training.prediction import load_model, predict
+from cv_pipeline.training.predictions_folder import read_summary, verify_predictions
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.trainer import train
 from tests.training.conftest import square
@@ -83,6 +84,33 @@ def test_a_training_gives_a_complete_model_folder(make_world, tmp_path, progress
         rows = drawn.filter(pc.equal(drawn["epoch"], epoch))
         assert rows["image_id"].to_pylist() == train_ids
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_images_that_were_taken_out_are_left_out(make_world, tmp_path, progress):
+    """Their pixels are not even asked for, and what comes of it names them."""
+    world = make_world("classification")
+    gone = [world.ids[0], world.ids[10]]  # one of train, one of test
+    for image_id in gone:
+        world.blobs.remove(image_id)
+    spec = world.spec(tmp_path / "model").model_copy(update={"taken_out": (gone[0],)})
+    report = train(spec, progress=progress)
+    assert report.parameters["train_images"] == 7
+    asked = PredictionSpec(
+        task="classification",
+        model=spec.out,
+        model_digest=report.model_digest,
+        dataset=world.folder,
+        dataset_digest=spec.dataset_digest,
+        taken_out=(gone[1],),
+        store_url=world.store_url,
+        out=tmp_path / "predictions",
+    )
+    told = predict(asked, progress=progress)
+    assert told.images == 3
+    assert read_summary(asked.out).taken_out == (gone[1],)
+    assert verify_predictions(asked.out) == []
+    table = pq.read_table(asked.out / "predictions.parquet")
+    assert gone[1] not in table["image_id"].to_pylist()
 
 
 def test_same_specification_same_bits(make_world, tmp_path, progress):
