@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -179,6 +180,31 @@ def test_a_store_that_was_made_anew_is_not_taken_for_the_old_one(
     shutil.rmtree(catalog.store.url)
     add_images(catalog, "b")
     assert facts(open_snapshot(catalog, cache=cache), "image_id") == [("b",)]
+
+
+def test_it_does_not_depend_on_the_order_or_the_commits_that_rows_came_in(tmp_path: Path) -> None:
+    images = [f"{n:02x}" for n in range(20)]
+    tags = [(i, tag) for i in images[::2] for tag in ("x", "y")]
+    annotations = [
+        {"annotation_id": f"{n}", "image_id": images[n % 15], "label": f"l{n % 4}"}
+        | {"annotator": f"a{n % 3}", "attributes": "{}"}
+        for n in range(60)
+    ]
+    shown = []
+    for seed in range(3):
+        order = Random(seed)
+        catalog = Catalog(open_store(str(tmp_path / f"store{seed}")), "fruit")
+        for rows, add in (
+            (images, add_images),
+            (tags, add_tags),
+            (annotations, add_annotations),
+        ):
+            shuffled = order.sample(rows, len(rows))
+            for start in range(0, len(rows), 7 + seed):
+                add(catalog, *shuffled[start : start + 7 + seed])
+        snapshot = open_snapshot(catalog, cache=tmp_path / f"cache{seed}")
+        shown.append({name: t.to_pylist() for name, t in snapshot.relations().items()})
+    assert shown[0] == shown[1] == shown[2]
 
 
 def test_a_lake_in_a_bucket(s3_store: ObjectStore, cache: Path) -> None:
