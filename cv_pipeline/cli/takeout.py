@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
@@ -101,9 +102,9 @@ def _confirm(usages: Sequence[ImageUsage], *, yes: bool, as_json: bool) -> None:
 def _show(usages: Iterable[ImageUsage]) -> None:
     for usage in usages:
         where = ", ".join(f"{project}: {path}" for project, path in usage.paths.items())
-        console.print(f"[bold cyan]image[/] [yellow]{usage.image_id}[/]  {where}")
+        console.print(f"[bold cyan]image[/] [yellow]{usage.image_id}[/]  {escape(where)}")
         if usage.tombstone is not None:
-            console.print(f"  taken out before: {_who(usage.tombstone)}")
+            console.print(f"  taken out before: {escape(_who(usage.tombstone))}")
         if not usage.used_by:
             console.print("  nothing used it")
         for (kind, split), uses in _grouped(usage.used_by).items():
@@ -153,7 +154,7 @@ def _list(tombstones: Sequence[Tombstone], *, as_json: bool) -> None:
         unfinished = f"[red]not complete: cvp takeout {tombstone.image_id[:12]}[/]"
         table.add_row(
             f"[yellow]{tombstone.image_id[:16]}[/]",
-            _who(tombstone),
+            escape(_who(tombstone)),
             used,
             "" if tombstone.completed_at else unfinished,
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
@@ -35,11 +36,11 @@ def worst(
     for image in found.images:
         table.add_row(
             f"[yellow]{image.image_id[:12]}[/]",
-            image.path,
+            escape(image.path),
             f"{image.score:.3f}",
-            _mistakes(image),
-            _counted(image.labels),
-            _counted(image.predictions),
+            escape(_mistakes(image)),
+            escape(_counted(image.labels)),
+            escape(_counted(image.predictions)),
         )
     console.print(
         f"[bold]{found.project}/{found.metric}[/] {found.value:.4f} on {found.split},"
