@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.schemas import TABLES
+from cv_pipeline.catalog.table_versions import TableVersion, latest_at, spans
 from cv_pipeline.errors import CatalogError, nearest
 from cv_pipeline.storage import ObjectStore
 
@@ -51,17 +52,6 @@ def one_of(column: str, values: Iterable[str]) -> pc.Expression:
     Arrow's own ``isin`` loses the type of values that there are none of.
     """
     return pc.field(column).isin(pa.array(list(values), pa.string()))
-
-
-def _spans(versions: Sequence[int]) -> str:
-    """Numbers in order in the words of an error: ``0, 3, 7 to 12``."""
-    spans = [[0, 0]]
-    for version in versions:
-        if version == spans[-1][1] + 1:
-            spans[-1][1] = version
-        else:
-            spans.append([version, version])
-    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans)
 
 
 class Catalog:
@@ -134,16 +124,10 @@ class CatalogTable:
         Raises:
             CatalogError: that version was cleaned up.
         """
-        moment = moment.astimezone(UTC)
-        before, after = 0, 1
-        for found in self._versions():
-            if found["timestamp"].astimezone(UTC) > moment:
-                after = found["version"]
-                break
-            before, after = found["version"], found["version"] + 1
-        if after > before + 1:
+        found = latest_at(self._versions(), moment)
+        if found is None:
             raise self._gone(f"The version of {moment.isoformat()}")
-        return before
+        return found
 
     def kept_versions(self) -> list[tuple[int, datetime]]:
         """Number and time (UTC) of each version that still exists, oldest first."""
@@ -316,10 +300,11 @@ class CatalogTable:
         if dataset is not None:
             dataset.cleanup_old_versions(older_than=older_than, error_if_tagged_old_versions=False)
 
-    def _versions(self) -> list[dict[str, Any]]:
-        """The versions that exist, each with its ``version`` and ``timestamp``, oldest first."""
+    def _versions(self) -> list[TableVersion]:
+        """The versions that exist, oldest first."""
         dataset = self._open()
-        return [] if dataset is None else sorted(dataset.versions(), key=lambda v: v["version"])
+        found = [] if dataset is None else dataset.versions()
+        return sorted(TableVersion(v["version"], v["timestamp"].astimezone(UTC)) for v in found)
 
     def _open(self, version: int | None = None) -> Any:
         """The Lance dataset, or None when nothing was written yet."""
@@ -337,12 +322,12 @@ class CatalogTable:
         raise self._gone(f"Version {version}")
 
     def _gone(self, what: str) -> CatalogError:
-        versions = [v["version"] for v in self._versions()]
+        versions = [v.version for v in self._versions()]
         latest = versions[-1] if versions else 0
         return CatalogError(
             f"{what} of table {self.name} of project {self._project} does not exist: it was"
             f" cleaned up or never written; the latest is {latest}.",
-            do=f"Name a version that exists ({_spans(versions)}), or leave it out to read the"
+            do=f"Name a version that exists ({spans(versions)}), or leave it out to read the"
             " latest.",
         )
 
