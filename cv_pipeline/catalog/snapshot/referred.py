@@ -124,5 +124,8 @@ def _matrix(descriptors: pa.FixedSizeListArray) -> NDArray[np.float32]:
 def _cosines(rows: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float64]:
     """Cosine of the angle of each row to one, to the six digits that float32 holds; 0 to zeros."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.sqrt(one @ one)
-    cosines = np.divide(rows @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return np.round(cosines.astype(np.float64), 6)
+    cosines: NDArray[np.float32] = np.divide(
+        rows @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0
+    )
+    rounded: NDArray[np.float64] = np.round(cosines.astype(np.float64), 6)
+    return rounded
