@@ -124,14 +124,16 @@ class CatalogTable:
         Raises:
             CatalogError: that version was cleaned up.
         """
-        found = latest_at(self._versions(), moment)
+        found = latest_at(self.kept_versions(), moment)
         if found is None:
             raise self._gone(f"The version of {moment.isoformat()}")
         return found
 
-    def kept_versions(self) -> list[tuple[int, datetime]]:
-        """Number and time (UTC) of each version that still exists, oldest first."""
-        return [(v["version"], v["timestamp"].astimezone(UTC)) for v in self._versions()]
+    def kept_versions(self) -> list[TableVersion]:
+        """The versions that exist, oldest first."""
+        dataset = self._open()
+        found = [] if dataset is None else dataset.versions()
+        return sorted(TableVersion(v["version"], v["timestamp"].astimezone(UTC)) for v in found)
 
     def read(
         self,
@@ -300,12 +302,6 @@ class CatalogTable:
         if dataset is not None:
             dataset.cleanup_old_versions(older_than=older_than, error_if_tagged_old_versions=False)
 
-    def _versions(self) -> list[TableVersion]:
-        """The versions that exist, oldest first."""
-        dataset = self._open()
-        found = [] if dataset is None else dataset.versions()
-        return sorted(TableVersion(v["version"], v["timestamp"].astimezone(UTC)) for v in found)
-
     def _open(self, version: int | None = None) -> Any:
         """The Lance dataset, or None when nothing was written yet."""
         import lance
@@ -322,7 +318,7 @@ class CatalogTable:
         raise self._gone(f"Version {version}")
 
     def _gone(self, what: str) -> CatalogError:
-        versions = [v.version for v in self._versions()]
+        versions = [v.version for v in self.kept_versions()]
         latest = versions[-1] if versions else 0
         return CatalogError(
             f"{what} of table {self.name} of project {self._project} does not exist: it was"

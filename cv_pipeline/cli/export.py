@@ -40,7 +40,9 @@ def export(
     version = open_version(dataset, project=project)
     store = open_store(store_url())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
+    ) as bar:
         task = bar.add_task("export", total=None)
         made = export_version(
             version,

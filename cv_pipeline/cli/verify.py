@@ -56,7 +56,9 @@ def verify(
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     reports: list[Report] = []
-    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
+    ) as bar:
         task = bar.add_task("verify", total=None)
 
         def progress(done: int, total: int | None, what: str) -> None:

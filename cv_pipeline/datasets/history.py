@@ -105,13 +105,21 @@ def image_history(
     table = catalog.table("annotations")
     kept = table.kept_versions()
     with ThreadPoolExecutor(_READERS) as pool:
-        states = list(pool.map(lambda v: _labels(table, image_id, v[0]), kept))
+        states = list(pool.map(lambda v: _labels(table, image_id, v.version), kept))
     changes = [HISTORY.empty_table()]
     before = ANNOTATIONS.empty_table()
-    for (version, at), rows in zip(kept, states, strict=True):
+    for made, rows in zip(kept, states, strict=True):
         if rows is None:
             continue  # cleaned up since the list was read
-        changes.append(_label_changes(before, rows, at=at, source="annotations", version=version))
+        changes.append(
+            _label_changes(
+                before,
+                rows,
+                at=made.committed_at,
+                source="annotations",
+                version=str(made.version),
+            )
+        )
         before = rows
     changes += _appearances(appearances)
     whole = pa.concat_tables(changes)
@@ -165,7 +173,7 @@ def _image_change(found: Appearance, before: str | None) -> pa.Table:
 
 
 def _label_changes(
-    before: pa.Table, after: pa.Table, *, at: datetime, source: str, version: int | str
+    before: pa.Table, after: pa.Table, *, at: datetime, source: str, version: str
 ) -> pa.Table:
     """Rows of HISTORY for the labels in which two states differ."""
     rows = changed_labels(before, after, images=IMAGE_CHANGES.empty_table())
@@ -187,7 +195,7 @@ def _label_changes(
         **{name: rows[name] for name in rows.column_names},
         "at": pc.if_else(in_tool, recorded, committed),
         "source": pa.repeat(source, n),
-        "version": pa.repeat(str(version), n),
+        "version": pa.repeat(version, n),
         "who": pc.if_else(gone, pa.scalar(None, pa.string()), rows["annotator_after"]),
         "what": details,
     }
