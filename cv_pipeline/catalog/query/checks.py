@@ -287,7 +287,8 @@ def _check_value(spec: FieldSpec, value: Value, *, span: bool = True) -> None:
 def _check_number(value: int | float) -> None:
     if math.isnan(value):
         raise QueryError(
-            "nan is no number that anything can equal.", do="… is not set asks for what is unknown."
+            "nan is no number that anything can equal.",
+            do="What is unknown is asked for by: is not set.",
         )
     if math.isinf(value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
         raise QueryError(
@@ -322,9 +323,8 @@ def _check_between(spec: FieldSpec, low: Value, high: Value) -> None:
 
 def _check_operator(spec: FieldSpec, operator: str, value: Value) -> None:
     if operator == "starts with":
-        if spec.kind not in (Kind.TEXT, Kind.METADATA, Kind.ATTRIBUTE) or not isinstance(
-            value, str
-        ):
+        texts = (Kind.TEXT, Kind.METADATA, Kind.ATTRIBUTE)
+        if spec.kind not in texts or not isinstance(value, str):
             raise QueryError(f"Only text starts with text, and {spec.name} does not here.")
         return
     if spec.many and operator != "=":

@@ -113,9 +113,7 @@ _IMAGES = (
     ),
     _column("annotations_count", _NUMBER, "annotations of the image"),
     _column("labels_count", _NUMBER, "distinct class labels of its annotations"),
-    _column(
-        "annotators_count", _NUMBER, "annotators who worked on the image; gold labels are of none"
-    ),
+    _column("annotators_count", _NUMBER, "annotators of the image; gold labels are of none"),
     _column(
         "disagreement",
         _NUMBER,

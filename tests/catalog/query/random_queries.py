@@ -33,12 +33,27 @@ TEXTS = [*VALUES, "00000000000000ff", "train", "bbox", "nobody"]
 REFERENCES = [*IDS, IDS[0].upper(), IDS[0][:8], IDS[0][:9], "DEADBEEF", "deadbeef", *PATHS, "none"]
 SIGNS = ("=", "!=", "<", "<=", ">", ">=")
 
+_COUNT = FieldSpec("count", Kind.NUMBER, "", "")
 _numbers = st.sampled_from([*NUMBERS, 100, 0.5])
 _texts = st.sampled_from(TEXTS)
 
 
-def fields_of(scope: Scope) -> st.SearchStrategy[tuple[Field, FieldSpec]]:
-    """Fields of a scope, with a key where they need one."""
+KINDS: list[tuple[Scope, Kind, bool]] = sorted(
+    {
+        (scope, spec.kind, spec.many)
+        for scope, specs in FIELDS.items()
+        for spec in specs.values()
+        if scope != "errors"
+    },
+    key=lambda found: (found[0], found[1].name, found[2]),
+)
+"""Kinds of fields that there are: where, of which values, and whether an image has several."""
+
+
+def fields_of(
+    scope: Scope, kind: Kind | None = None, *, many: bool | None = None
+) -> st.SearchStrategy[tuple[Field, FieldSpec]]:
+    """Fields of a scope, with a key where they need one; of one kind, or of every kind as often."""
     keys = {"image": PATHS[:3], "model": [*MODELS, "nobody"]}
 
     def with_key(spec: FieldSpec) -> st.SearchStrategy[tuple[Field, FieldSpec]]:
@@ -48,7 +63,22 @@ def fields_of(scope: Scope) -> st.SearchStrategy[tuple[Field, FieldSpec]]:
         names = keys.get(spec.key, named)
         return st.sampled_from(names).map(lambda key: (Field(spec.name, key), spec))
 
-    return st.sampled_from(list(FIELDS[scope].values())).flatmap(with_key)
+    wanted = [
+        [s for s in FIELDS[scope].values() if (s.kind, s.many) == (k, several)]
+        for where, k, several in KINDS
+        if where == scope and kind in (None, k) and many in (None, several)
+    ]
+    return st.sampled_from(wanted).flatmap(st.sampled_from).flatmap(with_key)
+
+
+def comparisons(scope: Scope, kind: Kind, *, many: bool) -> st.SearchStrategy[Condition]:
+    """Single comparisons of fields of one kind; those within brackets count the rows."""
+    single = fields_of(scope, kind, many=many).flatmap(lambda found: _tests(*found))
+    if scope == "images":
+        return single
+    refs = st.none() if scope == "annotations" else st.sampled_from(MODELS)
+    rows = st.builds(Rows, st.just(scope), refs, single | single.map(Not))
+    return rows.flatmap(lambda operand: _tests(operand, _COUNT))
 
 
 def values_of(kind: Kind) -> st.SearchStrategy[Any]:
@@ -112,8 +142,7 @@ def conditions(scope: Scope, *, max_leaves: int = 8) -> st.SearchStrategy[Condit
     """Conditions on images, or on the rows within brackets."""
     leaves = fields_of(scope).flatmap(lambda found: _tests(*found))
     if scope == "images":
-        number = FieldSpec("count", Kind.NUMBER, "", "")
-        leaves = leaves | counts().flatmap(lambda operand: _tests(operand, number))
+        leaves = leaves | counts().flatmap(lambda operand: _tests(operand, _COUNT))
     return st.recursive(
         leaves,
         lambda inner: (
