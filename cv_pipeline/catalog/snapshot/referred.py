@@ -127,5 +127,4 @@ def _cosines(rows: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.
     cosines: NDArray[np.float32] = np.divide(
         rows @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0
     )
-    rounded: NDArray[np.float64] = np.round(cosines.astype(np.float64), 6)
-    return rounded
+    return cosines.astype(np.float64).round(6)
