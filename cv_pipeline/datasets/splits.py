@@ -168,9 +168,11 @@ def assign_splits(
     fold = np.full(len(unit), OPEN)
     if rule.folds:
         parts = rule.folds + 1
-        equal = np.ones(parts) / parts
-        equal[0] = equal[0] if rule.strategy == "time" else 0
-        division = images.divide(rule, places.fold, equal, range(parts), among=split != TEST)
+        equal = np.ones(parts)
+        equal[0] = rule.strategy == "time"
+        division = images.divide(
+            rule, places.fold, equal / equal.sum(), range(parts), among=split != TEST
+        )
         fold = np.where((places.fold == OPEN) & (split != TEST), division, places.fold)
         fold[split == TEST] = OPEN
     return SplitAssignment(
