@@ -7,10 +7,11 @@ not change since an earlier set is used again. Opening one that exists costs mil
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from cv_pipeline.catalog.snapshot.part_files import Build, PartFiles, PartTables
 from cv_pipeline.catalog.snapshot.parts import IMAGES_LAYOUT, PARTS, Part, make_images
 from cv_pipeline.catalog.snapshot.relations import IMAGES
 from cv_pipeline.catalog.snapshot.rows import take_rows
-from cv_pipeline.catalog.sql import workspace
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.sql import RunSQL, workspace
+from cv_pipeline.catalog.tables import Catalog, CatalogTable
+from cv_pipeline.errors import CatalogError
 from cv_pipeline.settings import cv_home
 
 TABLES_READ = tuple(sorted({"images", *(part.table for part in PARTS)}))
@@ -101,7 +103,8 @@ def open_snapshot(
         opened: one that was opened before, which is returned when it is still the right one.
 
     Raises:
-        CatalogError: a version was cleaned up or never existed, or the cache cannot be written.
+        CatalogError: a version was cleaned up or never existed, a file of a table is lost or
+            damaged, or the cache cannot be written.
     """
     wanted = table_versions or {}
     with ThreadPoolExecutor(len(TABLES_READ)) as threads:  # a bucket answers with delay
@@ -113,13 +116,13 @@ def open_snapshot(
     store = hashlib.sha256(catalog.store.url.encode()).hexdigest()[:12]
     folder = (cache or cv_home() / "cache" / "snapshots") / f"{catalog.project}-{store}"
     files = PartFiles(folder, project=catalog.project)
-    relations = {n: partial(catalog.table(n).relation, version=v) for n, (v, _) in states.items()}
+    sources = {n: _Source(catalog.table(n), version) for n, (version, _) in states.items()}
     key = combined_digest(str(IMAGES_LAYOUT), identities["images"])
-    images = files.get("images", key=key[:32], build=_images_builder(relations["images"]))
+    images = files.get("images", key=key[:32], build=_images_builder(sources["images"]))
     parts = {}
     for part in PARTS:
         key = combined_digest(str(part.layout), images.notes["numbering"], identities[part.table])
-        build = _part_builder(part, relations[part.table], images)
+        build = _part_builder(part, sources[part.table], images)
         parts[part.name] = files.get(part.name, key=key[:32], build=build)
     return Snapshot(
         project=catalog.project,
@@ -132,20 +135,43 @@ def open_snapshot(
     )
 
 
-def _images_builder(relation: Callable[[], Any]) -> Build:
+@dataclass(frozen=True)
+class _Source:
+    """The version of a table that a part is made from."""
+
+    table: CatalogTable
+    version: int
+
+    @contextmanager
+    def opened(self, folder: Path) -> Iterator[tuple[RunSQL, Any]]:
+        """A runner of statements, and the table's rows to run them on."""
+        import duckdb
+
+        try:
+            with workspace(folder) as run:
+                yield run, self.table.relation(version=self.version)
+        except (OSError, duckdb.Error) as error:
+            raise CatalogError(
+                f"Version {self.version} of table {self.table.name} cannot be read: {error}.",
+                do="Check the free space of CV_HOME; where a file of the table is lost or damaged,"
+                " restore it from a backup.",
+            ) from error
+
+
+def _images_builder(source: _Source) -> Build:
     def build(folder: Path) -> PartTables:
-        with workspace(folder) as run:
-            rows = make_images(run, relation())
+        with source.opened(folder) as (run, relation):
+            rows = make_images(run, relation)
         return PartTables({"images": rows}, {"numbering": ids_digest(rows["image_id"])})
 
     return build
 
 
-def _part_builder(part: Part, relation: Callable[[], Any], images: PartTables) -> Build:
+def _part_builder(part: Part, source: _Source, images: PartTables) -> Build:
     def build(folder: Path) -> PartTables:
         ids = images.tables["images"].select(["n", "image_id"])
-        with workspace(folder) as run:
-            return PartTables(part.make(run, relation(), ids), {})
+        with source.opened(folder) as (run, relation):
+            return PartTables(part.make(run, relation, ids), {})
 
     return build
 

@@ -172,6 +172,22 @@ def test_a_version_that_was_cleaned_up_is_an_error_even_if_it_was_shown_before(
         open_snapshot(catalog, table_versions={"image_tags": gone}, cache=cache)
 
 
+@pytest.mark.parametrize("damage", ["lost", "cut"])
+def test_a_file_of_a_table_that_is_lost_or_damaged(
+    catalog: Catalog, cache: Path, damage: str
+) -> None:
+    add_images(catalog, "a")
+    add_tags(catalog, ("a", "x"))
+    [file] = Path(catalog.store.url).glob("projects/fruit/catalog/image_tags.lance/data/*")
+    data = file.read_bytes()
+    file.unlink()
+    if damage == "cut":
+        file.write_bytes(data[:10])
+    with pytest.raises(CatalogError, match=r"Version 2 of table image_tags cannot be read"):
+        open_snapshot(catalog, cache=cache)
+    assert "tags" not in folders(cache)
+
+
 def test_a_store_that_was_made_anew_is_not_taken_for_the_old_one(
     catalog: Catalog, cache: Path
 ) -> None:
