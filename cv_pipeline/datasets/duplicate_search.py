@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.ingest_read import Progress
 from cv_pipeline.catalog.schemas import DUPLICATE_SEARCHES, NEAR_DUPLICATES
-from cv_pipeline.catalog.tables import Catalog, one_of
+from cv_pipeline.catalog.tables import Catalog, CatalogTable, one_of
 from cv_pipeline.datasets.near_duplicates import (
     NEAR_DUPLICATE_PAIRS,
     name_pairs,
@@ -34,7 +32,7 @@ TABLES = ("duplicate_searches", "near_duplicates")
 """Tables that a search writes."""
 
 _READ_ROWS = 65_536
-_DELETED_AT_ONCE = 256
+_DELETED_AT_ONCE = 4096
 ENDS = ("image_a", "image_b")
 _DIGESTED = ["image_a", "image_b", "kind", "distance"]
 
@@ -169,15 +167,18 @@ def _search(catalog: Catalog, new: pa.Array, distance: int, progress: Progress) 
     )
     found = name_pairs(pairs, image_ids)
     table.merge(_not_in(found, stored, NEAR_DUPLICATES.names), on=table.key)
-    gone = _not_in(stored, found, list(table.key)).select(list(table.key)).to_pylist()
-    for start in range(0, len(gone), _DELETED_AT_ONCE):
-        pairs_gone = [
-            (pc.field("image_a") == row["image_a"]) & (pc.field("image_b") == row["image_b"])
-            for row in gone[start : start + _DELETED_AT_ONCE]
-        ]
-        table.delete(reduce(or_, pairs_gone))
+    _delete(table, _not_in(stored, found, list(table.key)))
     table.optimize()
     return image_ids
+
+
+def _delete(table: CatalogTable, pairs: pa.Table) -> None:
+    """Delete pairs, each by one text: of conditions on either image Lance makes all products."""
+    names = pc.binary_join_element_wise(pairs["image_a"], pairs["image_b"], " ").to_pylist()
+    quoted = ["'" + name.replace("'", "''") + "'" for name in names]
+    for start in range(0, len(quoted), _DELETED_AT_ONCE):
+        some = ", ".join(quoted[start : start + _DELETED_AT_ONCE])
+        table.delete(f"image_a || ' ' || image_b IN ({some})")
 
 
 def _signed(catalog: Catalog) -> pa.Array:
