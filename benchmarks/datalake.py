@@ -53,7 +53,7 @@ def make(home: Path, images: int, versions: int, models: int) -> Figures:
     from benchmarks.worlds.large_lake import make_lake
     from cv_pipeline.instance import initialise
 
-    initialise(log=lambda line: None)
+    initialise(log=print)
     catalog = make_lake(home, images=images)
     with DagsterInstance.get() as instance:
         make_history(catalog, instance, home=home, versions=versions, models=models)

@@ -66,6 +66,7 @@ def make_lake(folder: Path, *, images: int, seed: int = 0) -> Catalog:
     _replace(catalog, "image_tags", _tags(random, image_ids, captured))
     _replace(catalog, "annotations", _annotations(random, image_ids, captured))
     _replace(catalog, "near_duplicates", _pairs(random, image_ids))
+    _replace(catalog, "duplicate_searches", {"image_id": image_ids, "distance": 6})
     return catalog
 
 
