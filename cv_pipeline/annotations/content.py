@@ -172,7 +172,7 @@ class Content:
                 annotations=self.annotations.slice(first, last - first),
             )
 
-    def texts(self, sql: str, **parameters: str) -> list[str]:
+    def texts(self, sql: str, **parameters: str | bool) -> list[str]:
         """First column of a query over ``images``, ``annotations`` and ``classes``, as text."""
         classes = {"category": range(len(self.labels)), "label": self.labels}
         relations = {

@@ -29,13 +29,16 @@ def export(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Look in this project only.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="The labels alone.")] = False,
+    no_metadata: Annotated[
+        bool, typer.Option("--no-metadata", help="Without the images' metadata.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a dataset version for another tool; the same version always gives the same files."""
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.datasets.exports import export_version
     from cv_pipeline.provenance.dataset_versions import open_version
-    from cv_pipeline.storage import Blobs, open_store
+    from cv_pipeline.storage import Blobs, Tombstones, open_store
 
     version = open_version(dataset, project=project)
     store = open_store(store_url())
@@ -49,8 +52,9 @@ def export(
             format=format,
             to=to,
             blobs=None if no_images else Blobs(store),
-            catalog=Catalog(store, version.record.project),
+            catalog=None if no_metadata else Catalog(store, version.record.project),
             splits=cast("list[SplitName]", split or []),
+            taken_out=Tombstones(store).image_ids(),
             progress=lambda done, total, what: bar.update(
                 task, completed=done, total=total, description=what
             ),

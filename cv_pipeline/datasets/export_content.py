@@ -15,7 +15,9 @@ from cv_pipeline.annotations.file_names import stems_of, suffix_of, unique_names
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.datasets.record import DatasetRecord
 from cv_pipeline.datasets.version import DatasetVersion
+from cv_pipeline.errors import CatalogError, DatasetError
 
 _METADATA = """
 SELECT image_id,
@@ -33,8 +35,8 @@ def read_content(version: DatasetVersion, *, catalog: Catalog | None, with_image
         with_images: whether the images themselves are exported too.
 
     Raises:
-        CatalogError: the metadata of the recorded table version is gone.
-        DatasetError: a table of the version cannot be read.
+        DatasetError: a table of the version cannot be read, or the metadata of the recorded table
+            version is gone.
     """
     record = version.record
     manifest = version.manifest.sort_by("image_id")
@@ -43,19 +45,26 @@ def read_content(version: DatasetVersion, *, catalog: Catalog | None, with_image
     )
     unknown = set(pc.unique(annotations["label"]).to_pylist()) - {*record.ontology.labels}
     labels = (*record.ontology.labels, *sorted(unknown))
-    recorded = record.table_versions.get("image_metadata")
-    metadata = None
-    if catalog is not None and recorded is not None:
-        metadata = current_metadata(catalog, version=recorded)
     return Content(
         digest=record.digest,
         project=record.project,
         task=record.task,
         labels=labels,
-        images=_images(manifest, metadata),
+        images=_images(manifest, None if catalog is None else _metadata(catalog, record)),
         annotations=_labels(annotations, manifest["image_id"], labels),
         with_images=with_images,
     )
+
+
+def _metadata(catalog: Catalog, record: DatasetRecord) -> pa.Table:
+    try:
+        return current_metadata(catalog, version=record.table_versions.get("image_metadata", 0))
+    except CatalogError as error:
+        raise DatasetError(
+            f"The metadata that dataset version {record.digest[:12]} was made with is gone:"
+            f" {error.what}",
+            do="Export without it: --no-metadata.",
+        ) from error
 
 
 def _images(manifest: pa.Table, metadata: pa.Table | None) -> pa.Table:

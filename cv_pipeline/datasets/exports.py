@@ -7,7 +7,7 @@ taken out are left out and named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from cv_pipeline.datasets.export_record import (
 from cv_pipeline.datasets.version import DatasetVersion
 from cv_pipeline.errors import DatasetError, nearest
 from cv_pipeline.project import SplitName, Task
-from cv_pipeline.storage import Blobs, Tombstones
+from cv_pipeline.storage import Blobs
 
 Progress = Callable[[int, int, str], None]
 
@@ -75,6 +75,7 @@ def export_version(
     blobs: Blobs | None = None,
     catalog: Catalog | None = None,
     splits: Sequence[SplitName] = (),
+    taken_out: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Export:
     """Export a dataset version.
@@ -84,20 +85,21 @@ def export_version(
         format: name of a format.
         to: folder to make; it may exist if it is empty.
         blobs: the images, which are copied; None exports the labels alone.
-        catalog: the project's tables, for metadata and for which images were taken out.
+        catalog: the project's tables, for the metadata; None leaves it out.
         splits: splits to export; all by default.
+        taken_out: images that are known to be taken out; others are found out as they are copied.
         progress: called with images done, images in all, and what is being done.
 
     Raises:
         DatasetError: the format is unknown or cannot hold this task, a split is empty, ``to`` is
             not free, or an image is missing or damaged.
-        CatalogError: the metadata of the recorded table version is gone.
         StorageError: the folder cannot be written.
     """
     kind = _writable(format, version.record.task)
     content = read_content(version, catalog=catalog, with_images=blobs is not None)
     content = _of_splits(content, splits)
-    content, gone = _without_taken_out(content, catalog)
+    gone = _among(content, taken_out)
+    content = _without(content, gone)
     with new_folder(to) as folder:
         target = ExportFolder(folder, blobs=blobs, progress=_told(progress, len(content.images)))
         assert kind.write is not None
@@ -141,14 +143,12 @@ def _of_splits(content: Content, splits: Sequence[SplitName]) -> Content:
     return content.only(pc.is_in(content.images["split"], value_set=wanted))
 
 
-def _without_taken_out(content: Content, catalog: Catalog | None) -> tuple[Content, list[str]]:
-    """The content without images that are known to be taken out, and those images."""
-    if catalog is None:
-        return content, []
-    known = pa.array(Tombstones(catalog.store).image_ids(), pa.string())
-    on = pc.is_in(content.images["image_id"], value_set=known)
-    gone: list[str] = content.images["image_id"].filter(on).to_pylist()
-    return _without(content, gone), gone
+def _among(content: Content, image_ids: Collection[str]) -> list[str]:
+    """Those of some images that the content has."""
+    wanted = pa.array(list(image_ids), pa.string())
+    ids = content.images["image_id"]
+    found: list[str] = ids.filter(pc.is_in(ids, value_set=wanted)).to_pylist()
+    return found
 
 
 def _without(content: Content, image_ids: Sequence[str]) -> Content:

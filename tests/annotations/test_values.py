@@ -74,3 +74,24 @@ def test_no_person_is_called_as_known_truth_is(who):
 
     assert name.startswith("annotator-")
     assert name == values.pseudonym("gold")
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2025-03-01T12:00:00.5Z", datetime(2025, 3, 1, 12, microsecond=500_000, tzinfo=UTC)),
+        ("2025-03-01", datetime(2025, 3, 1, tzinfo=UTC)),
+        ("soon", None),
+        ("", None),
+        (5, None),
+    ],
+)
+def test_as_time(text, time):
+    assert values.as_time(text) == time
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("valid", "val"), (" Train ", "train"), ("dev", None), (None, None)]
+)
+def test_as_split(name, split):
+    assert values.as_split(name) == split

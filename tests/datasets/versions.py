@@ -127,7 +127,7 @@ def write_version(
         "query": "labelled",
         "sql": "SELECT 1",
         "parameters": {},
-        "table_versions": {"annotations": 1, "image_metadata": 1, "images": 1},
+        "table_versions": {"annotations": 0, "image_metadata": 0, "images": 0},
         "contents": summarize(manifest, annotations),
         "near_duplicates": {},
         "shortfalls": (),

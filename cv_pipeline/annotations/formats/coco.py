@@ -25,13 +25,17 @@ from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport,
 from cv_pipeline.annotations.values import as_identifier, as_size, as_text, attributes_json
 
 FIELDS = FieldNames(image="{object}.image_id", label="{object}.category_id", box="{object}.bbox")
+_ASTRAY = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)"
+"""Paths that lead out of the folder that they are looked for in."""
+
 _SPLIT = re.compile(r"(?:^|[_-])(train|val|test)(?:20\d\d)?$")
 
 # file_name is a path in the source where the images are not exported with it
 _IMAGES = """
 SELECT to_json({
     'id': number,
-    'file_name': CASE WHEN $with_images = 'yes' THEN file_name ELSE path END,
+    'file_name': CASE WHEN $with_images OR regexp_matches(path, $astray)
+        THEN file_name ELSE path END,
     'width': width,
     'height': height,
     'date_captured': coalesce(strftime(captured_at, '%Y-%m-%d %H:%M:%S'), ''),
@@ -117,20 +121,20 @@ def _document(content: Content) -> Iterator[bytes]:
     ]
     head = json.dumps({"info": info, "licenses": [], "categories": categories}, ensure_ascii=False)
     yield f"{head[:-1]}".encode()
-    with_images = "yes" if content.with_images else "no"
-    for key, sql, parameters in (
-        ("images", _IMAGES, {"with_images": with_images}),
-        ("annotations", _ANNOTATIONS, {}),
-    ):
-        yield f',\n"{key}": ['.encode()
-        between = "\n"
-        for chunk in content.chunks():
-            rows = chunk.texts(sql, **parameters)
-            if rows:
-                yield (between + ",\n".join(rows)).encode()
-                between = ",\n"
-        yield b"\n]"
+    yield from _list(content, "images", _IMAGES, with_images=content.with_images, astray=_ASTRAY)
+    yield from _list(content, "annotations", _ANNOTATIONS)
     yield b"}\n"
+
+
+def _list(content: Content, key: str, sql: str, **parameters: str | bool) -> Iterator[bytes]:
+    yield f',\n"{key}": ['.encode()
+    between = "\n"
+    for chunk in content.chunks():
+        rows = chunk.texts(sql, **parameters)
+        if rows:
+            yield (between + ",\n".join(rows)).encode()
+            between = ",\n"
+    yield b"\n]"
 
 
 @dataclass(frozen=True)

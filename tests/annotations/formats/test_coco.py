@@ -131,3 +131,77 @@ def test_no_readable_file_is_an_error_that_says_why(data, match):
 def test_no_file_at_all_is_an_error():
     with pytest.raises(AnnotationError, match="there is none"):
         coco.parse({"readme.txt": b""})
+
+
+def test_iscrowd_0_beside_other_attributes_says_nothing():
+    entries = [
+        annotation(iscrowd=0, attributes={}),
+        annotation(id=12, iscrowd=0),
+        annotation(id=13, iscrowd=0, attributes={"iscrowd": False}),
+    ]
+
+    parsed = parse(document(annotations=entries))
+
+    assert parsed.rows["attributes"].to_pylist() == ["{}", '{"iscrowd":false}', '{"iscrowd":false}']
+
+
+def test_who_drew_a_box_and_when():
+    entry = annotation(
+        annotator="ann",
+        lead_time=2.5,
+        created_at="2025-03-01T12:00:00Z",
+        updated_at="never",
+    )
+
+    row = parse(document(annotations=[entry])).rows.to_pylist()[0]
+
+    assert (row["annotator"], row["lead_time"]) == ("ann", 2.5)
+    assert row["created_at"].isoformat() == "2025-03-01T12:00:00+00:00"
+    assert row["updated_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("bbox", "edges", "x_max"),
+    [
+        # x + width rounds to the next number down
+        ([0.123, 0, 899.9, 40], [0.123, 0, 900.023, 40], 900.023),
+        ([10, 20, 30, 40], [10, 20, 99, 60], 40),  # the box was moved by another tool
+        ([10, 20, 30, 40], ["a", 0, 0, 0], 40),
+        ([10, 20, 30, 40], None, 40),
+    ],
+)
+def test_edges_count_where_they_fit_the_box(bbox, edges, x_max):
+    if edges and edges[2] == 900.023:
+        bbox = [*bbox[:2], edges[2] - edges[0], edges[3] - edges[1]]
+
+    parsed = parse(document(annotations=[annotation(bbox=bbox, edges=edges)]))
+
+    assert parsed.rows["x_max"].to_pylist() == [x_max]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("instances_train2017", "train"),
+        ("instances_val", "val"),
+        ("test", "test"),
+        ("_annotations.coco", None),
+        ("contest", None),
+    ],
+)
+def test_split_that_a_file_is_named_after(name, split):
+    files = {f"annotations/{name}.json": json.dumps(document()).encode()}
+
+    assert coco.parse(files).facts["split"].to_pylist() == ([split] * 2 if split else [])
+
+
+def test_capture_time_and_metadata_of_images():
+    images = [
+        {"id": 1, "file_name": "a.jpg", "captured_at": "2025-03-01", "metadata": {"line": "1"}},
+        {"id": 2, "file_name": "b.jpg", "date_captured": "2025-03-01", "metadata": {"line": 1}},
+    ]
+
+    facts = parse(document(images=images)).facts.to_pylist()
+
+    assert [(f["image_path"], f["metadata"]) for f in facts] == [("a.jpg", '{"line":"1"}')]
+    assert facts[0]["captured_at"].isoformat() == "2025-03-01T00:00:00+00:00"

@@ -145,3 +145,19 @@ def test_crowd_labels(real_data):
     assert len(parsed.images) == 10_000
     assert parsed.quarantine == ()
     assert parsed.not_imported == {"column task_batch": 30_000}
+
+
+def test_split_and_capture_time_of_images():
+    parsed = parse(
+        "image,label,split,captured_at\na,x,Validation,2025-01-01\nb,x,,\nc,x,dev,soon\na,y,val,\n"
+    )
+
+    assert [(f["image_path"], f["split"]) for f in parsed.facts.to_pylist()] == [
+        ("a", "val"),
+        ("a", "val"),
+    ]
+    assert [(r.field, r.reason) for r in parsed.quarantine] == [
+        ("row 4: split", "unknown_split"),
+        ("row 4: captured_at", "bad_time"),
+    ]
+    assert len(parsed.rows) == 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv as csv_module
 import io
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -129,11 +128,33 @@ def write_label_studio(images: Images) -> dict[str, bytes]:
     return {"tasks.json": json.dumps(tasks).encode()}
 
 
+def sample_of(drawn: list[Box]) -> list[dict[str, object]]:
+    return [{"category": b.label, "bbox": [b.x, b.y, b.width, b.height]} for b in drawn]
+
+
+def write_webdataset(images: Images) -> dict[str, bytes]:
+    return {
+        f"train-0.tar/{name}.json": json.dumps({"annotations": sample_of(drawn)}).encode()
+        for name, drawn in images.items()
+    }
+
+
+def write_huggingface(images: Images) -> dict[str, bytes]:
+    def line(name: str, drawn: list[Box]) -> str:
+        objects = sample_of(drawn)
+        columns = {key: [o[key] for o in objects] for key in ("category", "bbox")}
+        return json.dumps({"file_name": f"{name}.jpg", "objects": columns}) + "\n"
+
+    return {"metadata.jsonl": "".join(line(n, d) for n, d in images.items()).encode()}
+
+
 WRITERS: dict[str, Callable[[Images], dict[str, bytes]]] = {
     "coco": write_coco,
     "csv": write_csv,
+    "huggingface": write_huggingface,
     "label_studio": write_label_studio,
     "pascal_voc": write_pascal_voc,
+    "webdataset": write_webdataset,
     "yolo": write_yolo,
 }
 
@@ -144,7 +165,7 @@ def boxes_of(parsed: ParsedExport) -> list[tuple[object, ...]]:
         across, down = (WIDTH, HEIGHT) if row["normalized"] else (1, 1)
         sides = {"x_min": across, "y_min": down, "x_max": across, "y_max": down}
         edges = (round(row[edge] * side, 6) for edge, side in sides.items())
-        found.append((row["image_path"].split(".")[0].split("/")[-1], row["label"], *edges))
+        found.append((row["image_path"].split("/")[-1].split(".")[0], row["label"], *edges))
     return sorted(found)
 
 
@@ -215,10 +236,8 @@ def test_damage_is_an_annotation_error_or_a_refusal(name, data):
 @given(data=st.data())
 def test_damage_to_one_file_leaves_the_others(name, data):
     good = WRITERS[name](SAMPLE)
-    others = {
-        re.sub(r"(\w+)(\.\w+)$", r"other_\1\2", path): content
-        for path, content in WRITERS[name]({"y": SAMPLE["a"], "z": SAMPLE["b"]}).items()
-    }
+    written = WRITERS[name]({"y": SAMPLE["a"], "z": SAMPLE["b"]})
+    others = {f"other/{path}": content for path, content in written.items()}
     names = {p for p in (*good, *others) if p.endswith(".yaml")}
     path = data.draw(st.sampled_from(sorted(good.keys() - names)))
     damaged = data.draw(damage(good[path]))

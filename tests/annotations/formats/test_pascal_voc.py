@@ -93,3 +93,20 @@ def test_blood_cells(real_data):
     }
     assert len(parsed.images) == 364
     assert parsed.quarantine == ()
+
+
+def test_attributes_of_cvat_and_who_drew_the_box():
+    listed = (
+        "<attributes><attribute><name>ripe</name><value>true</value></attribute>"
+        '<attribute><name>rows</name><value type="json">[1, null]</value></attribute>'
+        '<attribute><name>broken</name><value type="json">[</value></attribute></attributes>'
+    )
+    node = box(1, 2, 3, 4).replace("</object>", f"<annotator>ann</annotator>{listed}</object>")
+
+    row = pascal_voc.parse({"a.xml": xml(node)}).rows.to_pylist()[0]
+
+    # difficult is written everywhere, so 0 beside other attributes says nothing
+    assert row["attributes"] == (
+        '{"broken":null,"pose":"Left","ripe":"true","rows":[1,null],"truncated":true}'
+    )
+    assert row["annotator"] == "ann"
