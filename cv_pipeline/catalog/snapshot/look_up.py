@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +23,8 @@ _HEX = frozenset("0123456789abcdef")
 def find_image(snapshot: Snapshot, catalog: Catalog, ref: str) -> int:
     """Number of the image that a reference means.
 
-    An id or prefix is found by binary search, a path by going through all of them; one that is
-    only a copy's is looked up in the table of files.
+    Ids, prefixes and paths are found by binary search; a path that is only a copy's is looked up
+    in the table of files.
 
     Args:
         snapshot: the images that there are.
@@ -85,9 +86,15 @@ def _is_prefix(ref: str) -> bool:
 
 def _with_path(snapshot: Snapshot, catalog: Catalog, path: str) -> list[int]:
     """Numbers of up to two images that were ingested from a path."""
-    found = pc.indices_nonzero(pc.equal(snapshot.images["path"], path))[:2].to_pylist()
-    if found:
-        return [int(n) for n in found]
+    paths, order = snapshot.images["path"], snapshot.by_path
+
+    def path_at(place: int) -> str:
+        return str(paths[order[place].as_py()].as_py())
+
+    start = bisect_left(range(len(order)), path, key=path_at)
+    places = range(start, min(start + 2, len(order)))
+    if found := [int(order[place].as_py()) for place in places if path_at(place) == path]:
+        return found
     copies = catalog.table("files").read(columns=["image_id"], filter=pc.field("path") == path)
     numbers = snapshot.numbering.find(copies["image_id"].cast(pa.string()))
     return [int(n) for n in numbers if n >= 0]

@@ -39,6 +39,8 @@ FROM source
 ORDER BY image_id
 """
 
+_PATHS = "SELECT n FROM images ORDER BY path, n"
+
 _FEATURES = """
 SELECT brightness, contrast, sharpness, saturation, hue, phash
 FROM ids LEFT JOIN source USING (image_id)
@@ -117,11 +119,12 @@ class Part:
     make: Callable[[RunSQL, Any, pa.Table], Tables]
 
 
-def make_images(run: RunSQL, source: Any) -> pa.Table:
-    """The images, numbered: schema ``OF_IMAGES``."""
+def make_images(run: RunSQL, source: Any) -> Tables:
+    """The images, numbered (schema ``OF_IMAGES``), and their numbers in the order of ``paths``."""
     rows = run(_IMAGES, source=source)
     numbers = pa.array(np.arange(len(rows), dtype=np.int32))
-    return rows.add_column(0, "n", numbers).cast(OF_IMAGES)
+    rows = rows.add_column(0, "n", numbers).cast(OF_IMAGES)
+    return {"images": rows, "paths": run(_PATHS, images=rows.select(["n", "path"]))}
 
 
 def _features(run: RunSQL, source: Any, ids: pa.Table) -> Tables:
@@ -175,5 +178,5 @@ PARTS = (
 )
 """All parts but the images themselves."""
 
-IMAGES_LAYOUT = 1
+IMAGES_LAYOUT = 2
 """Layout of the part of images, as in :attr:`Part.layout`."""

@@ -47,6 +47,7 @@ class Snapshot:
         metadata: schema ``relations.METADATA``.
         tags: schema ``relations.TAGS``.
         annotations: schema ``relations.ANNOTATIONS``.
+        by_path: numbers of the images in the order of their paths.
     """
 
     project: str
@@ -56,6 +57,7 @@ class Snapshot:
     metadata: pa.Table
     tags: pa.Table
     annotations: pa.Table
+    by_path: pa.ChunkedArray
 
     @cached_property
     def numbering(self) -> Numbering:
@@ -132,6 +134,7 @@ def open_snapshot(
         metadata=parts["metadata"].tables["metadata"],
         tags=parts["tags"].tables["tags"],
         annotations=parts["annotations"].tables["annotations"],
+        by_path=images.tables["paths"]["n"],
     )
 
 
@@ -161,8 +164,8 @@ class _Source:
 def _images_builder(source: _Source) -> Build:
     def build(folder: Path) -> PartTables:
         with source.opened(folder) as (run, relation):
-            rows = make_images(run, relation)
-        return PartTables({"images": rows}, {"numbering": ids_digest(rows["image_id"])})
+            tables = make_images(run, relation)
+        return PartTables(tables, {"numbering": ids_digest(tables["images"]["image_id"])})
 
     return build
 

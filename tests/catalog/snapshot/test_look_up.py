@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import tempfile
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cv_pipeline.catalog.schemas import FILES, IMAGES
 from cv_pipeline.catalog.snapshot import open_snapshot
 from cv_pipeline.catalog.snapshot.look_up import find_image, find_images
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import QueryError
+from cv_pipeline.storage import open_store
 from tests.catalog.event_lake import rows_of
 
 IDS = ["ab" * 32, "abababab" + "0" * 56, "cd" * 32, "ef" * 32]
@@ -58,6 +63,24 @@ def test_what_means_no_image_or_several(catalog: Catalog, ref: str, message: str
         find_image(snapshot, catalog, ref)
     with pytest.raises(QueryError, match=message):
         find_images(snapshot, catalog, [IDS[0], ref])
+
+
+@settings(deadline=None, max_examples=25)
+@given(paths=st.lists(st.text(max_size=3), max_size=8), wanted=st.text(max_size=3))
+def test_any_path_is_found(paths: list[str], wanted: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog(open_store(folder), "fruit")
+        rows = [{"image_id": f"{n}", "path": path} for n, path in enumerate(paths)]
+        catalog.table("images").merge(rows_of(IMAGES, rows), on=["image_id"])
+        snapshot = open_snapshot(catalog)
+        for path in {*paths, wanted}:
+            if paths.count(path) == 1:
+                number = paths.index(path)
+                assert find_image(snapshot, catalog, path) == number
+                assert find_images(snapshot, catalog, [path]).tolist() == [number]
+            else:
+                with pytest.raises(QueryError, match=r"no image|fits several"):
+                    find_image(snapshot, catalog, path)
 
 
 def test_no_references(catalog: Catalog) -> None:
