@@ -95,10 +95,19 @@ def cli_page() -> str:
         "Every command takes `--json`. An error is one sentence and what to do next, with exit",
         "status 1.",
     ]
-    group = typer.main.get_command(app)
-    for name, command in sorted(group.commands.items()):  # type: ignore[attr-defined]
-        lines += ["", f"## cvp {name}", "", inspect.cleandoc(command.help or ""), ""]
-        lines += ["| Argument or option | Default | Meaning |", "|---|---|---|"]
+    lines += _command_lines("cvp", typer.main.get_command(app))
+    return "\n".join(lines) + "\n"
+
+
+def _command_lines(prefix: str, group: Any) -> list[str]:
+    """The commands of a group, and those of the groups in it."""
+    lines = []
+    for name, command in sorted(group.commands.items()):
+        lines += ["", f"## {prefix} {name}", "", inspect.cleandoc(command.help or "")]
+        if hasattr(command, "commands"):
+            lines += _command_lines(f"{prefix} {name}", command)
+            continue
+        lines += ["", "| Argument or option | Default | Meaning |", "|---|---|---|"]
         for parameter in command.params:
             if parameter.name == "help":
                 continue
@@ -107,7 +116,7 @@ def cli_page() -> str:
                 flags = f"`{(parameter.name or '').upper()}`"
             default = "required" if parameter.required else f"`{parameter.default}`"
             lines.append(f"| {flags} | {default} | {parameter.help or ''} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def pipeline_page() -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGE_FEATURES, SIGNATURES
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import ObjectCorrupt, ObjectNotFound, ObjectTakenOut
+from cv_pipeline.imaging.descriptor import LENGTH
 from cv_pipeline.project import Project
 from cv_pipeline.storage import Blobs
 
@@ -188,25 +190,23 @@ def _complete(catalog: Catalog) -> pa.Table:
 
 def _insert(catalog: Catalog, rows: list[tuple[str, Features]]) -> int:
     """Write features, and signatures last: with these an image is done."""
+    image_ids = [image_id for image_id, _ in rows]
     features = [
-        {
-            "image_id": image_id,
-            "phash": made.phash,
-            "phash_mirrored": made.phash_mirrored,
-            **asdict(made.measures),
-        }
-        for image_id, made in rows
+        {"phash": made.phash, "phash_mirrored": made.phash_mirrored, **asdict(made.measures)}
+        for _, made in rows
     ]
-    signatures = [
-        {"image_id": image_id, "thumbnail": made.thumbnail, "descriptor": made.descriptor}
-        for image_id, made in rows
-    ]
-    for name, schema, written in (
-        ("image_features", IMAGE_FEATURES, features),
-        ("signatures", SIGNATURES, signatures),
-    ):
-        table = catalog.table(name)
-        table.insert(pa.Table.from_pylist(written, schema=schema), on=table.key)
+    described = np.frombuffer(b"".join(made.descriptor for _, made in rows), np.float32)
+    signatures = {
+        "image_id": image_ids,
+        "thumbnail": [made.thumbnail for _, made in rows],
+        "descriptor": pa.FixedSizeListArray.from_arrays(described, LENGTH),
+    }
+    measured = pa.Table.from_pylist(
+        [{"image_id": i, **made} for i, made in zip(image_ids, features, strict=True)],
+        schema=IMAGE_FEATURES,
+    )
+    catalog.table("image_features").insert(measured, on=["image_id"])
+    catalog.table("signatures").insert(pa.table(signatures, schema=SIGNATURES), on=["image_id"])
     return len(rows)
 
 

@@ -28,14 +28,14 @@ class Features:
         phash_mirrored: that of the image flipped left to right.
         measures: quality measures.
         thumbnail: 32 × 32 luma, uint8, row-major.
-        descriptor: 64 numbers, a unit vector of colour and edge layout.
+        descriptor: unit vector of colour and edge layout, 64 float32.
     """
 
     phash: int
     phash_mirrored: int
     measures: Measures
     thumbnail: bytes
-    descriptor: tuple[float, ...]
+    descriptor: bytes
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,18 @@ class FeatureExtractor:
         hashes = iter(zip(phash(stack), phash(stack[:, :, ::-1]), strict=True))
         return [f if isinstance(f, Unmeasurable) else _features(*f, *next(hashes)) for f in found]
 
-    def _measured(
-        self, data: bytes
-    ) -> tuple[np.ndarray, Measures, tuple[float, ...]] | Unmeasurable:
+    def _measured(self, data: bytes) -> tuple[np.ndarray, Measures, bytes] | Unmeasurable:
         try:
             rgb8 = to_rgb8(decode(data, max_pixels=self.max_pixels))
         except ImageError as error:
             return Unmeasurable(error.reason, str(error))
-        return grey_thumbnail(rgb8), measure(rgb8), tuple(descriptor(rgb8).tolist())
+        return grey_thumbnail(rgb8), measure(rgb8), descriptor(rgb8).tobytes()
 
 
 def _features(
     grey: np.ndarray,
     measures: Measures,
-    described: tuple[float, ...],
+    described: bytes,
     plain: np.uint64,
     mirrored: np.uint64,
 ) -> Features:

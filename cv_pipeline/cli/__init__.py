@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
 from cv_pipeline.cli.app import App
+from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
 from cv_pipeline.cli.diff import diff
 from cv_pipeline.cli.export import export
@@ -51,5 +52,6 @@ for command in (
     ui,
 ):
     app.command()(command)
+app.add_typer(check, name="check")
 
 __all__ = ["app"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,12 +25,17 @@ class App(typer.Typer):
         try:
             return super().__call__(*args, **kwargs)
         except CVPipelineError as error:
-            if "--json" in sys.argv:
-                print_json({"error": error.what, "do": error.do})
-            errors.print(f"error: {error.what}", style="bold red", markup=False, soft_wrap=True)
-            if error.do:
-                errors.print(f"  → {error.do}", markup=False, soft_wrap=True)
-            raise SystemExit(1) from None
+            fail(error, status=1)
+
+
+def fail(error: CVPipelineError, *, status: int) -> NoReturn:
+    """Say what happened and what to do next, and end the process."""
+    if "--json" in sys.argv:
+        print_json({"error": error.what, "do": error.do})
+    errors.print(f"error: {error.what}", style="bold red", markup=False, soft_wrap=True)
+    if error.do:
+        errors.print(f"  → {error.do}", markup=False, soft_wrap=True)
+    raise SystemExit(status) from None
 
 
 def print_json(value: Any) -> None:
