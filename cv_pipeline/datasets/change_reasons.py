@@ -53,17 +53,21 @@ WHEN 'added' THEN CASE
         'metadata changed (' || metadata.told || ')',
         'tags changed (' || tags.told || ')',
         nullif(query, '')
-    ), ''), CASE WHEN known THEN 'selected now, and not then' ELSE 'not in the earlier version' END)
+    ), ''), CASE WHEN NOT known THEN 'not in the earlier version'
+        WHEN left_out_before THEN 'selected now; then not, or left out between two splits'
+        ELSE 'selected now, and not then' END)
     END
 WHEN 'removed' THEN CASE
     WHEN gone.image_id IS NOT NULL THEN 'taken out'
     WHEN known AND later.image_id IS NULL THEN 'no longer in the catalogue'
     ELSE coalesce(nullif(concat_ws('; ',
         CASE WHEN labelled.before AND labelled.after IS NULL THEN 'no longer labelled' END,
+        CASE WHEN readable.before AND readable.after IS NULL THEN 'without features now' END,
         'metadata changed (' || metadata.told || ')',
         'tags changed (' || tags.told || ')',
         nullif(query, '')
-    ), ''), 'no longer selected')
+    ), ''), CASE WHEN left_out_after THEN 'no longer selected, or left out between two splits'
+        ELSE 'no longer selected' END)
     END
 ELSE coalesce(nullif(concat_ws('; ',
         CASE WHEN known AND earlier.split IS DISTINCT FROM later.split THEN concat(
@@ -158,6 +162,9 @@ def explain_images(
             "known": [catalog is not None],
             "query": [query_change(before, after)],
             "rule": [rule_change(before, after)],
+            # who they were is not kept, only how many
+            "left_out_before": [before.bridges > 0],
+            "left_out_after": [after.bridges > 0],
         }
     )
     rows = run_sql(_IMAGES, relations={"changes": changes, "records": records, **relations})

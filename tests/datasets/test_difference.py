@@ -168,6 +168,12 @@ def test_an_image_that_moves_with_its_group_says_so(compare: Any) -> None:
     ]
 
 
+def test_an_image_that_may_have_been_left_out_is_not_said_to_be_unselected(compare: Any) -> None:
+    after = {"images": [image_row(B)], "bridges": 2}
+    found = compare([image_row(A), image_row(B)], after)
+    assert told(found.images, "reason") == [("no longer selected, or left out between two splits",)]
+
+
 class Lake:
     """Tables of a catalogue, and their versions as a dataset version would record them."""
 
