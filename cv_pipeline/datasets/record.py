@@ -108,10 +108,13 @@ class DatasetRecord(CandidateRecord):
     Attributes:
         verdicts: what each check said of the candidate.
         code_version: version of the code that made the dataset version.
+        files: SHA-256 of each table's file, for what the digest does not cover; none in records
+            of an earlier release.
     """
 
     verdicts: tuple[Verdict, ...]
     code_version: str
+    files: dict[str, str] = {}
 
 
 AnyRecord = TypeVar("AnyRecord", bound=CandidateRecord)
@@ -183,7 +186,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             if field.nullable and field.name not in rows.column_names:
                 rows = rows.append_column(field, pa.nulls(len(rows), field.type))
         return rows.select(schema.names).cast(schema)
-    except (FileNotFoundError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path} cannot be read: {error}.", do="Materialize it again."
         ) from error

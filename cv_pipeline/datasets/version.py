@@ -6,6 +6,7 @@ the folder again and see whether it still says what it said.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.datasets.manifest import MANIFEST, dataset_digest
@@ -36,6 +36,7 @@ from cv_pipeline.errors import DatasetError, GateRefused
 from cv_pipeline.project import SplitName
 
 SAMPLE = 8
+_TABLES = (ANNOTATIONS_FILE, MANIFEST_FILE)
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,13 @@ def make_version(
             f" version: {reason}.",
             do=f"Mend the data, then run: cvp run {made_from.project}",
         )
-    for name in (MANIFEST_FILE, ANNOTATIONS_FILE):
+    for name in _TABLES:
         shutil.copyfile(candidate / name, folder / name)
     record = DatasetRecord(
         **made_from.model_dump(),
         verdicts=tuple(sorted(verdicts, key=lambda v: v.check)),
         code_version=code_version,
+        files={name: _sha256(folder / name) for name in _TABLES},
     )
     write_record(record, folder / DATASET_FILE)
     problems = verify_version(folder)
@@ -135,7 +137,7 @@ def make_version(
             f"The candidate in {candidate} is damaged: {' '.join(problems)}",
             do=f"Run: cvp run {made_from.project} --select dataset_candidate",
         )
-    ids = pq.read_table(folder / MANIFEST_FILE, columns=["image_id"])["image_id"]
+    ids = read_table(folder / MANIFEST_FILE, MANIFEST)["image_id"]
     gone = ids.filter(pc.is_in(ids, value_set=pa.array(list(taken_out), pa.string())))
     if len(gone):
         raise GateRefused(
@@ -177,8 +179,16 @@ def verify_version(folder: Path) -> list[str]:
     index = folder / IDS_FILE  # versions of an earlier release have none
     if index.is_file() and index.read_bytes() != packed_ids(ids):
         problems.append(f"Its {IDS_FILE} does not list the images of its manifest.")
+    for name, expected in record.files.items():
+        if name in _TABLES and _sha256(folder / name) != expected:
+            problems.append(f"Its {name} is not the file that was written.")
     if not pc.all(pc.is_in(annotations["image_id"], value_set=ids.combine_chunks())).as_py():
         problems.append("Some of its labels are on images that its manifest does not name.")
     elif summarize(manifest, annotations) != record.contents:
         problems.append("Its numbers of images and labels differ from what dataset.json says.")
     return problems
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -173,7 +173,7 @@ def load_evaluation(folder: Path) -> Evaluation:
     try:
         record = EvaluationRecord.model_validate_json((folder / MARKER).read_bytes())
         tables = {name: pq.read_table(folder / f"{name}.parquet") for name in _TABLES}
-    except (OSError, ValidationError, pa.ArrowInvalid) as error:
+    except (OSError, ValidationError, pa.ArrowException) as error:
         raise EvaluationError(f"{folder} is not an evaluation: {error}.", do=again) from error
     for name, schema in _TABLES.items():
         if not tables[name].schema.equals(schema):

@@ -106,6 +106,8 @@ def edit(path: Path, column: str, value: str) -> None:
         ("annotations.parquet", "image_id", "0" * 64, "images that its manifest does not name"),
         ("manifest.parquet", "split", "nowhere", "content hashes to"),
         ("manifest.parquet", "image_id", "f" * 64, "not sorted by image_id"),
+        ("manifest.parquet", "path", "elsewhere.jpg", "manifest.parquet is not the file that was"),
+        ("annotations.parquet", "annotation_id", "0" * 32, "annotations.parquet is not the file"),
     ],
 )
 def test_a_change_shows(
@@ -114,6 +116,21 @@ def test_a_change_shows(
     make(candidate, tmp_path, PASSED)
     edit(tmp_path / file, column, value)
     assert any(problem in found for found in verify_version(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["annotations.parquet", "manifest.parquet"])
+def test_no_damage_to_a_file_goes_unseen(file: str, candidate: Candidate, tmp_path: Path) -> None:
+    make(candidate, tmp_path, PASSED)
+    good = (tmp_path / file).read_bytes()
+    for start in range(0, len(good), max(len(good) // 60, 1)):
+        bad = bytearray(good)
+        bad[start] ^= 0x10
+        (tmp_path / file).write_bytes(bad)
+        try:
+            found = verify_version(tmp_path)
+        except DatasetError as error:
+            found = [error.what]
+        assert found, start
 
 
 def test_an_index_of_other_images_shows(candidate: Candidate, tmp_path: Path) -> None:
