@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from cv_pipeline.errors import ObjectTakenOut
@@ -39,15 +40,15 @@ def keep_contact_sheet(
         ObjectCorrupt: an image is damaged.
         ImageError: an image cannot be decoded.
     """
-    blobs = Blobs(store)
+    blobs, tombstones = Blobs(store), Tombstones(store)
     shown: dict[str, bytes] = {}
     for image_id in image_ids:
         if len(shown) == PICTURES:
             break
-        try:
-            shown[image_id] = blobs.read(image_id)
-        except ObjectTakenOut:
-            continue
+        # of a take-out that was killed early, the tombstone stands and the bytes are still there
+        if tombstones.get(image_id) is None:
+            with suppress(ObjectTakenOut):
+                shown[image_id] = blobs.read(image_id)
     if not shown:
         return None
     pictures = [to_rgb8(decode(data, max_pixels=max_pixels)) for data in shown.values()]
@@ -57,7 +58,6 @@ def keep_contact_sheet(
     store.write(f"{_folder(project)}{name}.json", json.dumps({"images": list(shown)}).encode())
     store.write(key, sheet)
     # asked after the write, as with the images themselves: a take-out may have been faster
-    tombstones = Tombstones(store)
     if any(tombstones.get(image_id) for image_id in shown):
         _remove(store, project, name)
         return keep_contact_sheet(store, project, image_ids, max_pixels=max_pixels)

@@ -26,11 +26,15 @@ def keep(store: ObjectStore, ids: list[str], project: str = "p"):
     return keep_contact_sheet(store, project, ids, max_pixels=10_000)
 
 
-def bury(store: ObjectStore, image_id: str) -> None:
+def mark_taken_out(store: ObjectStore, image_id: str) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     Tombstones(store).create(
         Tombstone(image_id=image_id, reason="r", actor="a", at=at, paths={}, bytes=None, used_by=())
     )
+
+
+def bury(store: ObjectStore, image_id: str) -> None:
+    mark_taken_out(store, image_id)
     Blobs(store).remove(image_id)
 
 
@@ -50,6 +54,12 @@ def test_an_image_that_was_taken_out_is_not_shown(store: ObjectStore):
     assert keep(store, ids)[1] == [ids[0], ids[2]]
     assert keep(store, [ids[1]]) is None
     assert keep(store, []) is None
+
+
+def test_an_image_whose_take_out_was_killed_early_is_not_shown(store: ObjectStore):
+    ids = [Blobs(store).put(picture(n)) for n in range(3)]
+    mark_taken_out(store, ids[1])
+    assert keep(store, ids)[1] == [ids[0], ids[2]]
 
 
 def test_a_missing_image_is_an_error(store: ObjectStore):
