@@ -32,8 +32,10 @@ SELECT
     count(*) FILTER (tags_count = 0 AND NOT taken_out) AS untouched,
     count(*) FILTER (disagreement > 0 AND NOT taken_out) AS contested,
     count(*) FILTER (annotators_count > 1 AND NOT taken_out) AS labelled_twice,
-    (SELECT count(DISTINCT n) FROM annotations
-     WHERE ontology_version <> $ontology OR guideline_version <> $guideline) AS stale
+    count(*) FILTER (NOT taken_out AND n IN (
+        SELECT n FROM annotations
+        WHERE ontology_version <> $ontology OR guideline_version <> $guideline
+    )) AS stale
 FROM images
 """
 _CLASSES = """

@@ -1,8 +1,9 @@
 """Taking images out: what is recorded, and every copy of their pixels that goes.
 
-The tombstone comes first: from then on nobody keeps the image again. The pixels go next, and what
-is left to do after that repeats harmlessly, so a take-out that was killed anywhere is completed by
-asking for it again; until then its tombstone says that it is not complete.
+The tombstone comes first: from then on nobody keeps the image again. The tables say so next, so
+that no new dataset version has an image without pixels; then the pixels go. All of it repeats
+harmlessly, so a take-out that was killed anywhere is completed by asking for it again; until then
+its tombstone says that it is not complete.
 """
 
 from __future__ import annotations
@@ -61,17 +62,17 @@ def take_out(
     """
     known = Tombstones(store)
     standing = [_bury(known, image) for image in images]
+    projects = sorted({project for tombstone in standing for project in tombstone.paths})
+    held = {project: [t for t in standing if project in t.paths] for project in projects}
+    for project in projects:
+        _record(Catalog(store, project), held[project])
     blobs = Blobs(store)
     for tombstone in standing:
         blobs.remove(tombstone.image_id)
-    projects = sorted({project for tombstone in standing for project in tombstone.paths})
     pictures: list[str] = []
     for project in projects:
-        held = [t for t in standing if project in t.paths]
-        ids = [t.image_id for t in held]
-        catalog = Catalog(store, project)
-        _record(catalog, held)
-        purge_rows(catalog.table("signatures"), one_of("image_id", ids))
+        ids = [t.image_id for t in held[project]]
+        purge_rows(Catalog(store, project).table("signatures"), one_of("image_id", ids))
         pictures += remove_contact_sheets(store, project, ids)
     sizes = {t.image_id: t.bytes for t in standing}
     copies = remove_copies(home, sizes, projects=projects)

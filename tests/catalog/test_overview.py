@@ -95,7 +95,12 @@ def test_images_are_counted_by_state_and_those_taken_out_apart():
             image(3, annotations_count=1, tags_count=1, annotators_count=1),
             image(4, taken_out=True),
         ],
-        [label(2), label(2, "kiwi", annotator="ben"), label(3, ontology_version="1")],
+        [
+            label(2),
+            label(2, "kiwi", annotator="ben"),
+            label(3, ontology_version="1"),
+            label(4, ontology_version="1"),
+        ],
     ).images
     assert (found.total, found.bytes, found.taken_out) == (5, 500, 1)
     assert (found.labelled, found.unlabelled, found.untouched) == (2, 2, 1)

@@ -264,6 +264,9 @@ def test_killed_at_every_step_and_run_again(template: Path, monkeypatch, tmp_pat
                 steps += 1
             else:
                 break
+        state = again.state()
+        for image_id in again.gone:  # a version made now has no image without its pixels
+            assert image_id in state["blobs"] or image_id in state["rows"]
         buried = Tombstones(again.store).image_ids()
         for image_id in buried:  # from the first moment on nobody keeps it again
             path = next(p for p, row in again.images.items() if row["image_id"] == image_id)
