@@ -145,8 +145,8 @@ def build_candidate(
 
     Raises:
         DatasetError: nothing is selected, nothing is labelled, features were not computed or
-            near-duplicates not searched, a group key is unknown, or a split would have no labelled
-            image.
+            near-duplicates not searched, a group key is unknown, or a split or fold would have no
+            labelled image.
     """
     given = table_versions or {}
     versions = {n: given[n] if n in given else catalog.table(n).version for n in TABLES_READ}
@@ -199,7 +199,7 @@ def build_candidate(
         rule=rule,
     )
     manifest = _manifest(images, annotations, near_duplicates, assignment)
-    _require_labels_in_every_split(project, manifest)
+    _require_labels_in_every_part(project, manifest)
     trained_on = image_ids.filter(pc.equal(assignment.splits, "train"))
     record = CandidateRecord(
         schema_id=SCHEMA_ID,
@@ -314,19 +314,26 @@ def _manifest(
     return pa.Table.from_arrays(columns, schema=MANIFEST)
 
 
-def _require_labels_in_every_split(project: Project, manifest: pa.Table) -> None:
+def _require_labels_in_every_part(project: Project, manifest: pa.Table) -> None:
     """Refuse a division of which a part could not be used at all."""
+    rule = project.dataset.split
     labelled = manifest.filter(pc.equal(manifest["labels_state"], "labelled"))
-    for split in SPLITS:
-        wanted = project.dataset.split.ratios.get(split, 0) > 0
-        if wanted and not pc.any(pc.equal(labelled["split"], split)).as_py():
-            units = len(pc.unique(labelled["unit"]))
-            raise DatasetError(
-                f"The {split} split of {project.name} would have no labelled image: there are"
-                f" {len(labelled)}, in {units} groups that must stay together.",
-                do="Label more images, or set dataset.split.ratios so that it asks for fewer"
-                " splits; splits that the source declares are kept as they are.",
-            )
+    parts = {f"{s} split": pc.equal(labelled["split"], s) for s in SPLITS if rule.ratios.get(s)}
+    first = 0 if rule.strategy == "time" else 1  # fold 0 is what the first is trained on
+    for fold in range(first, rule.folds + 1 if rule.folds else first):
+        parts[f"fold {fold} of {rule.folds}"] = pc.equal(labelled["fold"], fold)
+    for part, inside in parts.items():
+        if pc.any(inside).as_py():
+            continue
+        units = len(pc.unique(labelled["unit"]))
+        untimed = labelled["captured_at"].null_count if rule.strategy == "time" else 0
+        told = f" {untimed} have no capture time, and are for training." if untimed else ""
+        raise DatasetError(
+            f"The {part} of {project.name} would have no labelled image: there are"
+            f" {len(labelled)}, in {units} groups that must stay together.{told}",
+            do="Label more images, or set dataset.split.ratios and dataset.split.folds so that"
+            " there are fewer parts; splits that the source declares are kept as they are.",
+        )
 
 
 def _kinds(near_duplicates: pa.Table) -> dict[str, int]:

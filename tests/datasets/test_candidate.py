@@ -160,6 +160,13 @@ def small(images: int, **image: object) -> World:
     return world
 
 
+def untimed(images: int) -> World:
+    world = small(images)
+    for row in world.rows["images"]:
+        row["captured_at"] = None
+    return world
+
+
 @pytest.mark.parametrize(
     ("world", "dataset", "message"),
     [
@@ -170,8 +177,20 @@ def small(images: int, **image: object) -> World:
         (small(2), {}, "The val split of fruit would have no labelled image: there are 2"),
         (small(9, shows="one"), {}, "in 1 groups that must stay together"),
         (small(9), {"split": {"group_by": ["cam"]}}, "group_by of fruit names 'cam'"),
+        (small(9), {"split": {"folds": 9}}, r"The fold \d of 9 of fruit would have no labelled"),
+        (untimed(9), {"split": {"strategy": "time"}}, "9 have no capture time, and are for train"),
     ],
-    ids=["empty", "no match", "no features", "other task", "too few", "all alike", "no such key"],
+    ids=[
+        "empty",
+        "no match",
+        "no features",
+        "other task",
+        "too few",
+        "all alike",
+        "no such key",
+        "too many folds",
+        "no times",
+    ],
 )
 def test_there_is_no_candidate(
     world: World, dataset: dict[str, object], message: str, tmp_path: Path
