@@ -1,7 +1,8 @@
 """Two dataset versions of generated images, of which one in a hundred differs in each respect.
 
 The later one lacks one image in a hundred and has as many new ones, moved one in a hundred to
-another split, and shifted one box in a hundred.
+another split, and shifted one box in a hundred. The catalogue that they were made from has the
+images, the boxes and three metadata events an image, at the versions that both record.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.schemas import ANNOTATIONS, IMAGE_METADATA, IMAGES
+from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.manifest import MANIFEST, SCHEMA_ID, dataset_digest
 from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
@@ -26,6 +28,7 @@ from cv_pipeline.datasets.record import (
     write_table,
 )
 from cv_pipeline.project import Ontology, Split
+from cv_pipeline.storage import open_store
 
 CLASSES = ("apple", "banana", "kiwi", "lemon", "tomato")
 BOXES = 3
@@ -42,10 +45,9 @@ def ids(count: int, *, seed: int, digits: int = 64) -> pa.Array:
 
 
 def write_two_versions(folder: Path, images: int) -> tuple[Path, Path]:
-    """Write ``before`` and ``after`` below a folder, unless they are there."""
+    """Write ``before``, ``after`` and their catalogue below a folder."""
     before, after = folder / "before", folder / "after"
-    if (after / DATASET_FILE).is_file():
-        return before, after
+    catalog = catalog_of(folder)
     random = np.random.default_rng(0)
     names, fresh = ids(images, seed=1), ids(max(1, int(images * SHARE)), seed=2)
     split = random.choice(3, images, p=[0.8, 0.1, 0.1])
@@ -53,7 +55,7 @@ def write_two_versions(folder: Path, images: int) -> tuple[Path, Path]:
     size = random.uniform(8, 200, (images * BOXES, 2))
     label = random.integers(0, len(CLASSES), images * BOXES)
     keys = ids(images * BOXES, seed=3, digits=32)
-    _write(before, names, split, keys, label, corner, size)
+    _write(catalog, before, names, split, keys, label, corner, size)
     kept = random.uniform(size=images) >= SHARE
     boxes = np.repeat(kept, BOXES)
     moved = random.uniform(size=images) < SHARE
@@ -61,6 +63,7 @@ def write_two_versions(folder: Path, images: int) -> tuple[Path, Path]:
     corner = corner + (random.uniform(size=(images * BOXES, 1)) < SHARE)
     more = len(fresh) * BOXES
     _write(
+        catalog,
         after,
         pa.concat_arrays([names.filter(pa.array(kept)), fresh]),
         np.concatenate([split[kept], np.zeros(len(fresh), int)]),
@@ -72,7 +75,13 @@ def write_two_versions(folder: Path, images: int) -> tuple[Path, Path]:
     return before, after
 
 
+def catalog_of(folder: Path) -> Catalog:
+    """The catalogue that two versions were made from."""
+    return Catalog(open_store(str(folder / "store")), "fruit")
+
+
 def _write(
+    catalog: Catalog,
     folder: Path,
     names: pa.Array,
     split: NDArray[np.int64],
@@ -129,7 +138,7 @@ def _write(
         query="labelled",
         sql="",
         parameters={},
-        table_versions={},
+        table_versions=_write_tables(catalog, manifest, annotations),
         contents=summarize(manifest, annotations),
         near_duplicates={},
         shortfalls=(),
@@ -140,6 +149,35 @@ def _write(
     write_table(manifest, folder / MANIFEST_FILE)
     write_table(annotations, folder / ANNOTATIONS_FILE)
     write_record(record, folder / DATASET_FILE)
+
+
+def _write_tables(catalog: Catalog, manifest: pa.Table, annotations: pa.Table) -> dict[str, int]:
+    """Write what the catalogue knew when a version was made; gives the table versions."""
+    count, now = len(manifest), pa.scalar(0, IMAGES.field("ingested_at").type)
+    known = {name: manifest[name] for name in manifest.column_names if name in IMAGES.names}
+    known |= {
+        "source": pa.repeat("images", count),
+        "bytes": pa.repeat(6_250, count),
+        "ingested_at": pa.repeat(now, count),
+        "split": pa.nulls(count, pa.string()),
+    }
+    number = np.arange(count)
+    events = [
+        {
+            "image_id": manifest["image_id"],
+            "key": pa.repeat(key, count),
+            "value": pa.array(number % kinds).cast(pa.string()),
+            "actor": pa.repeat("import", count),
+            "at": pa.repeat(now, count),
+        }
+        for key, kinds in (("camera", 4), ("line", 20), ("scene", 6))
+    ]
+    metadata = [_table(IMAGE_METADATA, count, **event) for event in events]
+    return {
+        "images": catalog.table("images").replace(_table(IMAGES, count, **known)),
+        "annotations": catalog.table("annotations").replace(annotations),
+        "image_metadata": catalog.table("image_metadata").replace(pa.concat_tables(metadata)),
+    }
 
 
 def _table(schema: pa.Schema, rows: int, **columns: Any) -> pa.Table:

@@ -56,6 +56,7 @@ def verify(
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     reports: list[Report] = []
+    cached = cv_home() / "cache"
     with Progress(
         *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
     ) as bar:
@@ -68,13 +69,15 @@ def verify(
             versions = [open_version(ref, project=project) for ref in refs]
             where = open_store(store_url())
             reports.append(
-                verify_versions(versions, store=where, pixels=not no_pixels, progress=progress)
+                verify_versions(
+                    versions, store=where, cache=cached, pixels=not no_pixels, progress=progress
+                )
             )
         if store:
             where = open_store(store_url())
             reports.append(verify_store(where, pixels=not no_pixels, progress=progress))
         if cache:
-            reports.append(verify_cache(cv_home() / "cache", progress=progress))
+            reports.append(verify_cache(cached, progress=progress))
         if folder:
             reports.append(verify_copy(folder, progress=progress))
     found = merged(reports)

@@ -19,6 +19,7 @@ from cv_pipeline.datasets.changed_rows import IMAGE_CHANGES, LABEL_CHANGES
 from cv_pipeline.datasets.record import CandidateRecord
 
 _IDS = pa.schema([pa.field("image_id", pa.string())])
+_TOLD = _IDS.append(pa.field("told", pa.string()))
 
 _CHANGED_METADATA = """
 SELECT image_id, string_agg(concat(key, ': ', coalesce(b.value, 'not set'), ' → ',
@@ -205,15 +206,14 @@ def _at(catalog: Catalog, table: str, record: CandidateRecord, sql: str, **other
 
 def _no_facts() -> dict[str, pa.Table]:
     flags = _IDS.append(pa.field("before", pa.bool_())).append(pa.field("after", pa.bool_()))
-    told = _IDS.append(pa.field("told", pa.string()))
     splits = _IDS.append(pa.field("split", pa.string()))
     schemas = {
         "images_then": splits,
         "images_now": splits,
         "labelled": flags,
         "readable": flags,
-        "metadata": told,
-        "tags": told,
+        "metadata": _TOLD,
+        "tags": _TOLD,
         "gone": _IDS,
     }
     return {name: schema.empty_table() for name, schema in schemas.items()}
@@ -235,6 +235,8 @@ def _facts(
         return run_sql(_EITHER, relations=both)
 
     def current(table: str, sql: str, compared: str) -> pa.Table:
+        if before.table_versions.get(table) == after.table_versions.get(table):
+            return _TOLD.empty_table()
         among = "FROM rows SEMI JOIN ids USING (image_id)"
         states = [
             run_sql(sql, relations={table: at(table, record, among)}) for record in (before, after)

@@ -116,22 +116,40 @@ def new_folder(to: Path) -> Iterator[Path]:
 
     Raises:
         DatasetError: something is there already.
+        StorageError: it cannot be made.
     """
     to = to.absolute()
     _require_free(to)
     beside = to.parent / f".{to.name}.partial"
-    try:
-        with scratch_folder(beside, project="export") as work:
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, beside)
+        try:
+            work = stack.enter_context(scratch_folder(beside, project="export"))
             made = work / "made"
             made.mkdir()
-            yield made
-            _require_free(to)
+        except OSError as error:
+            raise _unwritable(to, error) from error
+        yield made
+        _require_free(to)
+        try:
             made.rename(to)
-    finally:
-        with contextlib.suppress(OSError):  # another export to the same folder is under way
-            for host in beside.iterdir():
-                host.rmdir()
-            beside.rmdir()
+        except OSError as error:
+            _require_free(to)  # another export was first
+            raise _unwritable(to, error) from error
+
+
+def _remove_empty(beside: Path) -> None:
+    with contextlib.suppress(OSError):  # another export to the same folder is under way
+        for host in beside.iterdir():
+            host.rmdir()
+        beside.rmdir()
+
+
+def _unwritable(to: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"Cannot make {to}: {error.strerror or error}.",
+        do="Check the folder's permissions and free space, or name another.",
+    )
 
 
 def _require_free(to: Path) -> None:

@@ -162,9 +162,14 @@ def verify_cached(cache: Path, *, progress: Progress) -> Iterator[Report]:
             folder,
             kind,
             name=folder.name,
-            do=f"Delete {folder}; it is fetched again when it is needed.",
+            do=refetch(folder),
         )
         progress(number, len(found), "cached folders")
+
+
+def refetch(folder: Path) -> str:
+    """What to do about the copy of a folder that differs."""
+    return f"Delete {folder}; it is fetched again when it is needed."
 
 
 def published_folders(store: ObjectStore) -> Iterator[tuple[str, str, str]]:

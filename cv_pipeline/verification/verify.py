@@ -27,6 +27,7 @@ from cv_pipeline.verification.images import (
 from cv_pipeline.verification.published import (
     KINDS,
     published_folders,
+    refetch,
     verify_cached,
     verify_folder,
     verify_published,
@@ -38,19 +39,26 @@ _BATCH = 65_536
 
 
 def verify_versions(
-    versions: Sequence[DatasetVersion], *, store: ObjectStore, pixels: bool, progress: Progress
+    versions: Sequence[DatasetVersion],
+    *,
+    store: ObjectStore,
+    cache: Path,
+    pixels: bool,
+    progress: Progress,
 ) -> Report:
     """Verify dataset versions and, unless it is told otherwise, the bytes of all their images.
 
     Args:
         versions: the versions.
         store: where their images are.
+        cache: folder of copies from a remote store, which are simply fetched again.
         pixels: whether to read the images; else they need only be there.
         progress: told of every image.
     """
     kind = KINDS["datasets"]
-    do = "Restore the folder from a backup, or move it away and materialize dataset_version again."
-    reports = [verify_folder(v.folder, kind, name=v.digest, do=do) for v in versions]
+    reports = [
+        verify_folder(v.folder, kind, name=v.digest, do=_to_do(v.folder, cache)) for v in versions
+    ]
     sound = [v.manifest for v, r in zip(versions, reports, strict=True) if r.ok]
     if not sound:
         return merged(reports)
@@ -91,6 +99,12 @@ def verify_cache(cache: Path, *, progress: Progress) -> Report:
         progress: told of every folder.
     """
     return merged(verify_cached(cache, progress=progress))
+
+
+def _to_do(folder: Path, cache: Path) -> str:
+    if folder.is_relative_to(cache):
+        return refetch(folder)
+    return "Restore the folder from a backup, or move it away and materialize dataset_version."
 
 
 def _kept(images: pa.Table) -> Iterator[Kept]:

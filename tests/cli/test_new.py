@@ -11,8 +11,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cv_pipeline.cli import app
+from cv_pipeline.datasets.exports import export_version, written_formats
 from cv_pipeline.errors import AnnotationError, ProjectError
 from cv_pipeline.project import load_project
+from cv_pipeline.storage import Blobs, open_source, open_store
+from tests.datasets.versions import LABELS, image_row, label_row, picture, write_version
 
 BOX = {"xmin": 4, "ymin": 5, "xmax": 30, "ymax": 31}
 
@@ -93,6 +96,35 @@ def test_each_format_gives_a_project(projects, images, tmp_path, write, task, la
     assert project.task == task
     assert project.ontology.labels == labels
     assert "# " in path.read_text()  # it is commented
+
+
+@pytest.mark.parametrize("task", ["detection", "classification"])
+@pytest.mark.parametrize("name", ["coco", "huggingface", "pascal_voc", "webdataset", "yolo"])
+def test_an_export_of_each_format_gives_a_project(projects, tmp_path, name, task):
+    if name not in written_formats(task):
+        pytest.skip("the format has no usual way to say the class of an image")
+    blobs = Blobs(open_store(str(tmp_path / "store")))
+    ids = [blobs.put(picture(n)) for n in range(6)]
+    splits = ("train", "val", "test")
+    kind = {} if task == "detection" else {"kind": "class"}
+    version = write_version(
+        tmp_path / "version",
+        [image_row(i, split=splits[n % 3], path=f"{n}.png") for n, i in enumerate(ids)],
+        [label_row(i, label=LABELS[n % 3], **kind) for n, i in enumerate(ids)],
+        task=task,
+    )
+    out = export_version(version, format=name, to=tmp_path / "out", blobs=blobs).folder
+    url = out / "*.tar" if name == "webdataset" else out
+
+    done = new(url, url)
+
+    assert done.exit_code == 0
+    project = load_project(projects / "mine" / "project.yaml")
+    assert project.task == task
+    assert set(project.ontology.labels) == set(LABELS)
+    assert set(project.source.splits) == set(splits)
+    images = open_source(project.source.images)
+    assert len([e for e in images.list() if e.path.endswith(".png")]) == 6
 
 
 def test_it_appears_in_the_lineage_graph(projects, images, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from cv_pipeline.catalog.schemas import IMAGE_METADATA
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.export_record import read_export_record
 from cv_pipeline.datasets.exports import Export, export_version, written_formats
-from cv_pipeline.errors import DatasetError
+from cv_pipeline.errors import DatasetError, StorageError
 from cv_pipeline.storage import Blobs, Tombstone, Tombstones, blob_key, open_source, open_store
 from tests.datasets.versions import LABELS, NOON, image_row, label_row, picture, write_version
 
@@ -270,6 +270,23 @@ def test_progress_counts_images(world: World) -> None:
     told: list[tuple[int, int, str]] = []
     world.export("coco", progress=lambda *args: told.append(args))
     assert told == [(n, 6, "images copied") for n in range(1, 7)]
+
+
+def test_of_two_exports_to_one_folder_the_first_stays(world: World) -> None:
+    def meanwhile(done: int, total: int, what: str) -> None:
+        if done == 6:
+            world.export("yolo")
+
+    with pytest.raises(DatasetError, match="nothing is ever overwritten"):
+        world.export("coco", progress=meanwhile)
+    assert read_export_record(world.folder / "out").format == "yolo"
+    assert {p.name for p in world.folder.iterdir()} == {"store", "version", "out"}
+
+
+def test_a_folder_that_cannot_be_made(world: World) -> None:
+    (world.folder / "file").write_text("no folder")
+    with pytest.raises(StorageError, match=r"Cannot make .*file/out: Not a directory"):
+        world.export("coco", "file/out")
 
 
 KILLED = """

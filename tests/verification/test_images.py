@@ -53,7 +53,13 @@ class Kept:
         self.file(number).unlink()
 
     def verify(self, *, pixels: bool = True) -> Report:
-        return verify_versions([self.version], store=self.store, pixels=pixels, progress=ignore)
+        return verify_versions(
+            [self.version],
+            store=self.store,
+            cache=self.folder.parent / "cache",
+            pixels=pixels,
+            progress=ignore,
+        )
 
 
 @pytest.fixture
@@ -137,6 +143,7 @@ def test_progress_counts_images(kept: Kept) -> None:
     verify_versions(
         [kept.version],
         store=kept.store,
+        cache=kept.folder.parent / "cache",
         pixels=True,
         progress=lambda done, total, what: told.append((done, total, what)),
     )
