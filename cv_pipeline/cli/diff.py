@@ -62,7 +62,9 @@ def _summary(found: Difference) -> None:
 def _images(found: Difference, rows: int) -> None:
     table = Table("image", "path", "change", "split", "why", title="\nimages", box=None)
     for row in found.images.slice(0, rows).to_pylist():
-        splits = " → ".join(s for s in (row["split_before"], row["split_after"]) if s)
+        splits = " → ".join(
+            _place(row, when) for when in ("before", "after") if row[f"split_{when}"]
+        )
         table.add_row(row["image_id"][:16], row["path"], row["change"], splits, row["reason"])
     _print(table, shown=rows, of=len(found.images))
 
@@ -78,6 +80,11 @@ def _labels(found: Difference, rows: int) -> None:
         )
         table.add_row(row["image_id"][:16], " → ".join(names), row["change"], what, row["reason"])
     _print(table, shown=rows, of=len(found.labels))
+
+
+def _place(row: dict[str, Any], when: str) -> str:
+    fold = row[f"fold_{when}"]
+    return f"{row[f'split_{when}']}" + ("" if fold is None else f" (fold {fold})")
 
 
 def _print(table: Table, *, shown: int, of: int) -> None:

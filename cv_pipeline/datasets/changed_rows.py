@@ -42,12 +42,16 @@ IMAGE_CHANGES = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # path in the source
         pa.field("path", pa.string(), nullable=False),
-        # added, removed or moved (to another split)
+        # added, removed, moved (to another split) or refolded (to another fold of the same split)
         pa.field("change", pa.string(), nullable=False),
         # split in the earlier version; null where the image is not in it
         pa.field("split_before", pa.string()),
         # split in the later version
         pa.field("split_after", pa.string()),
+        # fold in the earlier version; null where there is none
+        pa.field("fold_before", pa.int32()),
+        # fold in the later version
+        pa.field("fold_after", pa.int32()),
         # ingest batch that brought it
         pa.field("batch", pa.string(), nullable=False),
         # image that its unit goes by in the earlier version: what the split keeps together
@@ -92,11 +96,12 @@ LABEL_CHANGES = pa.schema(
 _IMAGES = """
 SELECT coalesce(a.image_id, b.image_id) AS image_id, coalesce(a.path, b.path) AS path,
     CASE WHEN b.image_id IS NULL THEN 'added' WHEN a.image_id IS NULL THEN 'removed'
-        ELSE 'moved' END AS change,
-    b.split AS split_before, a.split AS split_after, coalesce(a.batch, b.batch) AS batch,
+        WHEN a.split != b.split THEN 'moved' ELSE 'refolded' END AS change,
+    b.split AS split_before, a.split AS split_after, b.fold AS fold_before, a.fold AS fold_after,
+    coalesce(a.batch, b.batch) AS batch,
     b.unit AS unit_before, a.unit AS unit_after, '' AS reason
 FROM images_before AS b FULL JOIN images_after AS a ON a.image_id = b.image_id
-WHERE a.split IS DISTINCT FROM b.split
+WHERE a.split IS DISTINCT FROM b.split OR a.fold IS DISTINCT FROM b.fold
 ORDER BY image_id
 """
 
@@ -146,10 +151,10 @@ _LABELS = _label_sql()
 
 
 def changed_images(before: pa.Table, after: pa.Table) -> pa.Table:
-    """The images that one version has and the other has not, or has in another split.
+    """The images that one version has and the other has not, or has in another split or fold.
 
     Args:
-        before: columns image_id, path, split, batch and unit of a manifest.
+        before: columns image_id, path, split, fold, batch and unit of a manifest.
         after: likewise.
 
     Returns:
@@ -185,7 +190,7 @@ def compare_versions(before: Path, after: Path) -> tuple[pa.Table, pa.Table]:
         DatasetError: a table of theirs cannot be read.
     """
     images, labels = [IMAGE_CHANGES.empty_table()], [LABEL_CHANGES.empty_table()]
-    read = ["image_id", "path", "split", "batch", "unit"]
+    read = ["image_id", "path", "split", "fold", "batch", "unit"]
     compared = ["annotation_id", "image_id", *COMPARED, "created_at", "updated_at"]
     for within in _ranges(before, after):
         first, second = (
@@ -216,11 +221,16 @@ def _ranges(*folders: Path) -> Iterator[pads.Expression]:
 def _read(
     path: Path, schema: pa.Schema, columns: list[str], within: pads.Expression | None
 ) -> pa.Table:
+    wanted = pa.schema([schema.field(name) for name in columns])
     try:
-        # one file after the other: a reader ahead would hold more than the range
-        rows = pads.dataset(path, format="parquet").to_table(columns=columns, filter=within)
-        return rows.cast(pa.schema([schema.field(name) for name in columns]))
-    except (OSError, KeyError, pa.ArrowException) as error:
+        present = pads.dataset(path, format="parquet").schema.names
+        absent = [f.name for f in wanted if not f.nullable and f.name not in present]
+        if absent:
+            raise KeyError(f"it has no column {absent[0]}")
+        # a column that may be null is null in versions of before there was one
+        rows = pads.dataset(path, format="parquet", schema=wanted)
+        return rows.to_table(columns=columns, filter=within).cast(wanted)
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path} cannot be read: {error}.", do="Restore it from a backup; see cvp verify."
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,24 @@ def test_images_come_go_and_move(compare: Any) -> None:
         (B, "moved", "val", "test", "was re-split"),
         (C, "added", None, "train", "not in the earlier version"),
     ]
+
+
+def test_an_image_in_another_fold(compare: Any) -> None:
+    before, after = [image_row(A, fold=1)], [image_row(A, fold=2)]
+    columns = ("change", "split_after", "fold_before", "fold_after", "reason")
+    assert told(compare(before, after).images, *columns) == [
+        ("refolded", "train", 1, 2, "was re-split")
+    ]
+
+
+def test_a_version_of_before_there_were_folds(tmp_path: Path) -> None:
+    made = [write_version(tmp_path / n, [image_row(A)], [label_row(A)]) for n in "xy"]
+    manifest = tmp_path / "x" / "manifest.parquet"
+    pq.write_table(pq.read_table(manifest).drop_columns(["fold"]), manifest)
+    assert difference(*made).same
+    pq.write_table(pq.read_table(manifest).drop_columns(["unit"]), manifest)
+    with pytest.raises(DatasetError, match="it has no column unit"):
+        difference(*made)
 
 
 def test_labels_on_images_that_came_or_went_say_so(compare: Any) -> None:
