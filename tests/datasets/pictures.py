@@ -1,4 +1,4 @@
-"""Pictures to find near-duplicates among: frames of fixed cameras over a belt, and free scenes."""
+"""Pictures to find near-duplicates among: frames of cameras over belts, and free scenes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from cv_pipeline.samples.fruit.painting import Item
+from cv_pipeline.samples.fruit.picture import draw
+from cv_pipeline.samples.fruit.scenery import scenery
+from cv_pipeline.samples.fruit.species import LABELS
 
 Picture = NDArray[np.uint8]
 HEIGHT, WIDTH = 120, 160
@@ -32,14 +37,50 @@ def frame(rng: np.random.Generator, background: NDArray[np.float32], most: int =
     """One moment of a belt: up to ``most`` fruits anywhere on it, and the sensor's noise."""
     picture = background.copy()
     for _ in range(rng.integers(1, most + 1)):
-        radius = rng.uniform(0.08, 0.16) * HEIGHT
-        y, x = rng.uniform(radius, HEIGHT - radius), rng.uniform(radius, WIDTH - radius)
-        away = ((ROWS - y) / radius) ** 2 + ((COLUMNS - x) / (radius * rng.uniform(0.8, 1.25))) ** 2
-        covers = np.clip((1.05 - away) * 8, 0, 1)[..., None]
-        shade = (1 - 0.45 * np.clip(away, 0, 1.2))[..., None]
-        fruit = shade * FRUIT[rng.integers(len(FRUIT))] * rng.uniform(0.8, 1.1)
-        picture = picture * (1 - covers) + covers * fruit
+        picture = _with_fruit(picture, *_fruit(rng, WIDTH))
     return _finished(rng, picture)
+
+
+def moving_belt(
+    rng: np.random.Generator, background: NDArray[np.float32], frames: int
+) -> list[Picture]:
+    """Consecutive frames: all fruits move on by a tenth of the width from one to the next."""
+    step = WIDTH // 10
+    spacing = WIDTH // 4  # so that no frame is empty, as another may be
+    count = (WIDTH + step * frames) // spacing
+    fruits = [
+        (y, spacing * number + x, *rest)
+        for number, (y, x, *rest) in enumerate(_fruit(rng, spacing + 30) for _ in range(count))
+    ]
+    pictures = []
+    for number in range(frames):
+        picture = background.copy()
+        for y, x, radius, wide, colour in fruits:
+            if -radius < x - number * step < WIDTH + radius:
+                picture = _with_fruit(picture, y, x - number * step, radius, wide, colour)
+        pictures.append(_finished(rng, picture))
+    return pictures
+
+
+def sample_belt(rng: np.random.Generator, frames: int) -> list[Picture]:
+    """Frames of one camera of the demo world, with other fruit in each."""
+    pictures = []
+    behind = scenery("belt_1", "normal", "", offset=0.0, rng=rng)
+    for _ in range(frames):
+        items = tuple(
+            Item(
+                label=str(rng.choice(LABELS)),
+                x=float(rng.uniform(10, 118)),
+                y=float(rng.uniform(15, 81)),
+                scale=float(rng.uniform(0.8, 1.2)),
+                angle=float(rng.uniform(0, 6)),
+                skin=0,
+            )
+            for _ in range(rng.integers(1, 6))
+        )
+        pixels, _ = draw(behind, items, rng)
+        pictures.append((pixels * 255).astype(np.uint8))
+    return pictures
 
 
 def free_scene(rng: np.random.Generator) -> Picture:
@@ -86,6 +127,31 @@ def cropped_and_mirrored(rng: np.random.Generator, picture: Picture) -> Picture:
 
 
 Change = Callable[[np.random.Generator, Picture], Picture]
+
+
+_Fruit = tuple[float, float, float, float, NDArray[np.float32]]
+
+
+def _fruit(rng: np.random.Generator, length: float) -> _Fruit:
+    """Centre, radius, width over height and colour of one fruit on a belt of some length."""
+    radius = rng.uniform(0.08, 0.16) * HEIGHT
+    y, x = rng.uniform(radius, HEIGHT - radius), rng.uniform(radius, length - radius)
+    wide = rng.uniform(0.8, 1.25)
+    return y, x, radius, wide, FRUIT[rng.integers(len(FRUIT))] * rng.uniform(0.8, 1.1)
+
+
+def _with_fruit(
+    picture: NDArray[np.float32],
+    y: float,
+    x: float,
+    radius: float,
+    wide: float,
+    colour: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    away = ((ROWS - y) / radius) ** 2 + ((COLUMNS - x) / (radius * wide)) ** 2
+    covers = np.clip((1.05 - away) * 8, 0, 1)[..., None]
+    shade = (1 - 0.45 * np.clip(away, 0, 1.2))[..., None]
+    return np.asarray(picture * (1 - covers) + covers * shade * colour, np.float32)
 
 
 def _texture(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cv_pipeline.datasets.hash_index import NEIGHBOURS, HashIndex
+from cv_pipeline.datasets.hash_index import NEIGHBOURS, HashIndex, transposed
 from cv_pipeline.datasets.hash_pairs import Hashes
 
 
@@ -55,7 +55,7 @@ def test_most_within_four_bits_are_found_among_many() -> None:
     hits = np.array([(query, query) in got for query in range(2000)])
     bits = np.arange(2000) % 5
     assert hits[bits <= 3].all()
-    assert hits[bits == 4].mean() > 0.75
+    assert hits[bits == 4].mean() > 0.9
     assert len(got) == hits.sum()
 
 
@@ -63,7 +63,7 @@ def test_a_full_bucket_is_searched_around_the_query() -> None:
     hashes = np.arange(4000, dtype=np.uint64)  # alike in all but a few bits
     assert (0, 2000) in found(hashes, hashes[2000:2001], 0)
     looked_at = sum(len(r) for r, _ in HashIndex(hashes).search(hashes[:100], distance=64))
-    assert looked_at <= 100 * 10 * NEIGHBOURS
+    assert looked_at <= 100 * 20 * NEIGHBOURS
 
 
 @settings(max_examples=30, deadline=None)
@@ -82,3 +82,10 @@ def test_more_hashes_bring_no_other_one_up(values: list[int], more: list[int]) -
 @pytest.mark.parametrize("queries", [0, 1])
 def test_nothing_is_found_in_nothing(queries: int) -> None:
     assert found(np.array([], np.uint64), np.arange(queries, dtype=np.uint64), 6) == set()
+
+
+def test_transposing_exchanges_rows_and_columns() -> None:
+    hashes = np.random.default_rng(0).integers(0, 2**64, 50, dtype=np.uint64)
+    bits = np.unpackbits(hashes.astype(">u8").view(np.uint8)).reshape(-1, 8, 8)
+    back = np.unpackbits(transposed(hashes).astype(">u8").view(np.uint8)).reshape(-1, 8, 8)
+    assert (back == bits.transpose(0, 2, 1)).all()
