@@ -32,8 +32,7 @@ def diff(
     from cv_pipeline.storage import open_store
 
     first, second = (open_version(ref, project=project) for ref in (before, after))
-    one = first.record.project == second.record.project
-    catalog = Catalog(open_store(store_url()), first.record.project) if one else None
+    catalog = Catalog(open_store(store_url()), second.record.project)
     found = difference(first, second, catalog=catalog)
     if as_json:
         print_json(found.to_json(rows=rows))
@@ -47,6 +46,8 @@ def diff(
 def _summary(found: Difference) -> None:
     told = found.to_json(rows=0)
     console.print(f"{found.before.digest[:16]} → {found.after.digest[:16]}", markup=False)
+    if found.note and not found.same:
+        console.print(f"  reasons are what the records tell: {found.note}", markup=False)
     for rule in found.rules:
         console.print(f"  {rule}", markup=False)
     if found.same:

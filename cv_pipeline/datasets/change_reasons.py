@@ -18,6 +18,17 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.changed_rows import IMAGE_CHANGES, LABEL_CHANGES
 from cv_pipeline.datasets.record import CandidateRecord
 
+TABLES_ASKED = (
+    "annotations",
+    "image_features",
+    "image_metadata",
+    "image_tags",
+    "images",
+    "signatures",
+    "takeouts",
+)
+"""Tables that reasons are looked up in, where a record names a version of them."""
+
 _IDS = pa.schema([pa.field("image_id", pa.string())])
 _TOLD = _IDS.append(pa.field("told", pa.string()))
 

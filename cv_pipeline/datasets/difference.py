@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.change_reasons import (
+    TABLES_ASKED,
     explain_images,
     explain_labels,
     query_change,
@@ -22,6 +23,7 @@ from cv_pipeline.datasets.change_reasons import (
 from cv_pipeline.datasets.changed_rows import compare_versions
 from cv_pipeline.datasets.record import DatasetRecord
 from cv_pipeline.datasets.version import DatasetVersion
+from cv_pipeline.errors import CatalogError
 
 _DETAIL = r" \([^;]*\)| at \d{4}-\d\d-\d\dT[0-9:]+Z"
 
@@ -35,12 +37,14 @@ class Difference:
         after: record of the later version.
         images: ``changed_rows.IMAGE_CHANGES``.
         labels: ``changed_rows.LABEL_CHANGES``.
+        note: why reasons are no more than the records tell; empty where they were looked up.
     """
 
     before: DatasetRecord
     after: DatasetRecord
     images: pa.Table
     labels: pa.Table
+    note: str
 
     @property
     def same(self) -> bool:
@@ -70,6 +74,7 @@ class Difference:
             "before": self.before.digest,
             "after": self.after.digest,
             "same": self.same,
+            "note": self.note,
             "rules": list(self.rules),
             "images": {"counts": counts(self.images), "reasons": reasons(self.images)},
             "labels": {"counts": counts(self.labels), "reasons": reasons(self.labels)},
@@ -86,19 +91,37 @@ def difference(
     Args:
         before: the earlier version.
         after: the later version.
-        catalog: the tables of the project that both are of; without them reasons are coarser.
+        catalog: the tables of the project that both are of. Where there are none, or a version
+            that was recorded is gone, reasons are coarser, and ``note`` says so.
 
     Raises:
         DatasetError: a table of theirs cannot be read.
-        CatalogError: a table version that a record names is gone.
     """
     images, labels = compare_versions(before.folder, after.folder)
+    note = _without_catalog(before.record, after.record, catalog)
+    known = None if note else catalog
     return Difference(
         before=before.record,
         after=after.record,
-        images=explain_images(images, before.record, after.record, catalog),
-        labels=explain_labels(labels, before.record, after.record, catalog),
+        images=explain_images(images, before.record, after.record, known),
+        labels=explain_labels(labels, before.record, after.record, known),
+        note=note,
     )
+
+
+def _without_catalog(before: DatasetRecord, after: DatasetRecord, catalog: Catalog | None) -> str:
+    """Why the catalogue cannot tell what was when the versions were made; empty when it can."""
+    if catalog is None:
+        return "No catalogue was asked."
+    if before.project != after.project:
+        return f"They are of two projects, {before.project} and {after.project}."
+    try:
+        for record in (before, after):
+            for name in TABLES_ASKED:
+                catalog.table(name).relation(version=record.table_versions.get(name, 0))
+    except CatalogError as error:
+        return error.what
+    return ""
 
 
 def counts(changes: pa.Table) -> dict[str, int]:

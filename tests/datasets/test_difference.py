@@ -266,6 +266,21 @@ def test_reasons_from_the_catalogue(compare: Any, tmp_path: Path) -> None:
     }
 
 
+def test_a_table_version_that_was_cleaned_up(compare: Any, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "store")
+    lake.write(images=[image(A)])
+    before = {"images": [image_row(A)], "table_versions": lake.versions()}
+    lake.write(images=[image(A), image(B)])
+    after = {"images": [image_row(A), image_row(B)], "table_versions": lake.versions()}
+    assert told(compare(before, after, lake.catalog).images, "reason") == [
+        ("ingested since (batch first)",)
+    ]
+    lake.catalog.table("images").cleanup(older_than=timedelta(0))
+    found = compare(before, after, lake.catalog)
+    assert told(found.images, "reason") == [("not in the earlier version",)]
+    assert found.note.startswith("Version 2 of table images of project fruit does not exist")
+
+
 def test_reasons_of_labels_from_the_catalogue(compare: Any, tmp_path: Path) -> None:
     old = [
         label_row(A, 0, annotator="ann"),
