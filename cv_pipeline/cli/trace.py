@@ -144,8 +144,9 @@ def _range(name: str, nodes: Sequence[Node]) -> str:
     """A fact over several versions: its value, or from which to which; empty if it says little."""
     values = [node.metadata.get(name) for node in nodes]
     shown = name.removeprefix("dagster/")
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        low, high = min(values), max(values)
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(values):
+        low, high = min(numbers), max(numbers)
         return f"{shown} {_short(low)}" + ("" if low == high else f" to {_short(high)}")
     return (
         f"{shown} {values[0]}" if values[0] is not None and len(set(map(str, values))) == 1 else ""

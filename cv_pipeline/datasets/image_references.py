@@ -72,15 +72,17 @@ def _candidates(
     local = Path(ref)
     if local.is_file():
         return {image_id_of(local.read_bytes())}
-    is_hex = all(c in "0123456789abcdef" for c in ref)
-    if is_hex and len(ref) == _DIGITS:
-        return {ref}
+    prefix = ref.lower()
+    is_hex = all(c in "0123456789abcdef" for c in prefix)
+    if is_hex and len(prefix) == _DIGITS:
+        return {prefix}
     found: set[str] = set()
     catalogs = list(catalogs)
-    if is_hex and LEAST_PREFIX <= len(ref) < _DIGITS:
+    if is_hex and LEAST_PREFIX <= len(prefix) < _DIGITS:
         for version in versions:
-            found.update(version.images.image_id(r) for r in version.images.starting_with(ref)[:2])
-        begins = (pc.field("image_id") >= ref) & (pc.field("image_id") < ref + _PAST_DIGITS)
+            images = version.images
+            found.update(images.image_id(row) for row in images.starting_with(prefix)[:2])
+        begins = (pc.field("image_id") >= prefix) & (pc.field("image_id") < prefix + _PAST_DIGITS)
         for catalog in catalogs:
             rows = catalog.table("images").read(columns=["image_id"], filter=begins)
             found.update(rows["image_id"].to_pylist())

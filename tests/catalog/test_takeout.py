@@ -215,6 +215,29 @@ def test_it_is_not_complete_while_a_process_may_hold_a_staged_copy(world: World)
     assert world.state() == expected(world)
 
 
+def test_in_a_bucket(s3_store: ObjectStore, template: Path, tmp_path: Path):
+    world = copy_of(template, tmp_path / "world")
+    world.store, world.catalog = s3_store, Catalog(s3_store, "fruit")
+    run_ingest(s3_store, world.project)
+    rows = [
+        {"image_id": image_id, "thumbnail": thumbnail, "descriptor": [0.0] * 64}
+        for image_id, thumbnail in world.thumbnails.items()
+    ]
+    signatures = world.catalog.table("signatures")
+    signatures.insert(pa.Table.from_pylist(rows, schema=SIGNATURES), on=["image_id"])
+    keep_contact_sheet(s3_store, "fruit", world.gone, max_pixels=10_000)
+    for _ in range(2):
+        world.take_out()
+        pixels = [world.thumbnails[i] for i in world.gone]
+        pixels += [path.read_bytes() for path in world.copies_in_source()]
+        objects = [info.key for info in s3_store.list("")]
+        with_pixels = [k for k in objects if any(x in s3_store.read(k) for x in pixels)]
+        assert with_pixels == []
+        assert not any("pictures" in key for key in objects)
+        assert signatures.read().num_rows == len(world.thumbnails) - 2
+        assert sorted(Tombstones(s3_store).image_ids()) == sorted(world.gone)
+
+
 class Killed(BaseException):
     """What stops a process at a step."""
 
