@@ -197,7 +197,7 @@ class _Suite:
     """Great Expectations in memory, without progress bars or analytics."""
 
     def __init__(self) -> None:
-        gx = _great_expectations()
+        gx = load_great_expectations()
         types = gx.data_context.types.base
         settings = types.DataContextConfig(
             store_backend_defaults=types.InMemoryStoreBackendDefaults(),
@@ -267,7 +267,7 @@ def _exception(info: Mapping[str, Any]) -> str:
     return raised[0] if raised else ""
 
 
-def _great_expectations() -> Any:
+def load_great_expectations() -> Any:
     """The library, which takes about ten seconds to import."""
     with warnings.catch_warnings():
         # it imports modules that Python has renamed
