@@ -66,7 +66,11 @@ def record_assignments(
     if not rule.sticky:
         return 0
     table = catalog.table(TABLE)
-    known = _read(catalog, rule, version=table.version)
+    found = table.version
+    # before anything is written: what a refused version gave would stay, and part what belongs
+    # together
+    _require_no_other(catalog, manifest, rule, read=read, now=found)
+    known = _read(catalog, rule, version=found)
     fresh = _not_among(manifest, known).select(_GIVEN)
     now = pa.scalar(datetime.now(UTC), SPLIT_ASSIGNMENTS.field("at").type)
     columns = {
@@ -76,17 +80,18 @@ def record_assignments(
         "at": pa.repeat(now, len(fresh)),
     }
     written = table.insert(pa.table(columns, schema=SPLIT_ASSIGNMENTS), on=table.key)
-    if written != read:
-        _require_no_other(catalog, manifest, rule, read=read, written=written)
+    _require_no_other(catalog, manifest, rule, read=found, now=written)
     return len(fresh)
 
 
 def _require_no_other(
-    catalog: Catalog, manifest: pa.Table, rule: Split, *, read: int, written: int
+    catalog: Catalog, manifest: pa.Table, rule: Split, *, read: int, now: int
 ) -> None:
     """Refuse a division that was overtaken: only rows that it did not read can differ from it."""
-    before, now = (_read(catalog, rule, version=version) for version in (read, written))
-    since = _not_among(now, before)
+    if now == read:
+        return
+    before, after = (_read(catalog, rule, version=version) for version in (read, now))
+    since = _not_among(after, before)
     at = pc.index_in(since["image_id"], value_set=manifest["image_id"].combine_chunks())
     ours = manifest.select(["split", "fold"]).take(at)
     same = pc.and_(

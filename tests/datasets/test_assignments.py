@@ -110,6 +110,13 @@ def test_a_version_that_another_one_overtook_is_refused(catalog: Catalog) -> Non
     assert kept(catalog) == ["train", "test", "val"]
 
 
+def test_what_a_refused_version_gave_is_not_kept(catalog: Catalog) -> None:
+    record(catalog, manifest("train"))
+    with pytest.raises(DatasetError, match="gave 1 of its images another split"):
+        record(catalog, manifest("test", "test"), read=0)  # near-duplicates, say
+    assert kept(catalog) == ["train", None, None]
+
+
 def test_another_version_that_agrees_is_no_hindrance(catalog: Catalog) -> None:
     record(catalog, manifest("train"))
     assert record(catalog, manifest("train", "test"), read=0) == 1
