@@ -62,6 +62,15 @@ def test_an_image_whose_take_out_was_killed_early_is_not_shown(store: ObjectStor
     assert keep(store, ids)[1] == [ids[0], ids[2]]
 
 
+def test_nor_one_whose_take_out_is_not_complete(store: ObjectStore):
+    ids = [Blobs(store).put(picture(n)) for n in range(3)]
+    bury(store, ids[1])
+    store.write(f"blobs/{ids[1][:2]}/{ids[1][2:4]}/{ids[1]}", picture(1))  # not removed yet
+    key, shown = keep(store, ids)
+    assert shown == [ids[0], ids[2]]
+    assert [i.key for i in store.list("projects/p/pictures/")] == [key, key.replace("jpg", "json")]
+
+
 def test_a_missing_image_is_an_error(store: ObjectStore):
     with pytest.raises(ObjectNotFound):
         keep(store, ["0" * 64])
