@@ -1,4 +1,4 @@
-"""Whether one patient, camera or site is in two splits."""
+"""Whether one patient, camera or site is in two splits or folds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import Finding, counted
+from cv_pipeline.datasets.checks.leakage import parts_of
 
 CROSSING_GROUPS = pa.schema(
     [
@@ -14,7 +15,7 @@ CROSSING_GROUPS = pa.schema(
         pa.field("key", pa.string(), nullable=False),
         # its value
         pa.field("value", pa.string(), nullable=False),
-        # images of that value in each split, such as test 3, train 20
+        # images of that value in each split, or fold where there are any: test 3, train 20
         pa.field("splits", pa.string(), nullable=False),
         # images of that value
         pa.field("images", pa.int64(), nullable=False),
@@ -23,7 +24,7 @@ CROSSING_GROUPS = pa.schema(
 
 
 def check_group_leakage(context: CheckContext, threshold: float) -> Finding:
-    """Count the values of the project's group keys that lie in more than one split.
+    """Count the values of the project's group keys that lie in more than one split or fold.
 
     The keys are those of ``dataset.split.group_by``. The split rule keeps groups together, so that
     they cross only where an official split parts them.
@@ -42,7 +43,7 @@ def check_group_leakage(context: CheckContext, threshold: float) -> Finding:
         return Finding(True, summary, {"groups": 0, "groups_across_splits": 0}, rows)
     metadata = context.metadata.filter(pc.is_in(context.metadata["key"], pa.array(keys)))
     row = pc.index_in(metadata["image_id"], value_set=context.manifest["image_id"].combine_chunks())
-    placed = metadata.append_column("split", context.manifest["split"].take(row))
+    placed = metadata.append_column("split", parts_of(context.manifest).take(row))
     parts = placed.group_by(["key", "value", "split"]).aggregate([([], "count_all")])
     parts = parts.sort_by([(name, "ascending") for name in ("key", "value", "split")])
     text = pc.binary_join_element_wise(parts["split"], parts["count_all"].cast(pa.string()), " ")

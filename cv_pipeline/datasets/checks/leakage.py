@@ -90,7 +90,7 @@ def _across(pairs: pa.Table, manifest: pa.Table) -> pa.Table:
     """The pairs whose images are in different splits or folds, as :data:`LEAKS`."""
     image_ids = manifest["image_id"].combine_chunks()
     ends = [pc.index_in(pairs[f"image_{side}"], value_set=image_ids) for side in "ab"]
-    part = _part(manifest)
+    part = parts_of(manifest)
     parted = pc.not_equal(*(part.take(end) for end in ends))
     rows, ends = pairs.filter(parted), [end.filter(parted) for end in ends]
     columns = {name: rows[name] for name in rows.column_names}
@@ -100,8 +100,8 @@ def _across(pairs: pa.Table, manifest: pa.Table) -> pa.Table:
     return pa.Table.from_arrays([columns[name] for name in LEAKS.names], schema=LEAKS)
 
 
-def _part(manifest: pa.Table) -> pa.ChunkedArray:
-    """Split of each image, with its fold where it has one."""
+def parts_of(manifest: pa.Table) -> pa.ChunkedArray:
+    """Split of each image, with its fold where it has one, such as ``train (fold 2)``."""
     fold = manifest["fold"].cast(pa.string())
     named = pc.binary_join_element_wise(manifest["split"], " (fold ", fold, ")", "")
     return pc.coalesce(named, manifest["split"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from cv_pipeline.datasets.checks.group_leakage import CROSSING_GROUPS, check_group_leakage
-from tests.datasets.checks.contexts import make_context
+from tests.datasets.checks.contexts import make_context, with_rows
 from tests.datasets.world import fruit_world, make_project
 
 BY_LINE = make_project(dataset={"split": {"group_by": ["line"]}})
@@ -35,3 +36,23 @@ def test_an_official_split_that_parts_a_group_fails(tmp_path: Path) -> None:
     assert found.rows.to_pylist() == [
         {"key": "line", "value": "9", "splits": "test 2, train 4", "images": 6}
     ]
+
+
+def test_a_group_in_two_folds_fails(tmp_path: Path) -> None:
+    by_line = make_project(dataset={"split": {"group_by": ["line"], "folds": 2}})
+    world = fruit_world()
+    for n in range(40):
+        world.image(f"more {n}", ["lemon", "kiwi"], metadata={"line": f"of {n}"})
+    context = make_context(world, tmp_path, by_line)
+    assert check_group_leakage(context, 0).passed
+    line = {r["image_id"]: r["value"] for r in context.metadata.to_pylist() if r["key"] == "line"}
+
+    def move(rows: list[dict[str, Any]]) -> None:
+        of_group = [r for r in rows if r["fold"] and line[r["image_id"]] in "0123"]
+        of_group[0]["fold"] = 3 - of_group[0]["fold"]
+
+    found = check_group_leakage(with_rows(context, "manifest", move), 0)
+    assert not found.passed
+    (row,) = found.rows.to_pylist()
+    assert "(fold 1) " in row["splits"]
+    assert "(fold 2) " in row["splits"]
