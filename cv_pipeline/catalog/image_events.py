@@ -1,15 +1,16 @@
 """Tags and metadata that somebody sets now, as events: only what changes is written.
 
 A tag that a rule or a model had put on is written again when a person puts it on too, for only
-then has a person touched the image.
+then has a person touched the image. What is written counts from then on, whatever the clock says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cv_pipeline.actor import is_person
 from cv_pipeline.catalog.lake import CURRENT_METADATA_SQL, CURRENT_TAGS_SQL
@@ -78,7 +79,7 @@ def put_tags(
         changed = run_sql(_TAGS_TO_PUT, relations=relations, parameters=by_person)
     else:
         changed = run_sql(_TAGS_TO_REMOVE, relations=relations)
-    return _append(catalog, "image_tags", changed, IMAGE_TAGS, actor)
+    return _append(catalog, "image_tags", changed, IMAGE_TAGS, actor, events=events)
 
 
 def put_metadata(
@@ -112,12 +113,20 @@ def put_metadata(
         "current": run_sql(CURRENT_METADATA_SQL, relations={"image_metadata": events}),
     }
     changed = run_sql(_VALUES_TO_SET, relations=relations)
-    return _append(catalog, "image_metadata", changed, IMAGE_METADATA, actor)
+    return _append(catalog, "image_metadata", changed, IMAGE_METADATA, actor, events=events)
 
 
-def _append(catalog: Catalog, name: str, rows: pa.Table, schema: pa.Schema, actor: str) -> int:
+def _append(
+    catalog: Catalog, name: str, rows: pa.Table, schema: pa.Schema, actor: str, *, events: pa.Table
+) -> int:
+    """Append rows as events of now, and after all events of their images that they change."""
     table = catalog.table(name)
-    now = pa.scalar(datetime.now(UTC), schema.field("at").type)
+    of_images = pc.is_in(events["image_id"], value_set=rows["image_id"].combine_chunks())
+    newest = pc.max(events["at"].filter(of_images)).as_py()
+    at = datetime.now(UTC)
+    if newest is not None:  # the clock of who wrote it may be ahead
+        at = max(at, newest + timedelta(microseconds=1))
+    now = pa.scalar(at, schema.field("at").type)
     rows = rows.append_column("actor", pa.repeat(pa.scalar(actor), len(rows)))
     table.append(rows.append_column("at", pa.repeat(now, len(rows))))
     table.optimize()

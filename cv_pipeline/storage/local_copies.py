@@ -6,11 +6,11 @@ removed, whoever put it there.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cv_pipeline.storage.blobs import image_id_of
 from cv_pipeline.storage.scratch import sweep
 
 
@@ -56,6 +56,10 @@ def _is_copy(path: Path, images: Mapping[str, int | None]) -> bool:
     if any(image_id in path.name for image_id in images):
         return True
     sizes = images.values()
-    if path.stat().st_size not in sizes and None not in sizes:
+    try:
+        if path.stat().st_size not in sizes and None not in sizes:
+            return False
+        with path.open("rb") as file:  # a cache has files larger than memory
+            return hashlib.file_digest(file, "sha256").hexdigest() in images
+    except FileNotFoundError:  # others clean the cache up too
         return False
-    return image_id_of(path.read_bytes()) in images

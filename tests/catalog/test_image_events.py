@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog.lake import current_metadata, current_tags
+from cv_pipeline.catalog.schemas import IMAGE_METADATA, IMAGE_TAGS
 from cv_pipeline.errors import QueryError
 from tests.catalog.datalake_world import DatalakeWorld
+from tests.catalog.event_lake import rows_of
 
 WRITER = """
 import sys
@@ -50,6 +53,21 @@ class TestTags:
         }[kind]
         assert lake.tag(images, "x") == 1
         assert lake.image("1.jpg").tags == ("x",)
+
+    def test_a_clock_that_is_ahead_does_not_undo_what_comes_later(
+        self, world: DatalakeWorld
+    ) -> None:
+        ahead = datetime.now(UTC) + timedelta(hours=1)
+        of_image = {"image_id": world.ids[0], "actor": "anna", "at": ahead}
+        tags = rows_of(IMAGE_TAGS, [of_image | {"tag": "odd", "present": True}])
+        world.catalog.table("image_tags").append(tags)
+        values = rows_of(IMAGE_METADATA, [of_image | {"key": "scene", "value": "z"}])
+        world.catalog.table("image_metadata").append(values)
+        lake = world.open()
+        assert lake.tag(["0.jpg", "1.jpg"], "odd", remove=True) == 1
+        assert lake.set_metadata("0.jpg", scene="a") == 1
+        assert lake.image("0.jpg").tags == ()
+        assert lake.image("0.jpg").metadata["scene"] == "a"
 
     def test_nothing_to_tag(self, world: DatalakeWorld) -> None:
         lake = world.open()

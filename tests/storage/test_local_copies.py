@@ -38,6 +38,20 @@ def test_by_name_and_by_content(home: Path, size: int | None):
     assert left == ["as-long.jpg", "kept.jpg", "other.jpg"]
 
 
+@pytest.mark.parametrize("size", [len(PIXELS), None])
+def test_a_file_that_others_remove_meanwhile_is_no_error(home: Path, monkeypatch, size: int | None):
+    swept = home / "cache" / "copies" / "as-long.jpg"
+    seen = Path.is_file
+
+    def sweep_after(path: Path) -> bool:
+        there = seen(path)
+        swept.unlink(missing_ok=True)
+        return there or path == swept
+
+    monkeypatch.setattr(Path, "is_file", sweep_after)
+    assert len(remove_copies(home, {IMAGE: size}, projects=["p"]).removed) == 2
+
+
 def test_nothing_is_there_yet(tmp_path: Path):
     found = remove_copies(tmp_path, {IMAGE: 1}, projects=["p"])
     assert (found.removed, found.in_use) == ((), ())
