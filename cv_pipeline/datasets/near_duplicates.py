@@ -65,29 +65,54 @@ def near_duplicate_pairs(
         thumbnails: (N, 32, 32) luma.
         max_distance: most bits in which the hashes of a pair may differ, 0 to 16.
         new: (N,) the images that are not searched yet; all by default.
-        known: ``NEAR_DUPLICATE_PAIRS`` among the others, found in the same way.
+        known: ``NEAR_DUPLICATE_PAIRS`` found in the same way; those of new images are found anew.
         progress: called with images done and images to do.
 
     Returns:
         A table of schema ``NEAR_DUPLICATE_PAIRS``, one row a pair, sorted by (i, j): the same as if
         all images were new.
     """
-    size = len(hashes)
-    if size < 2:
+    if len(hashes) < 2:
         return NEAR_DUPLICATE_PAIRS.empty_table()
     pictures = Pictures(hashes, mirrored, thumbnails)
-    found = [_whole_candidates(pictures, max_distance)]
-    found += _crop_candidates(pictures, max_distance, progress)
+    new = np.ones(pictures.size, bool) if new is None else new
+    known = NEAR_DUPLICATE_PAIRS.empty_table() if known is None else known
+    old = ~(new[known["i"].to_numpy()] | new[known["j"].to_numpy()])
+    known = known.filter(pa.array(old))
+    asked = _Asked(new, known)
+    found = [_whole_candidates(pictures, max_distance, asked)]
+    found += _crop_candidates(pictures, max_distance, asked, progress)
     codes = np.unique(np.concatenate(found))
-    if new is None:
-        return _table(_confirmed(pictures, codes, max_distance))
-    fresh = codes[new[codes // size] | new[codes % size]]
-    pairs = [_table(_confirmed(pictures, fresh, max_distance))]
-    if known is not None:
-        i, j = (known[end].to_numpy() for end in ("i", "j"))
-        kept = np.isin(i * size + j, codes) & ~(new[i] | new[j])
-        pairs.append(known.filter(pa.array(kept)))
-    return pa.concat_tables(pairs).sort_by([("i", "ascending"), ("j", "ascending")])
+    fresh = _table(_confirmed(pictures, codes[asked.new(codes)], max_distance))
+    kept = known.filter(pa.array(np.isin(asked.known, codes)))
+    return pa.concat_tables([fresh, kept]).sort_by([("i", "ascending"), ("j", "ascending")])
+
+
+class _Asked:
+    """Which candidates matter: those with a new picture, and pairs that are known.
+
+    Args:
+        new: (N,) the new pictures.
+        known: ``NEAR_DUPLICATE_PAIRS`` among the others.
+    """
+
+    def __init__(self, new: NDArray[np.bool_], known: pa.Table) -> None:
+        self._new = new
+        self.known = known["i"].to_numpy() * len(new) + known["j"].to_numpy()
+        self._sorted = np.sort(self.known)
+
+    def new(self, codes: Rows) -> NDArray[np.bool_]:
+        """Whether a pair, i × N + j, has a new picture."""
+        i, j = np.divmod(codes, len(self._new))
+        return np.asarray(self._new[i] | self._new[j])
+
+    def __call__(self, codes: Rows) -> NDArray[np.bool_]:
+        """Whether a pair matters."""
+        asked = self.new(codes)
+        if len(self._sorted):
+            at = np.searchsorted(self._sorted, codes)
+            asked |= self._sorted[np.minimum(at, len(self._sorted) - 1)] == codes
+        return asked
 
 
 def clusters(size: int, pairs: pa.Table) -> NDArray[np.int64]:
@@ -118,22 +143,25 @@ def name_pairs(pairs: pa.Table, image_ids: pa.Array) -> pa.Table:
     return pa.Table.from_arrays([*images, *rest], schema=NEAR_DUPLICATES)
 
 
-def _whole_candidates(pictures: Pictures, distance: int) -> Rows:
+def _whole_candidates(pictures: Pictures, distance: int, asked: _Asked) -> Rows:
     """Codes, i × N + j, of pairs whose hashes are near, or near when one is mirrored."""
     size = pictures.size
     both = np.concatenate([pictures.hashes, pictures.mirrored])
     i, j = near_pairs(both, distance=distance, size=size)
+    codes = i * size + j
+    codes = codes[asked(codes)]
+    i, j = np.divmod(codes, size)
     likely = pictures.alike(i, j, mirrored=False) | pictures.alike(i, j, mirrored=True)
-    return np.asarray(i[likely] * size + j[likely])
+    return codes[likely]
 
 
 def _crop_candidates(
-    pictures: Pictures, distance: int, progress: Progress | None
+    pictures: Pictures, distance: int, asked: _Asked, progress: Progress | None
 ) -> Iterator[Rows]:
     """Codes of pairs where a window of one is near the whole of the other, or of its mirror."""
     size = pictures.size
     index = HashIndex(np.concatenate([pictures.hashes, pictures.mirrored]))
-    search = partial(_windows_found, pictures, index, distance)
+    search = partial(_windows_found, pictures, index, distance, asked)
     starts = range(0, size, BLOCK)
     with ThreadPoolExecutor(cores(), thread_name_prefix="crops") as threads:
         for start, codes in zip(starts, threads.map(search, starts), strict=True):
@@ -142,7 +170,9 @@ def _crop_candidates(
                 progress(min(start + BLOCK, size), size, "images searched for near-duplicates")
 
 
-def _windows_found(pictures: Pictures, index: HashIndex, distance: int, start: int) -> Rows:
+def _windows_found(
+    pictures: Pictures, index: HashIndex, distance: int, asked: _Asked, start: int
+) -> Rows:
     """Codes of the pairs that the windows of one block of images find."""
     size = pictures.size
     coefficients = window_coefficients(
@@ -153,15 +183,14 @@ def _windows_found(pictures: Pictures, index: HashIndex, distance: int, start: i
     coefficients = coefficients.reshape(len(queries), -1)
     found = [np.empty(0, np.int64)]
     for rows, items in index.search(queries, distance=distance):
-        other = rows // windows + start != items % size
-        rows, items = rows[other], items[other]
-        for at in range(0, len(rows), COMPARED_AT_ONCE):
-            part = slice(at, at + COMPARED_AT_ONCE)
-            whole = pictures.frequencies[items[part] % size]
+        first, second = rows // windows + start, items % size
+        codes = np.minimum(first, second) * size + np.maximum(first, second)
+        matters = np.flatnonzero((first != second) & asked(codes))
+        for at in range(0, len(matters), COMPARED_AT_ONCE):
+            part = matters[at : at + COMPARED_AT_ONCE]
+            whole = pictures.frequencies[second[part]]
             whole[items[part] >= size] *= MIRROR
-            likely = alike(coefficients[rows[part]], whole)
-            first, second = rows[part][likely] // windows + start, items[part][likely] % size
-            found.append(np.minimum(first, second) * size + np.maximum(first, second))
+            found.append(codes[part][alike(coefficients[rows[part]], whole)])
     return np.unique(np.concatenate(found))
 
 
