@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +35,6 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?")
 
 
 class LakeReferences:
@@ -111,10 +109,9 @@ class LakeReferences:
 
         Args:
             text: a dataset version; an evaluation, by its digest or as
-                ``project/metric@evaluation``; a condition on a metric, such as
+                ``project/metric@evaluation``; or a condition on a metric, such as
                 ``precision >= 0.91`` or ``precision >= 91%``, which means the first evaluation at
-                which it held; or a time (UTC without a zone), which means the newest that was
-                materialized by then.
+                which it held.
 
         Raises:
             ProvenanceError: it is unknown, or the condition never held.
@@ -125,8 +122,6 @@ class LakeReferences:
             number = float(condition["number"]) / (100 if condition["percent"] else 1)
             name = condition["metric"].removeprefix(f"{self._project}/")
             return self._first(log, name, condition["sign"], number)
-        if _TIME.fullmatch(text.strip()):
-            return self._at(log, text.strip())
         if "/" in text.rpartition("@")[0]:
             metric = find_metric(log, text)
             return _of_evaluation(log, metric.event, metric.name, metric.value)
@@ -196,32 +191,6 @@ class LakeReferences:
             f" {best:.4f}, at evaluation {event.version[:12]} ({_day(event)}).",
             do="Ask for a value that was reached.",
         )
-
-    def _at(self, log: LineageIndex, text: str) -> Moment:
-        """The newest that was materialized at a time."""
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise ProvenanceError(
-                f"{text!r} is no time: {error}.", do="Write it as 2025-11-03T08:30:00Z."
-            ) from None
-        time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        versions: dict[str, int] = {}
-        dataset: str | None = None
-        for key in log.asset_keys(self._project):
-            for event in log.oldest_first(key):
-                if event.timestamp > time:
-                    break
-                if event.asset == "dataset_version":
-                    dataset = event.version
-                for table, version in _recorded(event).items():
-                    versions[table] = max(version, versions.get(table, 0))
-        if not versions:
-            raise ProvenanceError(
-                f"Nothing of project {self._project!r} was materialized by {text}.",
-                do="Name a later time.",
-            )
-        return Moment(time.astimezone(UTC).isoformat(), versions, dataset)
 
 
 def _of_evaluation(

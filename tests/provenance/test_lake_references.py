@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from cv_pipeline.catalog.references import References
@@ -125,20 +123,6 @@ def test_datasets_evaluations_and_metrics_are_moments(references, history):
         moment = references.moment(text)
         assert (moment.dataset, moment.table_versions["images"]) == (dataset.version, 2)
     assert references.moment("p@latest").dataset == history[2][0].version
-
-
-def test_a_time_means_what_was_newest_then(references, history):
-    second = history[1][2].timestamp + timedelta(microseconds=1)
-    moment = references.moment(second.isoformat())
-    assert moment.table_versions["images"] == 2
-    assert moment.dataset == history[1][0].version
-    naive = second.astimezone(UTC).replace(tzinfo=None).isoformat()
-    assert references.moment(naive) == moment
-    assert references.moment((datetime.now(UTC)).isoformat()).table_versions["images"] == 3
-    with pytest.raises(ProvenanceError, match="was materialized by 2001-01-01"):
-        references.moment("2001-01-01")
-    with pytest.raises(ProvenanceError, match="'2025-13-01' is no time"):
-        references.moment("2025-13-01")
 
 
 def test_mistakes_are_explained(world, references, history):
