@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from cv_pipeline.datasets.record import MANIFEST_FILE
 from cv_pipeline.datasets.version import DatasetVersion
+from cv_pipeline.errors import DatasetError
 from cv_pipeline.storage import ObjectStore
 from cv_pipeline.verification.images import (
     Kept,
@@ -80,11 +81,19 @@ def verify_store(store: ObjectStore, *, pixels: bool, progress: Progress) -> Rep
         pixels: whether to read the images; else those that dataset versions name need only be
             there.
         progress: told of every folder and every image.
+
+    Raises:
+        DatasetError: the store is empty, so that it may well be another one than was meant.
     """
     reports = list(verify_published(store, progress=progress))
     if pixels:
         reports.append(verify_blobs(store, progress=progress))
     stored = stored_images(store)
+    if not len(stored) and not any(count for r in reports for count in r.checked.values()):
+        raise DatasetError(
+            f"There is nothing in {store.url} that could be verified.",
+            do="Check CV_STORE and CV_HOME, which say where the store is.",
+        )
     reports += [missing_images(m, stored=stored, store=store) for m in _manifests(store)]
     return merged(reports)
 

@@ -108,6 +108,14 @@ def test_exact_copies_hide_other_kinds_and_come_between_folders_first(folders: P
     assert [p["within"] for p in between] == [False, False]
 
 
+def test_long_names_are_shown_whole(folders: Path, pictures: Pictures) -> None:
+    name = "a" * 100
+    save(pictures[1], folders / "train" / f"{name}.jpg")
+    shown = check("train", "val").stdout
+    assert shown.count("a") >= len(name)
+    assert "…" not in shown
+
+
 def test_pairs_within_one_folder(folders: Path, pictures: Pictures) -> None:
     save(pictures[2][:, ::-1], folders / "train" / "turned.png")
     (pair,) = found("train")["pairs"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cv_pipeline.errors import DatasetError
 from cv_pipeline.storage import Blobs, Tombstone, Tombstones, blob_key, open_store
 from cv_pipeline.storage.local import LocalStore
 from cv_pipeline.verification import Report, verify_store, verify_versions
@@ -148,3 +149,10 @@ def test_progress_counts_images(kept: Kept) -> None:
         progress=lambda done, total, what: told.append((done, total, what)),
     )
     assert told == [(n, 5, "images") for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_an_empty_store_is_not_said_to_be_fine(pixels: bool, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"nothing in .* that could be verified") as told:
+        verify_store(open_store(str(tmp_path / "elsewhere")), pixels=pixels, progress=ignore)
+    assert "CV_STORE" in told.value.do

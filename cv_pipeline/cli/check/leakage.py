@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cv_pipeline.cli.app import Json, console, errors, fail, print_json
@@ -77,7 +77,9 @@ def leakage(
 def _show(found: FolderLeakage) -> None:
     pairs = found.pairs.to_pylist()
     if pairs:
-        table = Table("", "file", "copy", "kind", "bits")
+        table = Table("", *(Column(name, overflow="fold") for name in ("file", "copy")))
+        for name in ("kind", "bits"):
+            table.add_column(name)
         for pair in pairs[:SHOWN]:
             where = "within" if pair["within"] else "between"
             files = (Text(pair["a"]), Text(pair["b"]))  # names may look like markup
