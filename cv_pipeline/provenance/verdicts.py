@@ -134,7 +134,7 @@ def _result(instance: DagsterInstance, target: Materialization, name: str) -> Ch
                 ),
                 at=datetime.fromtimestamp(record.create_timestamp, UTC),
                 folder=str(told["rows_folder"]) if "rows_folder" in told else None,
-                rows=int(told.get("row_count", 0)),
+                rows=int(str(told.get("row_count", 0))),
             )
     never = "it was never run on this candidate"
     return CheckResult(Verdict(check=name, passed=False, severity="error", summary=never))
