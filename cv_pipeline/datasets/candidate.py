@@ -31,6 +31,7 @@ from cv_pipeline.datasets.record import (
     MANIFEST_FILE,
     NEAR_DUPLICATES_FILE,
     CandidateRecord,
+    hash_files,
     read_record,
     read_table,
     summarize,
@@ -201,6 +202,14 @@ def build_candidate(
     manifest = _manifest(images, annotations, near_duplicates, assignment)
     _require_labels_in_every_part(project, manifest)
     trained_on = image_ids.filter(pc.equal(assignment.splits, "train"))
+    tables = {
+        MANIFEST_FILE: manifest,
+        ANNOTATIONS_FILE: annotations,
+        NEAR_DUPLICATES_FILE: near_duplicates,
+        LEFT_OUT_FILE: left_out.sort_by("image_id"),
+    }
+    for name, table in tables.items():
+        write_table(table, folder / name)
     record = CandidateRecord(
         schema_id=SCHEMA_ID,
         digest=dataset_digest(manifest, annotations, split=rule),
@@ -219,11 +228,8 @@ def build_candidate(
         left_out=selected - len(torn),
         bridges=int(torn.sum()),
         statistics=fit_statistics(trained_on, features),
+        files=hash_files(folder, tables),
     )
-    write_table(manifest, folder / MANIFEST_FILE)
-    write_table(annotations, folder / ANNOTATIONS_FILE)
-    write_table(near_duplicates, folder / NEAR_DUPLICATES_FILE)
-    write_table(left_out.sort_by("image_id"), folder / LEFT_OUT_FILE)
     write_record(record, folder / CANDIDATE_FILE)
     return Candidate(folder, record)
 

@@ -6,14 +6,16 @@ is enough, with the tables beside it, to rebuild the event log after a loss.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from cv_pipeline.datasets.splits import SPLITS, Shortfall
 from cv_pipeline.datasets.statistics import Statistics
@@ -29,6 +31,8 @@ CANDIDATE_FILE = "candidate.json"
 DATASET_FILE = "dataset.json"
 ROWS_IN_GROUP = 16_384
 """Rows that a reader of one image's labels must read at least; few, for tables sorted by image."""
+
+_TableFile = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.parquet$")]
 
 
 class Record(BaseModel):
@@ -66,6 +70,8 @@ class CandidateRecord(Record):
         left_out: selected images that have no features, because they could not be read.
         bridges: selected images that were left out because they belong to images of two splits.
         statistics: fitted on the training split alone; None in records of ``dataset/1``.
+        files: SHA-256 of each table's file, for what the digest does not cover; none in records
+            of an earlier release.
     """
 
     schema_id: str
@@ -85,6 +91,7 @@ class CandidateRecord(Record):
     left_out: int
     bridges: int = 0
     statistics: Statistics | None = None
+    files: dict[_TableFile, str] = {}
 
     @property
     def images(self) -> int:
@@ -108,13 +115,10 @@ class DatasetRecord(CandidateRecord):
     Attributes:
         verdicts: what each check said of the candidate.
         code_version: version of the code that made the dataset version.
-        files: SHA-256 of each table's file, for what the digest does not cover; none in records
-            of an earlier release.
     """
 
     verdicts: tuple[Verdict, ...]
     code_version: str
-    files: dict[str, str] = {}
 
 
 AnyRecord = TypeVar("AnyRecord", bound=CandidateRecord)
@@ -167,6 +171,28 @@ def read_record(kind: type[AnyRecord], path: Path) -> AnyRecord:
             f"{path} is not what this version of the code writes: {error.errors()[0]['msg']}.",
             do="Materialize it again.",
         ) from error
+
+
+def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of files of a folder, by name; of what is not there, an empty text."""
+    found = {}
+    for name in sorted(names):
+        try:
+            with (folder / name).open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            found[name] = ""
+    return found
+
+
+def altered_files(folder: Path, record: CandidateRecord) -> list[str]:
+    """A sentence for each file of a record's folder that is not the one that was written."""
+    found = hash_files(folder, record.files)
+    return [
+        f"Its {name} is not the file that was written."
+        for name, expected in sorted(record.files.items())
+        if found[name] != expected
+    ]
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -6,7 +6,6 @@ the folder again and see whether it still says what it said.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ from cv_pipeline.datasets.record import (
     MANIFEST_FILE,
     CandidateRecord,
     DatasetRecord,
+    altered_files,
+    hash_files,
     read_record,
     read_table,
     summarize,
@@ -125,10 +126,12 @@ def make_version(
     for name in _TABLES:
         shutil.copyfile(candidate / name, folder / name)
     record = DatasetRecord(
-        **made_from.model_dump(),
+        **made_from.model_dump(exclude={"files"}),
         verdicts=tuple(sorted(verdicts, key=lambda v: v.check)),
         code_version=code_version,
-        files={name: _sha256(folder / name) for name in _TABLES},
+        # what the candidate says, so that damage to it shows below
+        files=hash_files(folder, _TABLES)
+        | {name: digest for name, digest in made_from.files.items() if name in _TABLES},
     )
     write_record(record, folder / DATASET_FILE)
     problems = verify_version(folder)
@@ -179,16 +182,9 @@ def verify_version(folder: Path) -> list[str]:
     index = folder / IDS_FILE  # versions of an earlier release have none
     if index.is_file() and index.read_bytes() != packed_ids(ids):
         problems.append(f"Its {IDS_FILE} does not list the images of its manifest.")
-    for name, expected in record.files.items():
-        if name in _TABLES and _sha256(folder / name) != expected:
-            problems.append(f"Its {name} is not the file that was written.")
+    problems += altered_files(folder, record)
     if not pc.all(pc.is_in(annotations["image_id"], value_set=ids.combine_chunks())).as_py():
         problems.append("Some of its labels are on images that its manifest does not name.")
     elif summarize(manifest, annotations) != record.contents:
         problems.append("Its numbers of images and labels differ from what dataset.json says.")
     return problems
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from cv_pipeline.datasets.candidate import load_candidate
 from cv_pipeline.datasets.manifest import dataset_digest
-from cv_pipeline.datasets.record import CANDIDATE_FILE
+from cv_pipeline.datasets.record import CANDIDATE_FILE, altered_files
 from cv_pipeline.datasets.version import load_version, verify_version
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.evaluation.evaluation import load_evaluation
+from cv_pipeline.evaluation.evaluation import MARKER, EvaluationRecord, load_evaluation
 from cv_pipeline.storage import ObjectStore
 from cv_pipeline.training.model_folder import read_model_card
 from cv_pipeline.training.predictions_folder import read_summary, verify_predictions
@@ -53,9 +53,10 @@ def _verify_candidate(folder: Path) -> list[str]:
         split=record.rule,
         schema_id=record.schema_id,
     )
-    if digest == record.digest:
-        return []
-    return [f"Its content hashes to {digest}, not to {record.digest}."]
+    problems = altered_files(folder, record)
+    if digest != record.digest:
+        problems.append(f"Its content hashes to {digest}, not to {record.digest}.")
+    return problems
 
 
 def _candidate_name(folder: Path) -> str:
@@ -72,6 +73,10 @@ def _verify_model(folder: Path) -> list[str]:
 def _verify_evaluation(folder: Path) -> list[str]:
     load_evaluation(folder)  # which verifies
     return []
+
+
+def _evaluation_name(folder: Path) -> str:
+    return EvaluationRecord.model_validate_json((folder / MARKER).read_bytes()).digest
 
 
 KINDS = {
@@ -102,7 +107,7 @@ KINDS = {
     "evaluations": Kind(
         "evaluation",
         "evaluation.json",
-        lambda folder: load_evaluation(folder).digest,
+        _evaluation_name,
         _verify_evaluation,
         "eval_slices",
     ),

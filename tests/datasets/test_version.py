@@ -144,13 +144,22 @@ def test_an_index_of_other_images_shows(candidate: Candidate, tmp_path: Path) ->
     assert verify_version(tmp_path) == []
 
 
-def test_a_damaged_candidate_is_not_promoted(candidate: Candidate, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("label", "kiwi", "Its content hashes to"),
+        ("annotation_id", "0" * 32, "Its annotations.parquet is not the file"),
+    ],
+)
+def test_a_damaged_candidate_is_not_promoted(
+    column: str, value: str, problem: str, candidate: Candidate, tmp_path: Path
+) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(candidate.folder, damaged)
-    edit(damaged / "annotations.parquet", "label", "kiwi")
+    edit(damaged / "annotations.parquet", column, value)
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(DatasetError, match="is damaged: Its content hashes to"):
+    with pytest.raises(DatasetError, match=f"is damaged: {problem}"):
         make_version(candidate=damaged, verdicts=[PASSED], code_version="1", folder=out)
 
 
