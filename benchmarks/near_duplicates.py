@@ -44,17 +44,39 @@ def main() -> None:
         thumbnails, copies = lake(random, size)
         hashes, mirrored = hashes_of(thumbnails)
         seconds = compare("lake's hashes", hashes, mirrored)
-        began = time.perf_counter()
-        pairs = near_duplicate_pairs(
-            hashes=hashes, mirrored=mirrored, thumbnails=thumbnails, max_distance=DISTANCE
-        )
-        rest = time.perf_counter() - began - seconds
-        found = set(zip(pairs["i"].to_pylist(), pairs["j"].to_pylist(), strict=True))
-        share = np.mean([pair in found for pair in copies])
-        print(f"  lake: windows of crops and confirmation {rest:8.2f} s, {pairs.num_rows:,} pairs")
-        print(f"    {share:.2%} of {len(copies):,} planted copies found")
+        confirm(hashes, mirrored, thumbnails, copies, known=seconds)
+
+
+def confirm(
+    hashes: Hashes,
+    mirrored: Hashes,
+    thumbnails: NDArray[np.uint8],
+    copies: list[tuple[int, int]],
+    *,
+    known: float,
+) -> None:
+    """Time what follows the search for near hashes, which takes ``known`` seconds."""
+    searched: list[float] = []
+
+    def progress(done: int, total: int, _: str) -> None:
+        if done == total:
+            searched.append(time.perf_counter())
+
+    began = time.perf_counter()
+    pairs = near_duplicate_pairs(
+        hashes=hashes,
+        mirrored=mirrored,
+        thumbnails=thumbnails,
+        max_distance=DISTANCE,
+        progress=progress,
+    )
+    ended = time.perf_counter()
+    found = set(zip(pairs["i"].to_pylist(), pairs["j"].to_pylist(), strict=True))
+    planted = np.mean([pair in found for pair in copies])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"peak memory {peak / 1e9:.2f} GB")
+    print(f"  windows of crops {searched[0] - began - known:.2f} s", end=", ")
+    print(f"confirmation {ended - searched[0]:.2f} s: {pairs.num_rows:,} pairs", end=", ")
+    print(f"{planted:.2%} of {len(copies):,} planted; peak memory {peak / 1e9:.2f} GB", flush=True)
 
 
 def compare(name: str, hashes: Hashes, mirrored: Hashes) -> float:
@@ -72,7 +94,9 @@ def compare(name: str, hashes: Hashes, mirrored: Hashes) -> float:
     got = set(zip(i[inside].tolist(), j[inside].tolist(), strict=True))
     times = brute * (size / part) ** 2
     print(f"  brute force on {part:,}: {brute:.2f} s, so {times:,.0f} s for all; of its", end=" ")
-    print(f"{len(expected):,} pairs {len(expected & got):,} found, and {len(got - expected)} others")
+    print(
+        f"{len(expected):,} pairs {len(expected & got):,} found, and {len(got - expected)} others"
+    )
     return seconds
 
 

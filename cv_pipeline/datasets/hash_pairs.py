@@ -9,6 +9,7 @@ follow it, so that a million look-alikes cost time in proportion to their number
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +25,12 @@ SCHEMES = ((6, 9, 3), (8, 12, 4), (16, 16, 4))
 """Largest distance, number of bands, and bands of a key. Every two hashes within the distance agree
 in some key as long as the distance is at most the bands less those of a key: to 6, 8 and 12 bits;
 beyond, nearly all do. Keys have about 21 bits, so that few agree in one by chance."""
-CROWD = 128
+CROWD = 256
 """Hashes that agree in one key and are all compared."""
 NEXT = 8
 """Hashes that each is compared with where more agree: those that follow it in order."""
+COMPARED_AT_ONCE = 1 << 20
+"""Comparisons of which the rows are in memory at a time."""
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]
@@ -109,23 +112,39 @@ def _agreeing(hashes: Hashes, entries: Rows, key: Key, *, distance: int, size: i
     keys = key.of(hashes)
     order = _stable_order(keys)
     keys, hashes, entries = keys[order], hashes[order], entries[order]
-    crowded = _run_lengths(keys) > CROWD
     found = [np.empty(0, np.int64)]
-    step, at = 1, np.flatnonzero(keys[1:] == keys[:-1])
-    while len(at):
-        differences = hashes[at] ^ hashes[at + step]
+    for first, second in _compared(keys):
+        differences = hashes[first] ^ hashes[second]
         near = np.flatnonzero(np.bitwise_count(differences) <= distance)
-        near = at[near[key.is_first(differences[near])]]
-        a, b = entries[near], entries[near + step]
+        near = near[key.is_first(differences[near])]
+        a, b = entries[first[near]], entries[second[near]]
         pair = (np.minimum(a, b) < size) & (a % size != b % size)
         a, b = a[pair] % size, b[pair] % size
         found.append(np.minimum(a, b) * size + np.maximum(a, b))
-        if step == NEXT:
-            at = at[~crowded[at]]
-        step += 1
-        at = at[: np.searchsorted(at, len(keys) - step)]
-        at = at[keys[at] == keys[at + step]]
     return np.concatenate(found)
+
+
+def _compared(keys: NDArray[np.uint32]) -> Iterator[tuple[Rows, Rows]]:
+    """Rows of two hashes that are compared, each two once; keys are in ascending order."""
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
+    lengths = np.diff(np.append(starts, len(keys)))
+    several = lengths > 1
+    starts, lengths = starts[several], lengths[several]
+    rows = _ranges(starts, lengths)
+    following = np.repeat(starts + lengths, lengths) - rows - 1
+    following = np.minimum(following, np.repeat(np.where(lengths > CROWD, NEXT, CROWD), lengths))
+    ends = np.cumsum(following)
+    portions = np.arange(0, ends.max(initial=0) + COMPARED_AT_ONCE, COMPARED_AT_ONCE)
+    cuts = np.searchsorted(ends, portions, side="right")
+    for low, high in pairwise(cuts):
+        count = following[low:high]
+        yield np.repeat(rows[low:high], count), _ranges(rows[low:high] + 1, count)
+
+
+def _ranges(starts: Rows, lengths: Rows) -> Rows:
+    """The numbers of several ranges, one range after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)
 
 
 def _stable_order(keys: NDArray[np.uint32]) -> Rows:
@@ -133,10 +152,3 @@ def _stable_order(keys: NDArray[np.uint32]) -> Rows:
     order = np.argsort(keys.astype(np.uint16), kind="stable")
     upper = (keys >> np.uint32(16)).astype(np.uint16)
     return np.asarray(order[np.argsort(upper[order], kind="stable")])
-
-
-def _run_lengths(keys: NDArray[np.uint32]) -> Rows:
-    """How often each of the ascending keys occurs."""
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    lengths = np.diff(np.append(starts, len(keys)))
-    return np.repeat(lengths, lengths)

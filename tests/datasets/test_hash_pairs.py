@@ -82,6 +82,16 @@ def test_of_thousands_of_hashes_too() -> None:
     assert found(hashes, mirrored, 6) == expected(hashes, mirrored, 6)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 7, 100])
+def test_memory_is_bounded_by_portions(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    base = rng.integers(0, 2**64, 10, dtype=np.uint64)
+    hashes = base[rng.integers(0, 10, 200)] ^ (np.uint64(1) << rng.integers(0, 64, 200, np.uint64))
+    whole = found(hashes, hashes, 6)
+    monkeypatch.setattr(hash_pairs, "COMPARED_AT_ONCE", at_once)
+    assert found(hashes, hashes, 6) == whole == expected(hashes, hashes, 6)
+
+
 @pytest.mark.parametrize("distance", [0, 6, 7, 8, 12, 16])
 def test_keys_are_about_as_selective_at_every_distance(distance: int) -> None:
     keys = keys_for(distance)
