@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cv_pipeline.datasets.candidate import load_candidate
+from cv_pipeline.datasets.checks.published import finding_name, read_finding
 from cv_pipeline.datasets.manifest import dataset_digest
 from cv_pipeline.datasets.record import CANDIDATE_FILE, altered_files
 from cv_pipeline.datasets.version import load_version, verify_version
@@ -35,6 +36,7 @@ class Kind:
         name_of: the name that a folder's own record gives it.
         verify: sentences on what is not as the record says.
         asset: the asset that makes it.
+        levels: folders that its name consists of.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Kind:
     name_of: Callable[[Path], str]
     verify: Callable[[Path], list[str]]
     asset: str
+    levels: int = 1
 
 
 def _verify_candidate(folder: Path) -> list[str]:
@@ -75,6 +78,15 @@ def _verify_evaluation(folder: Path) -> list[str]:
     return []
 
 
+def _verify_finding(folder: Path) -> list[str]:
+    read_finding(folder)  # which verifies
+    return []
+
+
+def _finding_name(folder: Path) -> str:
+    return f"{folder.parent.name}/{finding_name(folder)}"
+
+
 def _evaluation_name(folder: Path) -> str:
     return EvaluationRecord.model_validate_json((folder / MARKER).read_bytes()).digest
 
@@ -89,6 +101,9 @@ KINDS = {
     ),
     "candidates": Kind(
         "candidate", "candidate.json", _candidate_name, _verify_candidate, "dataset_candidate"
+    ),
+    "checks": Kind(
+        "check", "check.json", _finding_name, _verify_finding, "dataset_candidate", levels=2
     ),
     "models": Kind(
         "model",
@@ -158,15 +173,15 @@ def verify_cached(cache: Path, *, progress: Progress) -> Iterator[Report]:
         progress: told of every folder.
     """
     found = [
-        (path.parent, KINDS[path.parent.parent.name])
-        for path in sorted(cache.glob("*/projects/*/*/*/*"))
-        if path.parent.parent.name in KINDS and path.name == KINDS[path.parent.parent.name].marker
+        (path.parent, kinds, path.parent.relative_to(path.parents[kind.levels]).as_posix())
+        for kinds, kind in KINDS.items()
+        for path in sorted(cache.glob(f"*/projects/*/{kinds}/{'*/' * kind.levels}{kind.marker}"))
     ]
-    for number, (folder, kind) in enumerate(found, start=1):
+    for number, (folder, kinds, name) in enumerate(found, start=1):
         yield verify_folder(
             folder,
-            kind,
-            name=folder.name,
+            KINDS[kinds],
+            name=name,
             do=refetch(folder),
         )
         progress(number, len(found), "cached folders")
@@ -180,9 +195,10 @@ def refetch(folder: Path) -> str:
 def published_folders(store: ObjectStore) -> Iterator[tuple[str, str, str]]:
     """Project, kind and name of every folder whose marker is there."""
     for info in store.list("projects/"):
-        parts = info.key.split("/")
-        if len(parts) == 5 and parts[2] in KINDS and parts[4] == KINDS[parts[2]].marker:
-            yield parts[1], parts[2], parts[3]
+        _, project, *where = info.key.split("/")
+        kind = KINDS.get(where[0]) if where else None
+        if kind and where[-1] == kind.marker and len(where) == kind.levels + 2:
+            yield project, where[0], "/".join(where[1:-1])
 
 
 @contextmanager

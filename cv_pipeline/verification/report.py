@@ -16,7 +16,7 @@ class Problem:
     """One thing that is not what it says.
 
     Attributes:
-        kind: image, dataset, candidate, model, predictions, evaluation, file or export.
+        kind: image, dataset, candidate, check, model, predictions, evaluation, file or export.
         thing: which: an image id, a key in the store, or a path.
         what: what is wrong with it, as a sentence.
         do: what to do next.

@@ -70,7 +70,18 @@ def write_finding(verdict: Verdict, finding: Finding, folder: Path) -> str:
     )
     text = json.dumps(record.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False)
     (folder / MARKER).write_text(text + "\n", encoding="utf-8")
-    return f"{verdict.check}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return finding_name(folder)
+
+
+def finding_name(folder: Path) -> str:
+    """The name that a folder of what a check found goes by.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    record, text = _read_record(folder)
+    digest = hashlib.sha256(text.removesuffix(b"\n")).hexdigest()
+    return f"{record.check}-{digest[:16]}"
 
 
 def read_finding(folder: Path) -> tuple[CheckRecord, pa.Table]:
@@ -79,13 +90,26 @@ def read_finding(folder: Path) -> tuple[CheckRecord, pa.Table]:
     Raises:
         DatasetError: a file is missing or damaged.
     """
+    record, _ = _read_record(folder)
     try:
-        record = CheckRecord.model_validate_json((folder / MARKER).read_bytes())
         data = (folder / ROWS_FILE).read_bytes()
-    except (OSError, ValidationError) as error:
-        raise DatasetError(
-            f"{folder} does not hold what a check found: {error}.", do="Run the check again."
-        ) from error
+    except OSError as error:
+        raise _unreadable(folder, error) from error
     if hashlib.sha256(data).hexdigest() != record.rows_sha256:
         raise DatasetError(f"{folder / ROWS_FILE} was changed.", do="Run the check again.")
     return record, pq.read_table(pa.BufferReader(data))
+
+
+def _read_record(folder: Path) -> tuple[CheckRecord, bytes]:
+    """What ``check.json`` says, and its text."""
+    try:
+        text = (folder / MARKER).read_bytes()
+        return CheckRecord.model_validate_json(text), text
+    except (OSError, ValidationError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{folder} does not hold what a check found: {error}.", do="Run the check again."
+    )
