@@ -84,7 +84,9 @@ def read_export_record(folder: Path) -> ExportRecord:
     """Read ``export.json``.
 
     Raises:
-        DatasetError: it is not there, is not what this version of the code writes, or was altered.
+        DatasetError: it is not there, is not what this version of the code writes, was altered, or
+            names a file outside the folder.
+            or names a file outside the folder.
     """
     path = folder / EXPORT_FILE
     again = "Export again: cvp export DATASET --format FORMAT --to DIR"
@@ -94,6 +96,9 @@ def read_export_record(folder: Path) -> ExportRecord:
         raise DatasetError(f"{folder} is no export: it has no {EXPORT_FILE}.", do=again) from None
     except (OSError, ValidationError) as error:
         raise DatasetError(f"{path} cannot be read: {error}.", do=again) from error
+    outside = next((p for p in record.files if p.startswith("/") or ".." in p.split("/")), None)
+    if outside is not None:
+        raise DatasetError(f"{path} names a file that is not in the folder: {outside}.", do=again)
     if files_digest(record.files) != record.digest:
         raise DatasetError(f"{path} was altered: its list of files has another digest.", do=again)
     return record

@@ -85,7 +85,7 @@ def _differs(path: Path, expected: ExportedFile) -> str:
 
 def _extra(folder: Path, listed: dict[str, ExportedFile]) -> Iterator[str]:
     """Files that are there and not listed, sorted."""
-    for path in sorted(p for p in folder.rglob("*") if not p.is_dir()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()):
         name = path.relative_to(folder).as_posix()
         if name not in listed and name != EXPORT_FILE:
             yield name

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cv_pipeline.datasets.export_record import (
+    files_digest,
+    read_export_record,
+    write_export_record,
+)
 from cv_pipeline.datasets.exports import export_version
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.storage import Blobs, open_store
@@ -43,6 +48,7 @@ def alter(path: Path) -> None:
         (Path.unlink, "labels/train/1.txt is missing."),
         (alter, "labels/train/1.txt was altered: it has 18 bytes and hashes to"),
         (lambda p: p.with_name("new.txt").write_text(""), "labels/train/new.txt is not listed"),
+        (lambda p: p.with_name("more").symlink_to("/"), "labels/train/more is not listed"),
     ],
 )
 def test_what_differs_is_named(change: Callable[[Path], object], what: str, copy: Path) -> None:
@@ -57,6 +63,17 @@ def test_an_altered_list_is_told_from_altered_files(copy: Path) -> None:
     listed["files"]["data.yaml"]["sha256"] = "0" * 64
     (copy / "export.json").write_text(json.dumps(listed))
     with pytest.raises(DatasetError, match=r"export\.json was altered"):
+        verify_copy(copy, progress=ignore)
+
+
+@pytest.mark.parametrize("outside", ["/dev/zero", "../elsewhere/data.yaml"])
+def test_a_list_that_leads_out_of_the_folder_is_not_followed(outside: str, copy: Path) -> None:
+    record = read_export_record(copy)
+    files = {**record.files, outside: record.files["data.yaml"]}
+    write_export_record(
+        record.model_copy(update={"files": files, "digest": files_digest(files)}), copy
+    )
+    with pytest.raises(DatasetError, match="names a file that is not in the folder"):
         verify_copy(copy, progress=ignore)
 
 
