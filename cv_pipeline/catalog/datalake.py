@@ -227,6 +227,7 @@ class Datalake:
             name=name,
             text=result.text,
             table_versions=result.table_versions,
+            pins=result.pins,
             count=result.count,
             digest=result.digest,
             actor=current_actor(),
@@ -287,13 +288,13 @@ class Datalake:
                 do=f"Run: cvp queries {self.project} --log",
             )
         node = parse(asked.text)
-        then = self._ask(node, asked.table_versions, time.perf_counter())
+        then = self._ask(node, asked.table_versions, time.perf_counter(), pins=asked.pins)
         if then.digest != asked.digest:
             raise QueryError(
                 f"Query {which!r} gives {then.count:,} images as of the same table versions, with"
                 f" the digest {then.digest[:16]}, not the {asked.count:,} of {asked.at:%Y-%m-%d}"
-                f" with {asked.digest[:16]}: what it refers to has changed ({asked.text}).",
-                do="Refer to dataset versions and models by digest rather than by latest.",
+                f" with {asked.digest[:16]}: it asks for something that is not kept ({asked.text}).",
+                do="The likeness of images is that of now: without it the query can be repeated.",
             )
         if not today:
             return then
@@ -324,13 +325,19 @@ class Datalake:
         return counts
 
     def _ask(
-        self, node: QueryNode, versions: Mapping[str, int] | None, started: float
+        self,
+        node: QueryNode,
+        versions: Mapping[str, int] | None,
+        started: float,
+        *,
+        pins: Mapping[str, str] | None = None,
     ) -> QueryResult:
         found = select(
             node,
             snapshot=self.snapshot(versions),
             catalog=self.catalog,
             references=self._references,
+            pins=pins,
         )
         seconds = time.perf_counter() - started
         result = QueryResult(self, found, query_id=new_query_id(), seconds=seconds)
@@ -344,6 +351,7 @@ class Datalake:
             sql=result.sql,
             parameters=result.parameters,
             table_versions=result.table_versions,
+            pins=result.pins,
             count=result.count,
             digest=result.digest,
             seconds=result.seconds,

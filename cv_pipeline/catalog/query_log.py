@@ -26,6 +26,8 @@ Origin = Literal["python", "cli", "http", "dataset"]
 """Where a query came from."""
 
 _ALL = 2**62
+_OBJECTS = ("table_versions", "pins")
+"""Columns of both tables that are JSON objects."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _ID = re.compile(r"[0-9a-f]{12}")
 
@@ -40,6 +42,7 @@ class AskedQuery:
         sql: the statement that it compiled to.
         parameters: values that were bound in it.
         table_versions: table to the version that was read.
+        pins: reference in it to the folder that it meant.
         count: images that it selected.
         digest: SHA-256 of their ids in order.
         seconds: how long it took.
@@ -53,6 +56,7 @@ class AskedQuery:
     sql: str
     parameters: dict[str, Any]
     table_versions: dict[str, int]
+    pins: dict[str, str]
     count: int
     digest: str
     seconds: float
@@ -69,6 +73,7 @@ class SavedQuery:
         name: the name.
         text: the query in its canonical text form.
         table_versions: table to the version that was read when it was saved.
+        pins: reference in it to the folder that it meant then.
         count: images that it selected then.
         digest: SHA-256 of their ids in order.
         actor: who saved it.
@@ -78,6 +83,7 @@ class SavedQuery:
     name: str
     text: str
     table_versions: dict[str, int]
+    pins: dict[str, str]
     count: int
     digest: str
     actor: str
@@ -103,7 +109,7 @@ class QueryLog:
         """
         table = self._catalog.table("query_log")
         row = asdict(asked)
-        for name in ("parameters", "table_versions"):
+        for name in ("parameters", *_OBJECTS):
             row[name] = canonical_json(row[name])
         table.append(pa.Table.from_pylist([row], QUERY_LOG))
         table.optimize()
@@ -134,7 +140,8 @@ class QueryLog:
         for table, version in sorted(saved.table_versions.items()):
             self._catalog.table(table).tag(f"query-{saved.name}-v{version}", version)
         row = asdict(saved)
-        row["table_versions"] = canonical_json(saved.table_versions)
+        for name in _OBJECTS:
+            row[name] = canonical_json(row[name])
         self._append_saved(row)
 
     def forget(self, name: str, *, actor: str) -> None:
@@ -145,7 +152,7 @@ class QueryLog:
         """
         named = asdict(self.saved(name)) | {
             "text": None,
-            "table_versions": "{}",
+            **dict.fromkeys(_OBJECTS, "{}"),
             "actor": actor,
             "at": datetime.now(UTC),
         }
@@ -212,10 +219,10 @@ def canonical_json(value: Mapping[str, Any]) -> str:
 
 
 def _asked(row: dict[str, Any]) -> AskedQuery:
-    for name in ("parameters", "table_versions"):
+    for name in ("parameters", *_OBJECTS):
         row[name] = json.loads(row[name])
     return AskedQuery(**row)
 
 
 def _saved(row: dict[str, Any]) -> SavedQuery:
-    return SavedQuery(**row | {"table_versions": json.loads(row["table_versions"])})
+    return SavedQuery(**row | {name: json.loads(row[name]) for name in _OBJECTS})

@@ -118,6 +118,11 @@ class QueryResult:
         """Table to the version that was read."""
         return dict(self._selection.table_versions)
 
+    @property
+    def pins(self) -> dict[str, str]:
+        """What the references in it meant: such as ``dataset fruit@latest`` to its folder."""
+        return dict(self._selection.pins)
+
     @cached_property
     def taken_out(self) -> pa.Array:
         """Ids of those images that were taken out since: their pixels are gone."""

@@ -35,7 +35,7 @@ class References(Protocol):
     """Finds what references mean. Every method raises ``ProvenanceError`` with nearest names.
 
     A model is ``project@version``, its digest or a prefix; a dataset likewise; ``latest`` stands
-    for the newest version.
+    for the newest version. A folder lies where its name says: ``PROJECT/KIND/DIGEST``.
     """
 
     def dataset(self, ref: str) -> Path:
@@ -46,6 +46,9 @@ class References(Protocol):
 
     def evaluation(self, ref: str) -> Path:
         """Folder of the newest evaluation of a model: per_image.parquet."""
+
+    def folder(self, name: str) -> Path:
+        """A folder that a reference led to before, by its name ``PROJECT/KIND/DIGEST``."""
 
     def moment(self, text: str) -> Moment:
         """The moment that a text names.
@@ -77,6 +80,10 @@ class RecordedReferences:
     def evaluation(self, ref: str) -> Path:
         """Folder of the newest evaluation of a model."""
         return self._record.evaluation(ref)
+
+    def folder(self, name: str) -> Path:
+        """A folder by its name."""
+        return self._record.folder(name)
 
     def moment(self, text: str) -> Moment:
         """The moment that a text names."""

@@ -7,7 +7,7 @@ order whenever it is asked again at those versions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.query import CompiledQuery, Parameter, QueryNode, compile_query
 from cv_pipeline.catalog.query.checks import mentions
 from cv_pipeline.catalog.query.nodes import Comparison, Field, all_of
+from cv_pipeline.catalog.pinned_references import PinnedReferences
 from cv_pipeline.catalog.references import RecordedReferences, References
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.snapshot.referred import referred
@@ -34,11 +35,13 @@ class Selection:
         snapshot: what was asked.
         query: what it was asked.
         numbers: int32, the numbers of the images in their order, each once.
+        pins: what the references in it meant; see :class:`PinnedReferences`.
     """
 
     snapshot: Snapshot
     query: CompiledQuery
     numbers: NDArray[np.int32]
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def image_ids(self) -> pa.Array:
@@ -72,6 +75,7 @@ def select(
     snapshot: Snapshot,
     catalog: Catalog,
     references: References | None = None,
+    pins: Mapping[str, str] | None = None,
 ) -> Selection:
     """Ask a snapshot.
 
@@ -80,6 +84,8 @@ def select(
         snapshot: what to ask it of.
         catalog: the project's tables, for the likeness of images.
         references: knows which folder a reference means; by default the record of provenance.
+        pins: what references meant when the query was asked before; the others mean what they do
+            now.
 
     Raises:
         QueryError: the query is not possible.
@@ -87,13 +93,14 @@ def select(
     """
     compiled = compile_query(query)
     relations = {n: r for n, r in snapshot.relations().items() if n in compiled.relations}
-    known = references or RecordedReferences(catalog)
+    known = PinnedReferences(references or RecordedReferences(catalog), pins)
     for reference in compiled.references:
         relations[reference.relation] = referred(
             reference, snapshot=snapshot, catalog=catalog, references=known
         )
     rows = run_sql(compiled.sql, relations=relations, parameters=compiled.parameters)
-    return Selection(snapshot, compiled, rows["n"].to_numpy().astype(np.int32, copy=False))
+    numbers = rows["n"].to_numpy().astype(np.int32, copy=False)
+    return Selection(snapshot, compiled, numbers, known.pins)
 
 
 def select_images(

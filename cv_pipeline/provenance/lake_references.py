@@ -37,6 +37,14 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {
 }
 
 
+_MARKERS = {
+    "datasets": "dataset.json",
+    "predictions": "predictions.json",
+    "evaluations": "evaluation.json",
+}
+"""Kinds of folders, and the file that says that one is complete."""
+
+
 class LakeReferences:
     """Finds what the queries of one project refer to.
 
@@ -68,7 +76,7 @@ class LakeReferences:
             ObjectNotFound: its folder is not in the store.
         """
         event = find_event(self._log(), asset="dataset_version", ref=ref, project=self._project)
-        return self._folder(event, "datasets", marker="dataset.json")
+        return self._folder(event, "datasets")
 
     def predictions(self, ref: str) -> Path:
         """Folder of the newest predictions of a model.
@@ -82,7 +90,7 @@ class LakeReferences:
         made = _newest(log.children(model.key, model.version), "predictions")
         if made is None:
             raise _without(model, "predictions")
-        return self._folder(made, "predictions", marker="predictions.json")
+        return self._folder(made, "predictions")
 
     def evaluation(self, ref: str) -> Path:
         """Folder of the newest evaluation of a model.
@@ -102,7 +110,22 @@ class LakeReferences:
         made = _newest(evaluations, "eval_slices")
         if made is None:
             raise _without(model, "eval_slices")
-        return self._folder(made, "evaluations", marker="evaluation.json")
+        return self._folder(made, "evaluations")
+
+    def folder(self, name: str) -> Path:
+        """A folder that a reference led to before.
+
+        Args:
+            name: ``PROJECT/KIND/DIGEST``, such as ``fruit/datasets/1a2b…``.
+
+        Raises:
+            ProvenanceError: no folder has such a name.
+            ObjectNotFound: it is not in the store any more.
+        """
+        kind = name.split("/")[1] if name.count("/") == 2 else ""
+        if kind not in _MARKERS:
+            raise ProvenanceError(f"{name!r} names no folder of the store.")
+        return fetch(self._store, f"projects/{name}", marker=_MARKERS[kind], cache=self._cache)
 
     def moment(self, text: str) -> Moment:
         """The moment that a text names.
@@ -138,9 +161,8 @@ class LakeReferences:
         self._index.catch_up()
         return self._index
 
-    def _folder(self, event: Materialization, kind: str, *, marker: str) -> Path:
-        key = f"projects/{event.project}/{kind}/{event.version}"
-        return fetch(self._store, key, marker=marker, cache=self._cache)
+    def _folder(self, event: Materialization, kind: str) -> Path:
+        return self.folder(f"{event.project}/{kind}/{event.version}")
 
     def _named(self, log: LineageIndex, ref: str) -> Moment:
         """The moment of a dataset version, or else of an evaluation."""

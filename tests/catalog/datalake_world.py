@@ -49,6 +49,7 @@ class Folders:
     datasets: dict[str, Path] = field(default_factory=dict)
     models: dict[str, Path] = field(default_factory=dict)
     moments: dict[str, Moment] = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
 
     def dataset(self, ref: str) -> Path:
         return self._known(self.datasets, ref)
@@ -58,6 +59,9 @@ class Folders:
 
     def evaluation(self, ref: str) -> Path:
         return self._known(self.models, ref)
+
+    def folder(self, name: str) -> Path:
+        return next(path for path in self.written if str(path).endswith(f"/{name}"))
 
     def moment(self, text: str) -> Moment:
         if text not in self.moments:
@@ -100,6 +104,7 @@ class DatalakeWorld:
         folder.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), folder / "manifest.parquet")
         self.references.datasets[ref] = folder
+        self.references.written.append(folder)
 
     def write_model(
         self, ref: str, *, results: dict[int, dict[str, Any]], labels: dict[int, str]
@@ -118,6 +123,7 @@ class DatalakeWorld:
         found.append({"image_id": "f" * 64, "rank": 1, "label": "kiwi", "score": 0.9})
         pq.write_table(pa.Table.from_pylist(found, PREDICTIONS), folder / "predictions.parquet")
         self.references.models[ref] = folder
+        self.references.written.append(folder)
 
 
 def make_datalake_world(folder: Path) -> DatalakeWorld:

@@ -9,7 +9,7 @@ import pytest
 from cv_pipeline.catalog.query_log import AskedQuery, QueryLog, checked_name
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CatalogError, QueryError
-from tests.catalog.datalake_world import DatalakeWorld
+from tests.catalog.datalake_world import DatalakeWorld, write_signatures
 
 ASKED = AskedQuery(
     query_id="0123456789ab",
@@ -17,6 +17,7 @@ ASKED = AskedQuery(
     sql="SELECT 1",
     parameters={"p1": 3, "p2": "é'", "p3": 0.1, "p4": True},
     table_versions={"images": 2},
+    pins={"dataset fruit@latest": "fruit/datasets/1a2b"},
     count=4,
     digest="d",
     seconds=0.25,
@@ -148,14 +149,44 @@ class TestRerun:
         asked = lake.query(sample=3, seed=7)
         assert lake.rerun(asked.query_id).digest == asked.digest
 
-    def test_a_reference_that_means_something_else_now(self, world: DatalakeWorld) -> None:
+    def test_latest_means_then_what_it_meant_then_and_today_what_it_means_today(
+        self, world: DatalakeWorld
+    ) -> None:
         lake = world.open()
-        world.write_dataset("fruit@latest", {1: "train"})
+        world.write_dataset("fruit@one", {1: "train"})
+        world.write_dataset("fruit@two", {1: "train", 2: "val"})
+        known = world.references.datasets
+        known["fruit@latest"] = known["fruit@one"]
         asked = lake.query(dataset="fruit@latest")
-        del world.references.datasets["fruit@latest"]
-        world.write_dataset("fruit@new", {1: "train", 2: "val"})
-        world.references.datasets["fruit@latest"] = world.references.datasets["fruit@new"]
-        with pytest.raises(QueryError, match=r"what it refers to has changed.*by digest"):
+        asked.save("newest")
+        known["fruit@latest"] = known["fruit@two"]
+        for which in ("newest", asked.query_id):
+            assert lake.rerun(which).digest == asked.digest
+            found = lake.rerun(which, today=True)
+            assert world.numbers(found.then.image_ids) == [1]
+            assert world.numbers(found.added) == [2]
+        assert lake.saved("newest").pins == asked.pins
+        assert list(asked.pins) == ["dataset fruit@latest"]
+
+    def test_what_models_did_then_is_pinned_too(self, world: DatalakeWorld) -> None:
+        lake = world.open()
+        world.write_model("one", results={0: {"correct": False}}, labels={0: "kiwi"})
+        world.write_model("two", results={0: {"correct": True}}, labels={0: "lemon"})
+        known = world.references.models
+        known["m"] = known["one"]
+        asked = lake.query(
+            "predictions('m', label = 'kiwi') >= 1 and results('m', correct = false)"
+        )
+        known["m"] = known["two"]
+        assert lake.rerun(asked.query_id).digest == asked.digest
+        assert world.numbers(lake.rerun(asked.query_id, today=True).removed) == [0]
+
+    def test_likeness_that_is_not_what_it_was(self, world: DatalakeWorld) -> None:
+        lake = world.open()
+        write_signatures(world, {0: [1, 0], 1: [0, 1]})
+        asked = lake.query("similarity('0.jpg') > -2")
+        world.catalog.table("signatures").delete(f"image_id = '{world.ids[1]}'")
+        with pytest.raises(QueryError, match=r"something that is not kept.*likeness"):
             lake.rerun(asked.query_id)
 
     def test_an_id_that_is_not_in_the_log(self, world: DatalakeWorld) -> None:

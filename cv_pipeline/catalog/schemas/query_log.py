@@ -16,6 +16,8 @@ QUERY_LOG = pa.schema(
         pa.field("parameters", pa.string(), nullable=False),
         # canonical JSON object of table to the version that was read
         pa.field("table_versions", pa.string(), nullable=False),
+        # canonical JSON object of each reference in it to the folder that it meant
+        pa.field("pins", pa.string(), nullable=False),
         # images that it selected
         pa.field("count", pa.int64(), nullable=False),
         # SHA-256 of the selected ids in their order

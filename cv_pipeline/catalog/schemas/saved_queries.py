@@ -12,6 +12,8 @@ SAVED_QUERIES = pa.schema(
         pa.field("text", pa.string()),
         # canonical JSON object of table to the version that was read when it was saved
         pa.field("table_versions", pa.string(), nullable=False),
+        # canonical JSON object of each reference in it to the folder that it meant
+        pa.field("pins", pa.string(), nullable=False),
         # images that it selected then
         pa.field("count", pa.int64(), nullable=False),
         # SHA-256 of their ids, as in the log
