@@ -293,7 +293,7 @@ class Datalake:
             raise QueryError(
                 f"Query {which!r} gives {then.count:,} images as of the same table versions, with"
                 f" the digest {then.digest[:16]}, not the {asked.count:,} of {asked.at:%Y-%m-%d}"
-                f" with {asked.digest[:16]}: it asks for something that is not kept ({asked.text}).",
+                f" with {asked.digest[:16]}: it asks for what is not kept ({asked.text}).",
                 do="The likeness of images is that of now: without it the query can be repeated.",
             )
         if not today:

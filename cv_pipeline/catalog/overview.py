@@ -19,7 +19,7 @@ from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.project import Ontology
 
 PACE_DAYS = 28
-"""Days before the last label over which the pace of labelling is measured."""
+"""Most days, up to that of the last label, over which the pace of labelling is measured."""
 _Z = 1.96
 
 _IMAGES = """
@@ -40,11 +40,11 @@ FROM images
 """
 _CLASSES = """
 SELECT label, count(*) AS labels, count(DISTINCT n) AS images
-FROM annotations GROUP BY label ORDER BY labels DESC, label
+FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out) GROUP BY label ORDER BY labels DESC, label
 """
 _ANNOTATORS = """
 SELECT annotator, count(*) AS labels, count(DISTINCT n) AS images, max(created_at) AS last_label_at
-FROM annotations GROUP BY annotator ORDER BY labels DESC, annotator
+FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out) GROUP BY annotator ORDER BY labels DESC, annotator
 """
 _FIRST_LABEL = """
 SELECT n, min(created_at) AS first_at FROM annotations
@@ -60,9 +60,18 @@ SELECT month, coalesce(i.images, 0) AS images, coalesce(l.images, 0) AS labelled
 FROM ingested AS i FULL JOIN labelled AS l USING (month) ORDER BY month
 """
 _PACE = """
-WITH days AS (SELECT max(first_at) OVER () AS last_at, first_at::DATE AS day FROM first_label)
-SELECT last_at, day, count(*) AS images
-FROM days WHERE day > last_at::DATE - $days::INTEGER GROUP BY last_at, day
+WITH days AS (
+    SELECT
+        max(first_at) OVER () AS last_at,
+        min(first_at) OVER () AS first_at,
+        first_at::DATE AS day
+    FROM first_label
+)
+SELECT
+    last_at,
+    least(last_at::DATE - first_at::DATE + 1, $most::INTEGER) AS window_days,
+    count(*) AS images
+FROM days WHERE day > last_at::DATE - $most::INTEGER GROUP BY last_at, first_at, day
 """
 
 
@@ -100,7 +109,8 @@ class LabellingQueue:
     Attributes:
         waiting: unlabelled images.
         images_per_day: images labelled for the first time a day, over the :data:`PACE_DAYS` days
-            that end with the last label; None when no label says when it was made.
+            that end with the last label, or since the very first label where that is later; None
+            when no label says when it was made.
         low: lower end of the 95 % interval of that mean, from the spread of the days.
         high: upper end.
         last_label_at: when the last of them was made.
@@ -158,7 +168,7 @@ def lake_overview(
         now: from when on the end of labelling is estimated.
     """
 
-    def rows(sql: str, **parameters: str) -> list[dict[str, Any]]:
+    def rows(sql: str, **parameters: str | int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = run_sql(
             sql, relations=relations, parameters=parameters
         ).to_pylist()
@@ -175,7 +185,7 @@ def lake_overview(
         annotators=rows(_ANNOTATORS),
         growth=rows(_GROWTH),
         quarantined={c["values"]: c["counts"] for c in sorted(counts, key=lambda c: c["values"])},
-        queue=_queue(images.unlabelled, rows(_PACE, days=str(PACE_DAYS)), now),
+        queue=_queue(images.unlabelled, rows(_PACE, most=PACE_DAYS), now),
     )
 
 
@@ -183,10 +193,10 @@ def _queue(waiting: int, days: list[dict[str, Any]], now: datetime) -> Labelling
     """The queue at the pace of some days, of which those without a label are left out."""
     if not days:
         return LabellingQueue(waiting, *[None] * 8)
-    labelled = [d["images"] for d in days]
-    mean = sum(labelled) / PACE_DAYS
-    squares = sum(n * n for n in labelled) / PACE_DAYS - mean**2
-    margin = _Z * math.sqrt(squares / PACE_DAYS)
+    labelled, count = [d["images"] for d in days], days[0]["window_days"]
+    mean = sum(labelled) / count
+    variance = sum(n * n for n in labelled) / count - mean**2
+    margin = _Z * math.sqrt(max(variance, 0.0) / count)
     low, high = max(mean - margin, 0.0), mean + margin
     return LabellingQueue(
         waiting=waiting,

@@ -1,4 +1,4 @@
-"""References that mean what they meant when a query was asked, however ``latest`` moved on since."""
+"""References that mean what they meant when a query was asked, wherever ``latest`` is now."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cv_pipeline.catalog.pinned_references import PinnedReferences
 from cv_pipeline.catalog.query import CompiledQuery, Parameter, QueryNode, compile_query
 from cv_pipeline.catalog.query.checks import mentions
 from cv_pipeline.catalog.query.nodes import Comparison, Field, all_of
-from cv_pipeline.catalog.pinned_references import PinnedReferences
 from cv_pipeline.catalog.references import RecordedReferences, References
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.snapshot.referred import referred

@@ -118,7 +118,7 @@ def _queue(queue: LabellingQueue) -> str:
     waiting = f"{queue.waiting:,} images wait for a label"
     if queue.images_per_day is None:
         return f"{waiting}; no label says when it was made, so there is no estimate"
-    pace = f"{waiting}; {queue.images_per_day:,.1f} a day in the four weeks up to the last label"
+    pace = f"{waiting}; {queue.images_per_day:,.1f} a day up to the last label"
     pace += f" ({_when(queue.last_label_at)})"
     if queue.estimated_end is None:
         return f"{pace}: no end in sight"

@@ -142,14 +142,30 @@ def test_the_end_of_labelling_is_what_is_left_over_the_pace_of_the_last_weeks():
 
 
 def test_a_pace_that_varies_gives_an_interval_around_the_estimate():
-    images = [image(0), image(1, annotations_count=1)]
-    queue = overview(images, [label(1)]).queue
+    images = [image(0), *[image(n, annotations_count=1) for n in (1, 2)]]
+    # the first label is older than the days that are looked at
+    queue = overview(images, [label(1), label(2, days_ago=100)]).queue
     assert queue.images_per_day == pytest.approx(1 / PACE_DAYS)
     # one label in 28 days: a standard deviation of sqrt(1/28 - 1/28²), over sqrt(28) for the mean
     assert queue.high == pytest.approx(1 / 28 + 1.96 * (1 / 28 - 1 / 784) ** 0.5 / 28**0.5)
     assert queue.low == 0
     assert queue.latest is None
     assert queue.earliest < queue.estimated_end
+
+
+def test_a_project_that_began_a_few_days_ago_has_the_pace_of_those_days():
+    images = [image(n) for n in range(60)] + [
+        image(100 + n, annotations_count=1) for n in range(60)
+    ]
+    queue = overview(images, [label(100 + n, days_ago=n % 3) for n in range(60)]).queue
+    assert queue.images_per_day == pytest.approx(20)
+    assert queue.days == pytest.approx(3)
+
+
+def test_labels_of_images_that_were_taken_out_are_left_aside():
+    found = overview([image(0), image(1, taken_out=True)], [label(0), label(1, "kiwi")])
+    assert [c["label"] for c in found.classes] == ["apple"]
+    assert [a["labels"] for a in found.annotators] == [1]
 
 
 def test_without_a_dated_label_there_is_no_estimate():

@@ -186,7 +186,7 @@ class TestRerun:
         write_signatures(world, {0: [1, 0], 1: [0, 1]})
         asked = lake.query("similarity('0.jpg') > -2")
         world.catalog.table("signatures").delete(f"image_id = '{world.ids[1]}'")
-        with pytest.raises(QueryError, match=r"something that is not kept.*likeness"):
+        with pytest.raises(QueryError, match=r"what is not kept.*likeness"):
             lake.rerun(asked.query_id)
 
     def test_an_id_that_is_not_in_the_log(self, world: DatalakeWorld) -> None:
