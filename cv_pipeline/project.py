@@ -141,8 +141,8 @@ class Split(Section):
     )
     sticky: bool = Field(
         True,
-        description="an image keeps the split and fold that a dataset version gave it under this"
-        " rule; false divides anew for every version",
+        description="an image keeps the split that a dataset version gave it, and its fold, until"
+        " strategy, ratios, group_by or seed change; false divides anew for every version",
     )
 
     @model_validator(mode="after")

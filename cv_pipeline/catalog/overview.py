@@ -40,11 +40,13 @@ FROM images
 """
 _CLASSES = """
 SELECT label, count(*) AS labels, count(DISTINCT n) AS images
-FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out) GROUP BY label ORDER BY labels DESC, label
+FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out)
+GROUP BY label ORDER BY labels DESC, label
 """
 _ANNOTATORS = """
 SELECT annotator, count(*) AS labels, count(DISTINCT n) AS images, max(created_at) AS last_label_at
-FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out) GROUP BY annotator ORDER BY labels DESC, annotator
+FROM annotations WHERE n NOT IN (SELECT n FROM images WHERE taken_out)
+GROUP BY annotator ORDER BY labels DESC, annotator
 """
 _FIRST_LABEL = """
 SELECT n, min(created_at) AS first_at FROM annotations

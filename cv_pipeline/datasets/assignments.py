@@ -1,8 +1,8 @@
 """The splits that dataset versions gave their images, kept so that later ones give them again.
 
-An image's assignment under a rule is written once and never changed. Versions are made from
-candidates that read the assignments at a recorded table version, so a candidate stays a function
-of the project and of table versions.
+An image's split under a rule, and its fold, are each written once and never changed. Versions are
+made from candidates that read the assignments at a recorded table version, so a candidate stays a
+function of the project and of table versions.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 
 from cv_pipeline.catalog.schemas import SPLIT_ASSIGNMENTS
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.datasets.split_rule import rule_digest
+from cv_pipeline.datasets.split_rule import fold_rule_digest, split_rule_digest
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 
 TABLE = "split_assignments"
-_GIVEN = ["image_id", "split", "fold"]
 
 
 def kept_assignments(
@@ -36,9 +35,13 @@ def kept_assignments(
     Returns:
         (N,) rows of ``split`` and ``fold``, null where nothing is kept.
     """
-    rows = _read(catalog, rule, version=version if rule.sticky else 0)
-    at = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
-    return rows.select(["split", "fold"]).take(at)
+    columns = {}
+    for name in ("split", "fold"):
+        digest = _rules(rule).get(name) if rule.sticky else None
+        rows = _read(catalog, digest, name, version=version if digest else 0)
+        at = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
+        columns[name] = rows[name].take(at)
+    return pa.table(columns)
 
 
 def record_assignments(
@@ -57,7 +60,7 @@ def record_assignments(
         read: version of ``split_assignments`` that the candidate was divided by.
 
     Returns:
-        How many images are new.
+        How many images were given a split for the first time.
 
     Raises:
         DatasetError: another version was made since, and gave some of the images other splits.
@@ -70,18 +73,33 @@ def record_assignments(
     # before anything is written: what a refused version gave would stay, and part what belongs
     # together
     _require_no_other(catalog, manifest, rule, read=read, now=found)
-    known = _read(catalog, rule, version=found)
-    fresh = _not_among(manifest, known).select(_GIVEN)
+    fresh = {
+        name: _not_among(manifest.filter(manifest[name].is_valid()), known)
+        for name, digest in _rules(rule).items()
+        for known in [_read(catalog, digest, name, version=found)]
+    }
+    rows = [_rows(fresh[name], digest, dataset=dataset) for name, digest in _rules(rule).items()]
+    written = table.insert(pa.concat_tables(rows), on=table.key)
+    _require_no_other(catalog, manifest, rule, read=found, now=written)
+    return len(fresh["split"])
+
+
+def _rules(rule: Split) -> dict[str, str]:
+    """What is kept of an image, each under a rule of its own."""
+    folds = {"fold": fold_rule_digest(rule)} if rule.folds else {}
+    return {"split": split_rule_digest(rule), **folds}
+
+
+def _rows(manifest: pa.Table, rule: str, *, dataset: str) -> pa.Table:
+    """``SPLIT_ASSIGNMENTS`` of the images of a manifest."""
     now = pa.scalar(datetime.now(UTC), SPLIT_ASSIGNMENTS.field("at").type)
     columns = {
-        "rule": pa.repeat(rule_digest(rule), len(fresh)),
-        **{name: fresh[name] for name in _GIVEN},
-        "dataset": pa.repeat(dataset, len(fresh)),
-        "at": pa.repeat(now, len(fresh)),
+        "rule": pa.repeat(rule, len(manifest)),
+        **{name: manifest[name] for name in ("image_id", "split", "fold")},
+        "dataset": pa.repeat(dataset, len(manifest)),
+        "at": pa.repeat(now, len(manifest)),
     }
-    written = table.insert(pa.table(columns, schema=SPLIT_ASSIGNMENTS), on=table.key)
-    _require_no_other(catalog, manifest, rule, read=found, now=written)
-    return len(fresh)
+    return pa.table(columns, schema=SPLIT_ASSIGNMENTS)
 
 
 def _require_no_other(
@@ -90,15 +108,13 @@ def _require_no_other(
     """Refuse a division that was overtaken: only rows that it did not read can differ from it."""
     if now == read:
         return
-    before, after = (_read(catalog, rule, version=version) for version in (read, now))
-    since = _not_among(after, before)
-    at = pc.index_in(since["image_id"], value_set=manifest["image_id"].combine_chunks())
-    ours = manifest.select(["split", "fold"]).take(at)
-    same = pc.and_(
-        pc.equal(ours["split"], since["split"]),
-        pc.equal(ours["fold"].fill_null(-1), since["fold"].fill_null(-1)),
-    )
-    moved = pc.sum(pc.invert(same.fill_null(True))).as_py() or 0
+    moved = 0
+    for name, digest in _rules(rule).items():
+        before, after = (_read(catalog, digest, name, version=v) for v in (read, now))
+        since = _not_among(after, before)
+        at = pc.index_in(since["image_id"], value_set=manifest["image_id"].combine_chunks())
+        same = pc.equal(manifest[name].take(at), since[name])
+        moved += pc.sum(pc.invert(same.fill_null(True))).as_py() or 0
     if moved:
         raise DatasetError(
             f"Another dataset version of {catalog.project} was made since this candidate was"
@@ -107,9 +123,12 @@ def _require_no_other(
         )
 
 
-def _read(catalog: Catalog, rule: Split, *, version: int) -> pa.Table:
-    ours = pc.field("rule") == rule_digest(rule)
-    return catalog.table(TABLE).read(columns=_GIVEN, filter=ours, version=version)
+def _read(catalog: Catalog, rule: str | None, name: str, *, version: int) -> pa.Table:
+    """``image_id`` and ``split`` or ``fold`` of the images of a rule."""
+    columns = ["image_id", name]
+    return catalog.table(TABLE).read(
+        columns=columns, filter=pc.field("rule") == rule, version=version
+    )
 
 
 def _not_among(rows: pa.Table, others: pa.Table) -> pa.Table:

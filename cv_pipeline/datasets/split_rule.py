@@ -26,6 +26,20 @@ def canonical_rule(rule: Split, *, schema_id: str) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
-def rule_digest(rule: Split) -> str:
-    """Name under which the assignments of a rule are kept: SHA-256 in hex."""
-    return combined_digest("split-rule/1", canonical_rule(rule, schema_id="split-rule/1"))
+def split_rule_digest(rule: Split) -> str:
+    """Name under which the splits of a rule are kept: SHA-256 in hex.
+
+    Neither the number of folds nor the distance of near-duplicates is part of it: who asks for
+    other folds, or looks closer, does not ask for test images to be trained on.
+    """
+    return _digest(rule, "split-rule/1", without={"folds", "near_duplicate_distance"})
+
+
+def fold_rule_digest(rule: Split) -> str:
+    """Name under which the folds of a rule are kept: SHA-256 in hex."""
+    return _digest(rule, "fold-rule/1", without={"near_duplicate_distance"})
+
+
+def _digest(rule: Split, kind: str, *, without: set[str]) -> str:
+    values = rule.model_dump(mode="json", exclude={"sticky", *without})
+    return combined_digest(kind, json.dumps(values, sort_keys=True, separators=(",", ":")))

@@ -10,7 +10,7 @@ import pytest
 
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.assignments import TABLE, kept_assignments, record_assignments
-from cv_pipeline.datasets.split_rule import canonical_rule, rule_digest
+from cv_pipeline.datasets.split_rule import canonical_rule, split_rule_digest
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 from cv_pipeline.storage import open_store
@@ -48,15 +48,26 @@ def test_nothing_is_kept_before_the_first_version(catalog: Catalog) -> None:
 
 
 def test_splits_and_folds_are_kept_for_the_images_that_have_none(catalog: Catalog) -> None:
-    assert record(catalog, manifest("train", "test", fold=2)) == 2
+    assert record(catalog, manifest("train", "test")) == 2
     assert record(catalog, manifest("train", "test", "val")) == 1
     assert kept(catalog) == ["train", "test", "val"]
-    ids = pa.array([sha("image 0")])
-    version = catalog.table(TABLE).version
-    assert kept_assignments(catalog, RULE, ids, version=version)["fold"].to_pylist() == [2]
     rows = catalog.table(TABLE).read()
     assert set(rows["dataset"].to_pylist()) == {"d" * 64}
-    assert set(rows["rule"].to_pylist()) == {rule_digest(RULE)}
+    assert set(rows["rule"].to_pylist()) == {split_rule_digest(RULE)}
+
+
+def test_folds_that_are_asked_for_later_leave_the_splits_as_they_are(catalog: Catalog) -> None:
+    record(catalog, manifest("train", "test"))
+    folds = RULE.model_copy(update={"folds": 2})
+    assert kept(catalog, folds) == ["train", "test", None]
+    assert record(catalog, manifest("train", "test", "val", fold=2), folds=2) == 1
+    assert kept(catalog) == kept(catalog, folds) == ["train", "test", "val"]
+    ids = pa.array([sha("image 0")])
+    version = catalog.table(TABLE).version
+    for count, fold in ((2, 2), (3, None), (None, None)):
+        rule = RULE.model_copy(update={"folds": count})
+        rows = kept_assignments(catalog, rule, ids, version=version)
+        assert rows["fold"].to_pylist() == [fold]
 
 
 def test_doing_it_again_changes_nothing(catalog: Catalog) -> None:
@@ -81,8 +92,6 @@ def test_an_older_version_of_the_table_knows_less(catalog: Catalog) -> None:
         {"ratios": {"train": 0.5, "test": 0.5}},
         {"group_by": ("patient",)},
         {"strategy": "time"},
-        {"folds": 5},
-        {"near_duplicate_distance": 3},
     ],
 )
 def test_another_rule_divides_anew(change: dict[str, Any], catalog: Catalog) -> None:
@@ -94,7 +103,7 @@ def test_another_rule_divides_anew(change: dict[str, Any], catalog: Catalog) -> 
 def test_without_sticky_nothing_is_read_or_written(catalog: Catalog) -> None:
     record(catalog, manifest("train", "test"))
     loose = RULE.model_copy(update={"sticky": False})
-    assert rule_digest(loose) == rule_digest(RULE)
+    assert split_rule_digest(loose) == split_rule_digest(RULE)
     assert kept(catalog, loose) == [None, None, None]
     assert record(catalog, manifest("val", "val", "val"), sticky=False) == 0
     assert kept(catalog) == ["train", "test", None]

@@ -1,4 +1,4 @@
-"""One row per image and split rule: the split that the first dataset version gave it."""
+"""One row per image and rule of splits or folds: what the first dataset version gave it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 SPLIT_ASSIGNMENTS = pa.schema(
     [
-        # digest of the split rule; with the image, the primary key
+        # digest of the rule of splits, or of that of folds; with the image, the primary key
         pa.field("rule", pa.string(), nullable=False),
         # the image
         pa.field("image_id", pa.string(), nullable=False),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.context import CheckContext, numbered
 from cv_pipeline.datasets.checks.coverage import COUNTS, count_statuses, cover, told
 from cv_pipeline.datasets.checks.finding import Finding, counted
 
@@ -43,22 +43,19 @@ def check_attribute_coverage(context: CheckContext, threshold: float) -> Finding
         summary = "No attributes are declared (ontology.attributes)."
         return Finding(True, summary, {"values": 0}, ATTRIBUTES.empty_table())
     names = [(name, value) for name, values in declared.items() for value in values or YES_OR_NO]
-    annotations = context.annotations
-    row = pc.index_in(annotations["image_id"], context.manifest["image_id"].combine_chunks())
-    texts = pc.dictionary_encode(annotations["attributes"]).combine_chunks()
-    code = texts.indices.to_numpy()[row.is_valid().to_numpy()]
-    held, value = _values(texts.dictionary.to_pylist(), names)
+    code, texts = numbered(context.annotations["attributes"])
+    held, value = _values(texts.to_pylist(), names)
+    inside = context.image_of_label >= 0
     # every row of a text has all the values of the text
-    pairs = np.unique(
-        row.drop_null().to_numpy().astype(np.int64) * max(len(texts.dictionary), 1) + code
-    )
-    rows_of_pairs, code = np.divmod(pairs, max(len(texts.dictionary), 1))
-    starts = np.searchsorted(held, np.arange(len(texts.dictionary) + 1))
+    kinds = max(len(texts), 1)
+    pairs = np.unique(context.image_of_label[inside] * kinds + code[inside])
+    image, code = np.divmod(pairs, kinds)
+    starts = np.searchsorted(held, np.arange(len(texts) + 1))
     count = np.diff(starts)[code]
     offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     columns = cover(
         context,
-        np.repeat(rows_of_pairs, count),
+        np.repeat(image, count),
         value[np.repeat(starts[code], count) + offset],
         size=len(names),
         least=threshold,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.context import CheckContext, rows_of
 from cv_pipeline.datasets.checks.coverage import COUNTS, count_statuses, cover, told
 from cv_pipeline.datasets.checks.finding import Finding, counted
 from cv_pipeline.datasets.splits import SPLITS
@@ -33,16 +32,11 @@ def check_class_coverage(context: CheckContext, threshold: float) -> Finding:
         Rows of schema :data:`COVERAGE`, one a class, in the ontology's order.
     """
     labels = list(context.record.ontology.labels)
-    shown = context.annotations.group_by(["image_id", "label"]).aggregate([])
-    row = pc.index_in(shown["image_id"], value_set=context.manifest["image_id"].combine_chunks())
-    label = pc.index_in(shown["label"], value_set=pa.array(labels))
-    known = pc.and_(row.is_valid(), label.is_valid())
+    shown = context.shown
+    of_ontology = rows_of(pa.chunked_array([shown.names]), pa.array(labels))[shown.label]
+    known = of_ontology >= 0
     columns = cover(
-        context,
-        row.filter(known).to_numpy(),
-        label.filter(known).to_numpy(),
-        size=len(labels),
-        least=threshold,
+        context, shown.image[known], of_ontology[known], size=len(labels), least=threshold
     )
     rows = pa.Table.from_arrays([pa.array(labels), *columns], schema=COVERAGE)
     count = count_statuses(rows)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import Catalog
@@ -31,6 +34,23 @@ LAKE = pa.schema(
     ]
 )
 _VOTES = ["image_id", "annotator", "label", "kind", "x_min", "y_min", "x_max", "y_max"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Which images show which classes, each pair once.
+
+    Attributes:
+        names: (C,) classes that labels name, sorted.
+        image: (P,) row of the manifest.
+        label: (P,) number of the class.
+        objects: (P,) labels of that class on that image.
+    """
+
+    names: pa.Array
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    objects: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +88,36 @@ class CheckContext:
     every_annotation: pa.Table
     quarantine: pa.Table
 
+    @cached_property
+    def image_ids(self) -> pa.Array:
+        """(N,) ids of the manifest's images."""
+        return self.manifest["image_id"].combine_chunks()
+
+    @cached_property
+    def unit(self) -> NDArray[np.int64]:
+        """(N,) number of the independent unit of each image."""
+        return numbered(self.manifest["unit"])[0]
+
+    @cached_property
+    def image_of_label(self) -> NDArray[np.int64]:
+        """(M,) row of the manifest that each label is on; -1 where it names no such image."""
+        return rows_of(self.annotations["image_id"], self.image_ids)
+
+    @cached_property
+    def image_of_vote(self) -> NDArray[np.int64]:
+        """(V,) likewise of each annotation before aggregation."""
+        return rows_of(self.every_annotation["image_id"], self.image_ids)
+
+    @cached_property
+    def shown(self) -> Shown:
+        """Which images show which classes."""
+        names = pc.unique(self.annotations["label"]).drop_null().sort()
+        label, image = rows_of(self.annotations["label"], names), self.image_of_label
+        known = (label >= 0) & (image >= 0)
+        key = image[known] * max(len(names), 1) + label[known]
+        pairs, objects = np.unique(key, return_counts=True)
+        return Shown(names, *np.divmod(pairs, max(len(names), 1)), objects)
+
 
 def load_context(
     *,
@@ -103,6 +153,8 @@ def load_context(
 
     metadata = current_metadata(catalog, version=versions.get("image_metadata"))
     annotations = read("annotations", *_VOTES)
+    stored = read("images", "image_id")["image_id"].combine_chunks()
+    labels, images, labelled = _images_of_classes(annotations, stored)
     return CheckContext(
         project=project,
         record=candidate.record,
@@ -110,25 +162,43 @@ def load_context(
         annotations=candidate.annotations,
         near_duplicates=candidate.near_duplicates,
         left_out=candidate.left_out,
-        stored=read("images", "image_id")["image_id"].combine_chunks(),
+        stored=stored,
         measures=on_images(read("image_features", "image_id", *MEASURES)),
         metadata=on_images(metadata),
-        lake=_lake(metadata, annotations),
-        lake_labelled=len(pc.unique(annotations["image_id"])),
+        lake=_lake(metadata, labels, images),
+        lake_labelled=labelled,
         every_annotation=on_images(annotations),
         quarantine=read("quarantine"),
     )
 
 
-def _lake(metadata: pa.Table, annotations: pa.Table) -> pa.Table:
+def rows_of(values: pa.ChunkedArray, known: pa.Array) -> NDArray[np.int64]:
+    """(N,) place of each value among known ones; -1 where it is not among them."""
+    place = pc.index_in(values, value_set=known).fill_null(-1)
+    return np.asarray(place.to_numpy().astype(np.int64))
+
+
+def numbered(values: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
+    """(N,) number of each value, and the values in the order of their numbers."""
+    coded = pc.dictionary_encode(values).combine_chunks()
+    return np.asarray(coded.indices.to_numpy().astype(np.int64)), coded.dictionary
+
+
+def _images_of_classes(
+    annotations: pa.Table, stored: pa.Array
+) -> tuple[pa.Array, NDArray[np.int64], int]:
+    """Classes, images of the lake that show each, and images that show any."""
+    image, (label, names) = rows_of(annotations["image_id"], stored), numbered(annotations["label"])
+    pairs = np.unique(image * max(len(names), 1) + label)
+    images = np.bincount(pairs % max(len(names), 1), minlength=len(names))
+    return names, images, len(np.unique(image))
+
+
+def _lake(metadata: pa.Table, labels: pa.Array, images: NDArray[np.int64]) -> pa.Table:
     """Images of each metadata value and each class, of the whole lake."""
     values = metadata.group_by(["key", "value"]).aggregate([([], "count_all")])
-    shown = annotations.group_by(["image_id", "label"]).aggregate([])
-    classes = shown.group_by("label").aggregate([([], "count_all")])
-    parts = [
-        pa.Table.from_arrays([values["key"], values["value"], values["count_all"]], schema=LAKE),
-        pa.Table.from_arrays(
-            [pa.repeat("", len(classes)), classes["label"], classes["count_all"]], schema=LAKE
-        ),
-    ]
-    return pa.concat_tables(parts).sort_by([("key", "ascending"), ("value", "ascending")])
+    classes = pa.table([pa.repeat("", len(labels)), labels, images], schema=LAKE)
+    values = pa.table([values["key"], values["value"], values["count_all"]], schema=LAKE)
+    return pa.concat_tables([values, classes]).sort_by(
+        [("key", "ascending"), ("value", "ascending")]
+    )

@@ -48,7 +48,7 @@ def cover(
     """
     manifest = context.manifest
     split = pc.index_in(manifest["split"], value_set=pa.array(SPLITS)).to_numpy()
-    unit = pc.dictionary_encode(manifest["unit"].combine_chunks()).indices.to_numpy()
+    unit = context.unit
     fold = manifest["fold"].fill_null(0).to_numpy()
     row, thing = np.divmod(np.unique(row.astype(np.int64) * size + thing), max(size, 1))
     images = np.zeros((size, len(SPLITS)), np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 OF_VALUES = frozenset(
@@ -49,6 +49,10 @@ class Expectation:
         """The columns that it looks at."""
         names = [v for k, v in self.arguments.items() if k.lower().startswith("column")]
         return tuple(n for name in names for n in ([name] if isinstance(name, str) else name))
+
+    def on(self, column: str) -> Expectation:
+        """The same expectation on another column, of one that is about a single column."""
+        return replace(self, arguments={**self.arguments, "column": column})
 
 
 def present(column: str) -> Expectation:

@@ -25,6 +25,13 @@ class Finding:
     rows: pa.Table
 
 
+DIVIDE_ANEW = (
+    " Splits that earlier versions gave are kept: set another dataset.split.seed to divide anew, or"
+    " correct what says that these images belong together."
+)
+"""What to do about images that a kept split parts."""
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun, such as ``1 image`` or ``1,200 images``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

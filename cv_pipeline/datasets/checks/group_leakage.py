@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.datasets.checks.context import CheckContext
-from cv_pipeline.datasets.checks.finding import Finding, counted
+from cv_pipeline.datasets.checks.finding import DIVIDE_ANEW, Finding, counted
 from cv_pipeline.datasets.checks.leakage import parts_of
 
 CROSSING_GROUPS = pa.schema(
@@ -63,5 +63,7 @@ def check_group_leakage(context: CheckContext, threshold: float) -> Finding:
     )
     named = " and ".join(keys)
     summary = f"{len(rows):,} of {counted(len(groups), 'value')} of {named} in several splits."
+    if len(rows) and context.record.rule.sticky:
+        summary += DIVIDE_ANEW
     metrics = {"groups": len(groups), "groups_across_splits": len(rows)}
     return Finding(len(rows) <= threshold, summary, metrics, rows)

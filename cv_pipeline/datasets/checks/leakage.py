@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.datasets.checks.context import CheckContext
-from cv_pipeline.datasets.checks.finding import Finding, counted
+from cv_pipeline.datasets.checks.finding import DIVIDE_ANEW, Finding, counted
 
 LEAKS = pa.schema(
     [
@@ -62,6 +62,8 @@ def check_leakage(context: CheckContext, threshold: float) -> Finding:
     metrics = {"pairs": len(pairs), "pairs_across_splits": len(rows), "left_out": bridges}
     metrics |= {f"pairs_{k}": n for k, n in Counter(pairs["kind"].to_pylist()).items()}
     summary = _summary(pairs, rows)
+    if len(rows) and context.record.rule.sticky:
+        summary += DIVIDE_ANEW
     if bridges:
         joins = "joins" if bridges == 1 else "join"
         summary += f" {counted(bridges, 'image')} left out that {joins} images of two splits."

@@ -125,14 +125,12 @@ def _tellable(lake: pa.Table) -> pa.Table:
 def _images(context: CheckContext, lake: pa.Table) -> NDArray[np.int64]:
     """Images of the candidate in each group."""
     values = context.metadata.group_by(["key", "value"]).aggregate([([], "count_all")])
-    shown = context.annotations.group_by(["image_id", "label"]).aggregate([])
-    classes = shown.group_by("label").aggregate([([], "count_all")])
+    shown = context.shown
+    classes = np.bincount(shown.label, minlength=len(shown.names))
     ours = pa.concat_tables(
         [
             pa.table([values["key"], values["value"], values["count_all"]], schema=LAKE),
-            pa.table(
-                [pa.repeat("", len(classes)), classes["label"], classes["count_all"]], schema=LAKE
-            ),
+            pa.table([pa.repeat("", len(classes)), shown.names, classes], schema=LAKE),
         ]
     ).rename_columns(["key", "value", "ours"])
     both = lake.append_column("row", pa.array(np.arange(len(lake)))).join(ours, ["key", "value"])

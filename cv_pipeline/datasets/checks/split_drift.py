@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.context import CheckContext, Shown
 from cv_pipeline.datasets.checks.finding import Finding, counted
 from cv_pipeline.datasets.checks.properties import Property, image_properties, of_numbers
 from cv_pipeline.datasets.splits import SPLITS
@@ -73,7 +73,7 @@ def check_split_drift(context: CheckContext, threshold: float) -> Finding:
     properties = [p for p in image_properties(context, manifest) if p.name not in together]
     properties.append(of_numbers(OBJECTS, manifest["objects"].to_numpy().astype(float)))
     compared = [_compared(p, split, s) for p in properties for s in others]
-    compared += _of_labels(context.annotations, manifest, split, others)
+    compared += _of_labels(context.shown, split, others)
     for row, p in zip(compared, _corrected([r["p"] for r in compared]), strict=True):
         row |= {"p": p, "found": bool(row["psi"] > threshold and p < CHANCE)}
     rows = pa.Table.from_pylist(compared, schema=SPLIT_DRIFT)
@@ -115,16 +115,12 @@ def _compared(values: Property, split: NDArray[np.int64], other: int) -> dict[st
     return row
 
 
-def _of_labels(
-    annotations: pa.Table, manifest: pa.Table, split: NDArray[np.int64], others: list[int]
-) -> list[dict[str, Any]]:
+def _of_labels(shown: Shown, split: NDArray[np.int64], others: list[int]) -> list[dict[str, Any]]:
     """Images that show each class, by split."""
-    shown = annotations.group_by(["image_id", "label"]).aggregate([])
-    row = pc.index_in(shown["image_id"], value_set=manifest["image_id"].combine_chunks())
-    names = pc.unique(shown["label"]).sort()
-    label = pc.index_in(shown["label"], value_set=names).filter(row.is_valid()).to_numpy()
+    inside = shown.image < len(split)
+    names = shown.names
     counts = np.zeros((len(SPLITS), len(names)), np.int64)
-    np.add.at(counts, (split[row.drop_null().to_numpy()], label), 1)
+    np.add.at(counts, (split[shown.image[inside]], shown.label[inside]), 1)
     return [_row(LABEL, s, counts[[0, s]], names.to_pylist()) for s in others if len(names)]
 
 

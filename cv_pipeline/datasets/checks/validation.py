@@ -1,15 +1,15 @@
 """Expectations on a table, validated by Great Expectations.
 
 Everything is first validated in its cheapest form; only what failed is validated again for the
-rows that failed it. What depends on single values is validated on the distinct ones, so that a
-million rows of three values cost as much as three. A column that is not there is a failure here:
-the library reports it beside the results.
+rows that failed it. What depends on single values is validated on witnesses: the distinct values,
+the extremes of a range, one value and one null; so that a million rows of three values cost as much
+as three. A column that is not there is a failure here: the library reports it beside the results.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ ROWS_NAMED = 100_000
 FEW_VALUES = 10_000
 """A column with more distinct values is validated row by row."""
 _POSITION = "position"
+_OF_PRESENCE = ("ExpectColumnValuesToBeNull", "ExpectColumnValuesToNotBeNull")
+_OF_EXTREMES = ("ExpectColumnValuesToBeBetween",)
 
 
 @dataclass(frozen=True)
@@ -123,74 +125,103 @@ class _Validation:
 
     def __call__(self, expectations: Sequence[Expectation]) -> list[_Unmet | None]:
         """What each expectation finds; None where it is met."""
-        values = self._values({e.of_values for e in expectations if e.of_values})
-        by_value = [e for e in expectations if e.of_values in values]
-        by_row = [e for e in expectations if e.of_values not in values]
-        found = {**self._by_value(by_value, values), **self._by_row(by_row)}
-        return [found.get(n) for n in map(id, expectations)]
+        witnesses = {n: w for n, e in enumerate(expectations) if (w := self._witnesses(e))}
+        unmet: dict[int, _Unmet] = {}
+        by_row = [n for n in range(len(expectations)) if n not in witnesses]
+        for place, outcome in self._of_witnesses(expectations, witnesses):
+            expectation = expectations[place]
+            if witnesses[place].all_values and outcome.rows:
+                wrong = [min(row[_POSITION], len(witnesses[place]) - 1) for row in outcome.rows]
+                values = witnesses[place].values.take(pa.array(sorted(set(wrong))))
+                unmet[place] = self._with_values(expectation, values, outcome)
+            else:
+                by_row.append(place)
+        for place, outcome in self._of_rows(expectations, sorted(by_row)):
+            unmet[place] = self._with_rows(expectations[place], outcome)
+        return [unmet.get(n) for n in range(len(expectations))]
 
-    def _values(self, columns: set[str]) -> dict[str, pa.Array]:
-        """The distinct values of the columns that have few."""
-        found = {}
-        for name in sorted(columns & set(self._table.column_names)):
-            values = pc.unique(self._table[name])
-            if len(values) <= FEW_VALUES:
-                found[name] = values
-        return found
+    def _witnesses(self, expectation: Expectation) -> _Witnesses | None:
+        """A few values on which the expectation holds exactly where it holds on the column."""
+        name = expectation.of_values
+        if name is None or name not in self._table.column_names:
+            return None
+        values = self._table[name]
+        odd = values.filter(_is_odd(values)).slice(0, 2)  # null, or not a number
+        if expectation.kind in _OF_PRESENCE:
+            some = values.filter(pc.invert(_is_odd(values))).slice(0, 1)
+            return _Witnesses(_joined(some, odd), all_values=False)
+        if expectation.kind in _OF_EXTREMES and not pa.types.is_nested(values.type):
+            least = pc.min_max(values)
+            ends = pa.array([least["min"].as_py(), least["max"].as_py()], values.type).drop_null()
+            return _Witnesses(_joined(ends, odd), all_values=False)
+        distinct = pc.unique(values)
+        return _Witnesses(distinct, all_values=True) if len(distinct) <= FEW_VALUES else None
 
-    def _by_value(
-        self, expectations: Sequence[Expectation], values: Mapping[str, pa.Array]
-    ) -> dict[int, _Unmet]:
-        if not expectations:
-            return {}
-        size = max(map(len, values.values()))
-        # shorter columns are filled up with a value that they have
-        places = {
-            n: pc.min_element_wise(pa.array(range(size)), len(v) - 1) for n, v in values.items()
-        }
-        frame = pa.table(
-            {_POSITION: pa.array(range(size)), **{n: v.take(places[n]) for n, v in values.items()}}
-        ).to_pandas()
-        unmet = {}
-        for expectation, outcome in self._suite.unmet(frame, expectations, key=_POSITION):
-            name = expectation.of_values or ""
-            wrong = sorted({min(row[_POSITION], len(values[name]) - 1) for row in outcome.rows})
-            unmet[id(expectation)] = self._of_wrong(expectation, values[name].take(wrong), outcome)
-        return unmet
+    def _of_witnesses(
+        self, expectations: Sequence[Expectation], witnesses: Mapping[int, _Witnesses]
+    ) -> Iterator[tuple[int, _Outcome]]:
+        """The outcome of each expectation that its witnesses do not meet, by its place."""
+        if not witnesses:
+            return
+        position = pa.array(range(max(map(len, witnesses.values()))))
+        columns, made = {_POSITION: position}, []
+        for place, of_one in witnesses.items():
+            # shorter columns are filled up with a value that they have
+            at = pc.min_element_wise(position, len(of_one) - 1)
+            columns[str(place)] = of_one.values.take(at)
+            made.append(expectations[place].on(str(place)))
+        frame = pa.table(columns).to_pandas()
+        for expectation, outcome in self._suite.unmet(frame, made, key=_POSITION):
+            yield int(expectation.columns[0]), outcome
 
-    def _of_wrong(self, expectation: Expectation, wrong: pa.Array, outcome: _Outcome) -> _Unmet:
+    def _with_values(self, expectation: Expectation, wrong: pa.Array, outcome: _Outcome) -> _Unmet:
         """The rows that have one of the wrong values."""
-        name = expectation.of_values or ""
+        name = expectation.columns[0]
         rows = self._table.filter(pc.is_in(self._table[name], value_set=wrong))
         shown = rows.slice(0, ROWS_NAMED)
         text = pc.coalesce(_text(shown[name]), "nothing")
         found = pc.binary_join_element_wise(name, text, " ")
         named = _rows(expectation.says, shown[self._key], found)
-        if not len(rows):  # it could not be made
-            named = _rows(expectation.says, [None], [outcome.error])
         return _Unmet(expectation.says, len(rows), outcome.error, named)
 
-    def _by_row(self, expectations: Sequence[Expectation]) -> dict[int, _Unmet]:
-        if not expectations:
-            return {}
+    def _of_rows(
+        self, expectations: Sequence[Expectation], places: Sequence[int]
+    ) -> Iterator[tuple[int, _Outcome]]:
+        """The outcome of each expectation that the rows do not meet, by its place."""
+        if not places:
+            return
         # only what is looked at: the library hashes every frame that it is given
-        looked_at = {c for e in expectations for c in e.columns} & set(self._table.column_names)
+        looked_at = {c for n in places for c in expectations[n].columns}
+        looked_at &= set(self._table.column_names)
         frame = self._table.select(sorted(looked_at | {self._key})).to_pandas()
-        unmet = {}
-        for expectation, outcome in self._suite.unmet(frame, expectations, key=self._key):
-            rows = outcome.rows[:ROWS_NAMED] or [None]
-            ids = [str(row[self._key]) if row else None for row in rows]
-            found = [self._shown(row) if row else outcome.error for row in rows]
-            named = _rows(expectation.says, ids, found)
-            unmet[id(expectation)] = _Unmet(
-                expectation.says, outcome.unmet_rows, outcome.error, named
-            )
-        return unmet
+        place_of = {id(expectations[n]): n for n in places}
+        for expectation, outcome in self._suite.unmet(
+            frame, [expectations[n] for n in places], key=self._key
+        ):
+            yield place_of[id(expectation)], outcome
+
+    def _with_rows(self, expectation: Expectation, outcome: _Outcome) -> _Unmet:
+        rows = outcome.rows[:ROWS_NAMED] or [None]
+        ids = [str(row[self._key]) if row else None for row in rows]
+        found = [self._shown(row) if row else outcome.error for row in rows]
+        named = _rows(expectation.says, ids, found)
+        return _Unmet(expectation.says, outcome.unmet_rows, outcome.error, named)
 
     def _shown(self, row: Mapping[str, Any]) -> str:
         """What a row has in the columns that were looked at."""
         looked_at = [column for column in row if column != self._key] or [self._key]
         return ", ".join(f"{column} {row[column]}" for column in looked_at)
+
+
+@dataclass(frozen=True, eq=False)
+class _Witnesses:
+    """Values that stand for a column: all distinct ones, or those that decide."""
+
+    values: pa.Array
+    all_values: bool
+
+    def __len__(self) -> int:
+        return len(self.values)
 
 
 class _Suite:
@@ -275,6 +306,16 @@ def load_great_expectations() -> Any:
         import great_expectations
         import great_expectations.data_context.types.base
     return great_expectations
+
+
+def _is_odd(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether a value is null or not a number, both of which the library takes for null."""
+    return pc.is_null(values, nan_is_null=True)
+
+
+def _joined(values: pa.Array | pa.ChunkedArray, more: pa.ChunkedArray) -> pa.Array:
+    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    return pa.concat_arrays([*chunks, *more.chunks, pa.array([], more.type)])
 
 
 def _text(values: pa.ChunkedArray) -> pa.ChunkedArray:
