@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.annotations.ranking import place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
-from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.context import CheckContext, numbered, rows_of
 from cv_pipeline.datasets.checks.finding import Finding, counted
 
 CONTRADICTIONS = pa.schema(
@@ -54,10 +54,8 @@ def check_contradictions(context: CheckContext, threshold: float) -> Finding:
         Rows of schema :data:`CONTRADICTIONS`.
     """
     copies = _of_near_duplicates(context)
-    by_people = context.every_annotation
-    by_people = by_people.filter(pc.not_equal(by_people["annotator"], GOLD_ANNOTATOR))
     compare = _of_boxes if context.project.task == "detection" else _of_classes
-    people = compare(by_people)
+    people = compare(_disputable(context))
     rows = pa.concat_tables([copies, people])
     touched = len(pc.unique(pa.concat_arrays([*rows["image_a"].chunks, *rows["image_b"].chunks])))
     images = len(context.manifest)
@@ -82,8 +80,8 @@ def check_contradictions(context: CheckContext, threshold: float) -> Finding:
 
 def _of_near_duplicates(context: CheckContext) -> pa.Table:
     pairs = context.near_duplicates
-    labels = pc.unique(context.annotations["label"]).sort()
-    a, b = (_counts(context.annotations, pairs[side], labels) for side in ("image_a", "image_b"))
+    labels = context.shown.names
+    a, b = (_counts(context, pairs[side]) for side in ("image_a", "image_b"))
     lost_a, lost_b = (a < b).any(axis=1), (b < a).any(axis=1)
     cropped = pc.starts_with(pairs["kind"], "cropped").to_numpy()
     differ = np.where(cropped, lost_a & lost_b, lost_a | lost_b)
@@ -98,17 +96,28 @@ def _of_near_duplicates(context: CheckContext) -> pa.Table:
     )
 
 
-def _counts(
-    annotations: pa.Table, image_ids: pa.ChunkedArray, labels: pa.Array
-) -> NDArray[np.int32]:
-    """(N, L) labels of each class on each of some images, which may repeat."""
-    images = pc.unique(image_ids)
-    row = pc.index_in(annotations["image_id"], value_set=images)
-    label = pc.index_in(annotations["label"], value_set=labels).filter(row.is_valid()).to_numpy()
-    counts = np.zeros((len(images), len(labels)), np.int32)
-    np.add.at(counts, (row.drop_null().to_numpy(), label), 1)
-    at = pc.index_in(image_ids, value_set=images).to_numpy()
+def _counts(context: CheckContext, image_ids: pa.ChunkedArray) -> NDArray[np.int64]:
+    """(N, C) labels of each class on each of some images, which may repeat."""
+    shown = context.shown
+    rows, at = np.unique(rows_of(image_ids, context.image_ids), return_inverse=True)
+    place = np.searchsorted(rows, shown.image).clip(max=max(len(rows) - 1, 0))
+    wanted = rows[place] == shown.image if len(rows) else np.zeros(len(place), bool)
+    counts = np.zeros((len(rows), len(shown.names)), np.int64)
+    counts[place[wanted], shown.label[wanted]] = shown.objects[wanted]
     return np.asarray(counts[at])
+
+
+def _disputable(context: CheckContext) -> pa.Table:
+    """What people, not the known truth, say of the images that several of them labelled."""
+    votes = context.every_annotation
+    annotator, names = numbered(votes["annotator"])
+    image = context.image_of_vote
+    counts = image >= 0
+    if GOLD_ANNOTATOR in names.to_pylist():
+        counts &= annotator != names.to_pylist().index(GOLD_ANNOTATOR)
+    people = np.unique(image[counts] * max(len(names), 1) + annotator[counts]) // max(len(names), 1)
+    several = np.bincount(people, minlength=len(context.image_ids)) > 1
+    return votes.filter(pa.array(counts & several[image]))
 
 
 def _named(counts: NDArray[np.int32], labels: pa.Array) -> pa.Array:
@@ -141,10 +150,7 @@ def _of_classes(annotations: pa.Table) -> pa.Table:
 
 def _of_boxes(annotations: pa.Table) -> pa.Table:
     """Boxes of two annotators on one object, of different classes."""
-    people = annotations.group_by("image_id").aggregate([("annotator", "count_distinct")])
-    shared = people["image_id"].filter(pc.greater(people["annotator_count_distinct"], 1))
-    boxes = annotations.filter(pc.is_in(annotations["image_id"], value_set=shared))
-    boxes = boxes.select(["image_id", "annotator", "label", *EDGES]).combine_chunks()
+    boxes = annotations.select(["image_id", "annotator", "label", *EDGES]).combine_chunks()
     image, annotator, label = (
         place_of_text(boxes[name]) for name in ("image_id", "annotator", "label")
     )

@@ -26,8 +26,8 @@ class Finding:
 
 
 DIVIDE_ANEW = (
-    " Splits that earlier versions gave are kept: set another dataset.split.seed to divide anew, or"
-    " correct what says that these images belong together."
+    " Splits that the source declares are kept, and so are those that earlier versions gave, unless"
+    " another dataset.split.seed divides anew."
 )
 """What to do about images that a kept split parts."""
 

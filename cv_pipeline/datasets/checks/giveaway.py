@@ -64,10 +64,10 @@ def check_giveaway(context: CheckContext, threshold: float) -> Finding:
         Rows of schema :data:`GIVEAWAYS`: for each property the target it predicts best, the best
         first.
     """
-    labelled = pc.equal(context.manifest["labels_state"], "labelled")
-    manifest = context.manifest.filter(labelled).slice(0, SAMPLE)
-    properties = image_properties(context, manifest)
-    targets = _targets(context.annotations, manifest)
+    labelled = pc.equal(context.manifest["labels_state"], "labelled").to_numpy()
+    rows = np.flatnonzero(labelled)[:SAMPLE]
+    properties = image_properties(context, context.manifest.take(pa.array(rows)))
+    targets = _targets(context, rows)
     best = [_best(p, targets, threshold) for p in properties]
     rows = pa.Table.from_pylist(best, schema=GIVEAWAYS)
     rows = rows.sort_by([("gain", "descending"), ("property", "ascending")])
@@ -112,18 +112,16 @@ class _Targets:
     fold: NDArray[np.int64]
 
 
-def _targets(annotations: pa.Table, manifest: pa.Table) -> _Targets:
-    names = pc.unique(annotations["label"]).sort()
-    image = pc.index_in(annotations["image_id"], value_set=manifest["image_id"].combine_chunks())
-    label = pc.index_in(annotations["label"], value_set=names).filter(image.is_valid())
-    pair = image.drop_null().to_numpy().astype(np.int64) * len(names) + label.to_numpy()
-    shown, counts = np.unique(pair, return_counts=True)
-    row, label = np.divmod(shown, max(len(names), 1))
-    main = np.zeros(len(manifest), np.int64)
-    order = np.lexsort((-label, counts))  # the last written is the most frequent
+def _targets(context: CheckContext, rows: NDArray[np.int64]) -> _Targets:
+    shown = context.shown
+    position = np.full(len(context.manifest), -1)
+    position[rows] = np.arange(len(rows))
+    row, inside = position[shown.image], position[shown.image] >= 0
+    row, label, objects = row[inside], shown.label[inside], shown.objects[inside]
+    main = np.zeros(len(rows), np.int64)
+    order = np.lexsort((-label, objects))  # the last written is the most frequent
     main[row[order]] = label[order]
-    unit = pc.dictionary_encode(manifest["unit"].combine_chunks()).indices.to_numpy()
-    return _Targets(names.to_pylist(), row, label, main, unit % FOLDS)
+    return _Targets(shown.names.to_pylist(), row, label, main, context.unit[rows] % FOLDS)
 
 
 def _best(values: Property, targets: _Targets, threshold: float) -> dict[str, object]:

@@ -7,7 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cv_pipeline.datasets.checks.context import CheckContext
+from cv_pipeline.datasets.checks.context import CheckContext, numbered
 from cv_pipeline.datasets.checks.finding import Finding, counted
 
 PROBLEMS = pa.schema(
@@ -44,10 +44,10 @@ def check_integrity(context: CheckContext, threshold: float) -> Finding:
         _images("repeated_image", _repeated(manifest["image_id"])),
         _images("unknown_image", _not_in(manifest["image_id"], context.stored)),
         _labels("repeated_annotation", annotations, _is_repeated(annotations["annotation_id"])),
-        _labels("stray_label", annotations, _is_stray(annotations, manifest)),
+        _labels("stray_label", annotations, pa.array(context.image_of_label < 0)),
     ]
     if context.project.task == "detection":
-        found.append(_labels("bad_box", annotations, _is_bad_box(annotations, manifest)))
+        found.append(_labels("bad_box", annotations, _is_bad_box(context)))
     else:
         found.append(_images("second_class", _repeated(annotations["image_id"])))
     for name, table in (("no_images", manifest), ("no_labels", annotations)):
@@ -60,7 +60,7 @@ def check_integrity(context: CheckContext, threshold: float) -> Finding:
         "images": len(manifest),
         "labels": len(annotations),
         "left_out": context.record.left_out,
-        "repeated_boxes": _repeated_boxes(annotations),
+        "repeated_boxes": _repeated_boxes(context),
         "quarantined_files": stages["raw_images"],
         "quarantined_annotations": stages["annotation_exports"],
     }
@@ -88,10 +88,11 @@ def _summary(rows: pa.Table, metrics: dict[str, int]) -> str:
     return f"{head}; besides, {', '.join(told)}." if told else f"{head}."
 
 
-def _is_bad_box(annotations: pa.Table, manifest: pa.Table) -> pa.ChunkedArray:
-    row = pc.index_in(annotations["image_id"], value_set=manifest["image_id"].combine_chunks())
-    width, height = manifest["width"].take(row), manifest["height"].take(row)
-    x_min, y_min, x_max, y_max = (annotations[edge] for edge in EDGES)
+def _is_bad_box(context: CheckContext) -> pa.ChunkedArray:
+    image = context.image_of_label
+    row = pa.array(image, mask=image < 0)
+    width, height = context.manifest["width"].take(row), context.manifest["height"].take(row)
+    x_min, y_min, x_max, y_max = (context.annotations[edge] for edge in EDGES)
     good = pc.and_(pc.less(x_min, x_max), pc.less(y_min, y_max))
     good = pc.and_(good, pc.and_(pc.greater_equal(x_min, 0), pc.greater_equal(y_min, 0)))
     good = pc.and_(good, pc.and_(pc.less_equal(x_max, width), pc.less_equal(y_max, height)))
@@ -100,24 +101,26 @@ def _is_bad_box(annotations: pa.Table, manifest: pa.Table) -> pa.ChunkedArray:
     return pc.and_(bad, row.is_valid())
 
 
-def _repeated_boxes(annotations: pa.Table) -> int:
-    groups = annotations.group_by(["image_id", "label", "kind", *EDGES]).aggregate(
-        [([], "count_all")]
-    )
-    boxes = groups.filter(pc.equal(groups["kind"], "bbox"))
-    return (pc.sum(boxes["count_all"]).as_py() or 0) - len(boxes)
-
-
-def _is_stray(annotations: pa.Table, manifest: pa.Table) -> pa.ChunkedArray:
-    named = manifest["image_id"].combine_chunks()
-    return pc.invert(pc.is_in(annotations["image_id"], value_set=named))
+def _repeated_boxes(context: CheckContext) -> int:
+    """Boxes of one class, on one image, with the edges of another."""
+    annotations = context.annotations
+    boxes = pa.table(
+        {
+            "image": context.image_of_label,
+            "label": numbered(annotations["label"])[0],
+            **{edge: annotations[edge] for edge in EDGES},
+        }
+    ).filter(pc.equal(annotations["kind"], "bbox"))
+    return len(boxes) - len(boxes.group_by(boxes.column_names).aggregate([]))
 
 
 def _not_in(values: pa.ChunkedArray, known: pa.Array) -> pa.ChunkedArray:
     return values.filter(pc.invert(pc.is_in(values, value_set=known)))
 
 
-def _repeated(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _repeated(values: pa.ChunkedArray) -> pa.Array:
+    if len(pc.unique(values)) == len(values):
+        return pa.array([], values.type)
     counts = values.value_counts()
     return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 
@@ -132,7 +135,7 @@ def _images(problem: str, image_ids: pa.Array | pa.ChunkedArray) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=PROBLEMS)
 
 
-def _labels(problem: str, annotations: pa.Table, wrong: pa.ChunkedArray) -> pa.Table:
-    rows = annotations.filter(wrong)
+def _labels(problem: str, annotations: pa.Table, wrong: pa.Array | pa.ChunkedArray) -> pa.Table:
+    rows = annotations.select(["image_id", "annotation_id"]).filter(wrong)
     columns = [pa.repeat(problem, len(rows)), rows["image_id"], rows["annotation_id"]]
     return pa.Table.from_arrays(columns, schema=PROBLEMS)

@@ -39,7 +39,7 @@ def test_an_official_split_that_parts_a_pair_fails(tmp_path: Path) -> None:
     context = make_context(world, tmp_path)
     found = check_leakage(context, 0)
     assert not found.passed
-    assert found.summary == (
+    assert found.summary.startswith(
         "Near-duplicate images cross splits in 1 pair (1 re-encoded or resized): 1 test/train."
     )
     assert found.rows.schema == LEAKS
