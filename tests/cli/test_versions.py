@@ -114,7 +114,7 @@ def test_the_difference_to_a_copy_that_was_changed(
         (("verify",), "Nothing to verify was named"),
         (("history", "no such image"), "knows no image"),
         (("diff", "tiny@latest", "tiny@00000000"), "No dataset_version has the version"),
-        (("export", "tiny@latest", "--format", "voc", "--to", "out"), "Did you mean 'pascal_voc'"),
+        (("export", "tiny@latest", "--format", "yolov8", "--to", "out"), "Did you mean 'yolo'"),
     ],
 )
 def test_mistakes_are_sentences(
