@@ -173,13 +173,8 @@ class Content:
             )
 
     def texts(self, sql: str, **parameters: str | bool) -> list[str]:
-        """First column of a query over ``images``, ``annotations`` and ``classes``, as text."""
-        classes = {"category": range(len(self.labels)), "label": self.labels}
-        relations = {
-            "images": self.images,
-            "annotations": self.annotations,
-            "classes": pa.table({k: pa.array(list(v)) for k, v in classes.items()}),
-        }
+        """First column of a query over ``images`` and ``annotations``, as text."""
+        relations = {"images": self.images, "annotations": self.annotations}
         texts: list[str] = run_sql(sql, relations=relations, parameters=parameters)[0].to_pylist()
         return texts
 
