@@ -75,6 +75,8 @@ def leakage(
 
 
 def _show(found: FolderLeakage) -> None:
+    from cv_pipeline.datasets.checks.finding import counted
+
     pairs = found.pairs.to_pylist()
     if pairs:
         table = Table("", *(Column(name, overflow="fold") for name in ("file", "copy")))
@@ -90,6 +92,8 @@ def _show(found: FolderLeakage) -> None:
     for file in found.unreadable[:SHOWN]:
         console.print(f"not read: {file.file}: {file.detail}", markup=False, soft_wrap=True)
     between = sum(not pair["within"] for pair in pairs)
-    text = f"{between:,} pairs between folders and {len(pairs) - between:,} within one"
-    unread = f"; {len(found.unreadable):,} files could not be read" if found.unreadable else ""
-    console.print(f"{found.images:,} images: {text}{unread}.", markup=False, soft_wrap=True)
+    text = f"{counted(found.images, 'image')}: {counted(between, 'pair')} between folders and"
+    text += f" {len(pairs) - between:,} within one"
+    if found.unreadable:
+        text += f"; {counted(len(found.unreadable), 'file')} could not be read"
+    console.print(f"{text}.", markup=False, soft_wrap=True)
