@@ -33,8 +33,8 @@ TABLES = ("duplicate_searches", "near_duplicates")
 
 _READ_ROWS = 65_536
 _DELETED_AT_ONCE = 4096
-ENDS = ("image_a", "image_b")
-_DIGESTED = ["image_a", "image_b", "kind", "distance"]
+_ENDS = ("image_a", "image_b")
+_DIGESTED = [*_ENDS, "kind", "distance"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def search_near_duplicates(
         digest=table_digest(
             pairs.select(_DIGESTED),
             schema_id=f"near-duplicates/1/{distance}",
-            sort_by=["image_a", "image_b"],
+            sort_by=_ENDS,
         ),
         pairs=len(pairs),
         kinds={k["values"]: k["counts"] for k in sorted(kinds, key=lambda k: str(k["values"]))},
@@ -138,14 +138,12 @@ def read_pairs(
     rows = catalog.table("near_duplicates").read(
         filter=pc.field("distance") <= distance, version=versions["near_duplicates"]
     )
-    return pairs_among(rows, image_ids).sort_by(
-        [("image_a", "ascending"), ("image_b", "ascending")]
-    )
+    return pairs_among(rows, image_ids).sort_by([(end, "ascending") for end in _ENDS])
 
 
 def pairs_among(pairs: pa.Table, image_ids: pa.Array) -> pa.Table:
     """The rows of ``NEAR_DUPLICATES`` of which both images are among some."""
-    a, b = (pc.is_in(pairs[end], value_set=image_ids) for end in ENDS)
+    a, b = (pc.is_in(pairs[end], value_set=image_ids) for end in _ENDS)
     return pairs.filter(pc.and_(a, b))
 
 
@@ -223,7 +221,7 @@ def _thumbnails(catalog: Catalog, image_ids: pa.Array) -> NDArray[np.uint8]:
 
 def _numbered(pairs: pa.Table, image_ids: pa.Array) -> pa.Table:
     """``NEAR_DUPLICATES`` by the rows of their images: ``NEAR_DUPLICATE_PAIRS``."""
-    ends = [pc.index_in(pairs[end], value_set=image_ids).cast(pa.int64()) for end in ENDS]
+    ends = [pc.index_in(pairs[end], value_set=image_ids).cast(pa.int64()) for end in _ENDS]
     rest = [pairs[name] for name in NEAR_DUPLICATE_PAIRS.names[2:]]
     return pa.Table.from_arrays([*ends, *rest], schema=NEAR_DUPLICATE_PAIRS)
 

@@ -66,7 +66,7 @@ def near_duplicate_pairs(
         max_distance: most bits in which the hashes of a pair may differ, 0 to 16.
         new: (N,) the images that are not searched yet; all by default.
         known: ``NEAR_DUPLICATE_PAIRS`` found in the same way; those of new images are found anew.
-        progress: called with images done and images to do.
+        progress: called with what is done of how much, in words, every few seconds.
 
     Returns:
         A table of schema ``NEAR_DUPLICATE_PAIRS``, one row a pair, sorted by (i, j): the same as if
@@ -83,7 +83,7 @@ def near_duplicate_pairs(
     found = [_whole_candidates(pictures, max_distance, asked)]
     found += _crop_candidates(pictures, max_distance, asked, progress)
     codes = np.unique(np.concatenate(found))
-    fresh = _table(_confirmed(pictures, codes[asked.new(codes)], max_distance))
+    fresh = _table(_confirmed(pictures, codes[asked.new(codes)], max_distance, progress))
     kept = known.filter(pa.array(np.isin(asked.known, codes)))
     return pa.concat_tables([fresh, kept]).sort_by([("i", "ascending"), ("j", "ascending")])
 
@@ -194,17 +194,24 @@ def _windows_found(
     return np.unique(np.concatenate(found))
 
 
-def _confirmed(pictures: Pictures, codes: Rows, distance: int) -> NDArray[np.void]:
+def _confirmed(
+    pictures: Pictures, codes: Rows, distance: int, progress: Progress | None
+) -> NDArray[np.void]:
     """The pairs of these codes that are of a kind."""
-    size = pictures.size
+    total = len(codes)
 
     def confirm(start: int) -> NDArray[np.void]:
-        i, j = np.divmod(codes[start : start + COMPARED_AT_ONCE], size)
+        i, j = np.divmod(codes[start : start + COMPARED_AT_ONCE], pictures.size)
         return kinds_of_pairs(pictures, i, j, max_distance=distance)
 
+    starts = range(0, max(total, 1), COMPARED_AT_ONCE)
+    found = []
     with ThreadPoolExecutor(cores(), thread_name_prefix="pairs") as threads:
-        starts = range(0, max(len(codes), 1), COMPARED_AT_ONCE)
-        return np.concatenate(list(threads.map(confirm, starts)))
+        for start, pairs in zip(starts, threads.map(confirm, starts), strict=True):
+            found.append(pairs)
+            if progress is not None:
+                progress(min(start + COMPARED_AT_ONCE, total), total, "likely pairs compared")
+    return np.concatenate(found)
 
 
 def _table(pairs: NDArray[np.void]) -> pa.Table:
