@@ -71,6 +71,8 @@ def test_what_has_no_value_is_a_stratum_too() -> None:
         ({"a": 50, "b": 30, "c": 20}, 10, {"a": 5, "b": 3, "c": 2}),
         # 4.5, 3.375 and 1.125: the largest remainder takes what is left
         ({"a": 40, "b": 30, "c": 10}, 9, {"a": 5, "b": 3, "c": 1}),
+        # 1.5 and 2.5: of equal remainders the larger stratum's
+        ({"a": 3, "b": 5}, 4, {"a": 1, "b": 3}),
         # a share of a hundredth is one image all the same
         ({"a": 990, "b": 10}, 5, {"a": 4, "b": 1}),
         ({"a": 97, "b": 1, "c": 1, "d": 1}, 10, {"a": 7, "b": 1, "c": 1, "d": 1}),

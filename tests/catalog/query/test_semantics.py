@@ -148,6 +148,31 @@ def test_what_was_taken_out_must_be_asked_for(text: str, found: list[int]) -> No
     assert ask(text, {}, {"taken_out": True, "taken_out_at": when}, {}) == found
 
 
+def test_a_perceptual_hash_is_sixteen_digits() -> None:
+    assert ask("phash = '00000000000000ff'", {"phash": 255}, {"phash": 2**64 - 1}, {}) == [0]
+    assert ask("phash starts with 'f'", {"phash": 255}, {"phash": 2**64 - 1}, {}) == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("annotations(attribute.x = true)", [0]),
+        ("annotations(attribute.x = 'true')", [1]),
+        ("annotations(attribute.x = 1)", [2]),
+        ("annotations(attribute.x < 2)", [2]),
+        ("annotations(attribute.x is set)", [0, 1, 2]),
+        ("annotations(attribute['a/b~1'] = 'y')", [3]),
+        ("annotations(attribute['a/b/'] is set)", []),
+    ],
+)
+def test_attributes_have_types(text: str, found: list[int]) -> None:
+    attributes = ['{"x":true}', '{"x":"true"}', '{"x":1}', '{"a/b~1":"y","x":null}']
+    row = {"label": "l", "kind": "class", "annotator": "a"}
+    row |= {"ontology_version": "1", "guideline_version": "1"}
+    rows = [[row | {"n": n, "attributes": a}] for n, a in enumerate(attributes)]
+    assert ask(text, *({"annotations": r} for r in rows)) == found
+
+
 def test_errors_of_a_model_are_unknown_where_it_was_not_evaluated() -> None:
     result = {
         "split": "test",
