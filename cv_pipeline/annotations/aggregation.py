@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cv_pipeline.annotations.ranking import changed_at, least_of_each, place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.distinct import distinct
 from cv_pipeline.errors import AnnotationError, nearest
 from cv_pipeline.project import Task
 
@@ -119,6 +120,6 @@ class _Votes:
         """The latest row of each key; of equally late ones that of the least annotation id."""
         late = least_of_each(key, self._earlier[rows])
         rows, key = rows[late], key[late]
-        if len(np.unique(key)) == len(key):
+        if len(distinct(key)) == len(key):
             return rows
         return rows[least_of_each(key, place_of_text(self._ids.take(pa.array(rows))))]

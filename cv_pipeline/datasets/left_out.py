@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.datasets.bonds import OPEN, Bonds
 from cv_pipeline.datasets.splits import SPLITS, Places
+from cv_pipeline.distinct import distinct
 
 NO_FEATURES, BRIDGE = "no_features", "bridge"
 
@@ -43,7 +44,7 @@ def bridges(image_ids: pa.Array, torn: NDArray[np.bool_], bonds: Bonds, places: 
     """
     rows = np.flatnonzero(torn)
     mine = torn[bonds.image]
-    wanted = np.unique(bonds.bond[mine])
+    wanted = distinct(bonds.bond[mine])
     around = np.isin(bonds.bond, wanted) & ~torn[bonds.image]
     around &= places.split[bonds.image] != OPEN
     edges = pa.table({"bond": bonds.bond[mine], "torn": bonds.image[mine]}).join(

@@ -20,6 +20,7 @@ from cv_pipeline.datasets.bonds import OPEN, Bonds
 from cv_pipeline.datasets.inheritance import inherit
 from cv_pipeline.datasets.stratification import ClassUnits, stratify
 from cv_pipeline.datasets.time_order import UNKNOWN, divide_by_time
+from cv_pipeline.distinct import distinct
 from cv_pipeline.project import Split, SplitName
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
@@ -269,7 +270,7 @@ def _part_of_units(
 def _open_shares(places: Places, rule: Split) -> NDArray[np.float64]:
     """(3,) share of each split among the images that are still open; they add up to 1."""
     shares = np.array([rule.ratios.get(split, 0.0) for split in SPLITS])
-    shares[np.unique(places.split[places.official])] = 0
+    shares[places.split[places.official]] = 0
     if not shares.any():
         shares[0] = 1
     return np.asarray(shares / shares.sum())
@@ -302,7 +303,7 @@ def _shown(image_ids: pa.Array, labels: pa.Table) -> tuple[list[str], NDArray[np
     rows = row.filter(known).to_numpy().astype(np.int64)
     classes = label.filter(known).to_numpy().astype(np.int64)
     count = max(len(names), 1)
-    return names.to_pylist(), np.stack(np.divmod(np.unique(rows * count + classes), count))
+    return names.to_pylist(), np.stack(np.divmod(distinct(rows * count + classes), count))
 
 
 def _shortfalls(
@@ -311,7 +312,7 @@ def _shortfalls(
     row, label = shown
     images = np.zeros((len(names), len(SPLITS)), np.int64)
     np.add.at(images, (label, split[row]), 1)
-    pairs = np.unique(label * (len(unit) + 1) + unit[row])
+    pairs = distinct(label * (len(unit) + 1) + unit[row])
     units = np.bincount(pairs // (len(unit) + 1), minlength=len(names))
     used = np.bincount(split, minlength=len(SPLITS)) > 0
     return tuple(

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from cv_pipeline.datasets.checks.context import CheckContext, numbered
 from cv_pipeline.datasets.checks.coverage import COUNTS, count_statuses, cover, told
 from cv_pipeline.datasets.checks.finding import Finding, counted
+from cv_pipeline.distinct import distinct
 
 ATTRIBUTES = pa.schema(
     [
@@ -48,7 +49,7 @@ def check_attribute_coverage(context: CheckContext, threshold: float) -> Finding
     inside = context.image_of_label >= 0
     # every row of a text has all the values of the text
     kinds = max(len(texts), 1)
-    pairs = np.unique(context.image_of_label[inside] * kinds + code[inside])
+    pairs = distinct(context.image_of_label[inside] * kinds + code[inside])
     image, code = np.divmod(pairs, kinds)
     starts = np.searchsorted(held, np.arange(len(texts) + 1))
     count = np.diff(starts)[code]

@@ -21,6 +21,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.candidate import load_candidate
 from cv_pipeline.datasets.record import CandidateRecord
 from cv_pipeline.datasets.statistics import MEASURES
+from cv_pipeline.distinct import distinct
 from cv_pipeline.project import Project
 
 LAKE = pa.schema(
@@ -189,9 +190,9 @@ def _images_of_classes(
 ) -> tuple[pa.Array, NDArray[np.int64], int]:
     """Classes, images of the lake that show each, and images that show any."""
     image, (label, names) = rows_of(annotations["image_id"], stored), numbered(annotations["label"])
-    pairs = np.unique(image * max(len(names), 1) + label)
+    pairs = distinct(image * max(len(names), 1) + label)
     images = np.bincount(pairs % max(len(names), 1), minlength=len(names))
-    return names, images, len(np.unique(image))
+    return names, images, len(distinct(image))
 
 
 def _lake(metadata: pa.Table, labels: pa.Array, images: NDArray[np.int64]) -> pa.Table:

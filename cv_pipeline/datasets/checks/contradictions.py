@@ -14,6 +14,7 @@ from cv_pipeline.annotations.ranking import place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.datasets.checks.context import CheckContext, numbered, rows_of
 from cv_pipeline.datasets.checks.finding import Finding, counted
+from cv_pipeline.distinct import distinct
 
 CONTRADICTIONS = pa.schema(
     [
@@ -115,7 +116,7 @@ def _disputable(context: CheckContext) -> pa.Table:
     counts = image >= 0
     if GOLD_ANNOTATOR in names.to_pylist():
         counts &= annotator != names.to_pylist().index(GOLD_ANNOTATOR)
-    people = np.unique(image[counts] * max(len(names), 1) + annotator[counts]) // max(len(names), 1)
+    people = distinct(image[counts] * max(len(names), 1) + annotator[counts]) // max(len(names), 1)
     several = np.bincount(people, minlength=len(context.image_ids)) > 1
     return votes.filter(pa.array(counts & several[image]))
 

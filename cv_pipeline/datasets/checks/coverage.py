@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import counted
 from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.distinct import distinct
 
 COUNTS = (
     # images that show it in each split
@@ -50,7 +51,7 @@ def cover(
     split = pc.index_in(manifest["split"], value_set=pa.array(SPLITS)).to_numpy()
     unit = context.unit
     fold = manifest["fold"].fill_null(0).to_numpy()
-    row, thing = np.divmod(np.unique(row.astype(np.int64) * size + thing), max(size, 1))
+    row, thing = np.divmod(distinct(row.astype(np.int64) * size + thing), max(size, 1))
     images = np.zeros((size, len(SPLITS)), np.int64)
     np.add.at(images, (thing, split[row]), 1)
     units = _distinct(thing, unit[row], size)
@@ -58,7 +59,7 @@ def cover(
     folds = _distinct(thing[folded], fold[row[folded]], size)
     foldable = _distinct(thing[folded], unit[row[folded]], size)
     used = np.bincount(split, minlength=len(SPLITS)) > 0
-    count = len(np.unique(fold[fold > 0]))
+    count = len(distinct(fold[fold > 0]))
     in_splits, in_folds = (images[:, used] >= least).all(axis=1), folds >= count
     for_splits, for_folds = units >= used.sum() * max(least, 1), foldable >= count
     missing = (~in_splits & for_splits) | (~in_folds & for_folds)
@@ -90,5 +91,5 @@ def told(names: pa.ChunkedArray, status: pa.ChunkedArray, noun: str, plural: str
 
 def _distinct(thing: NDArray[np.int64], other: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """(size,) number of distinct other values of each thing."""
-    key = np.unique(thing * (int(other.max(initial=0)) + 1) + other)
+    key = distinct(thing * (int(other.max(initial=0)) + 1) + other)
     return np.bincount(key // (int(other.max(initial=0)) + 1), minlength=size)
