@@ -386,7 +386,8 @@ def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
     for part in loc[:-1]:
         field = model.model_fields.get(str(part)) if model else None
         if field is None:
-            return {"checks": Check, "expectations": Expectation}.get(str(loc[0]))
+            models: dict[str, type[BaseModel]] = {"checks": Check, "expectations": Expectation}
+            return models.get(str(loc[0]))
         kind = field.annotation
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     return model

@@ -121,7 +121,7 @@ def _disputable(context: CheckContext) -> pa.Table:
     return votes.filter(pa.array(counts & several[image]))
 
 
-def _named(counts: NDArray[np.int32], labels: pa.Array) -> pa.Array:
+def _named(counts: NDArray[np.int64], labels: pa.Array) -> pa.Array:
     """Counts as text, such as ``lemon 2, lime 1``."""
     names = labels.to_pylist()
     return pa.array(

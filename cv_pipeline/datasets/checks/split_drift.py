@@ -128,8 +128,8 @@ def _row(name: str, other: int, counts: NDArray[np.int64], values: list[str]) ->
     """One comparison of two rows of counts, by χ²."""
     from scipy.stats import chi2_contingency
 
-    some = counts.any(axis=0)
-    counts, values = counts[:, some], [v for v, s in zip(values, some, strict=True) if s]
+    some = np.flatnonzero(counts.any(axis=0))
+    counts, values = counts[:, some], [values[n] for n in some]
     train, split = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     terms = (split - train) * np.log(split / train)

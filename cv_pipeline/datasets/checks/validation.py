@@ -201,7 +201,7 @@ class _Validation:
             yield place_of[id(expectation)], outcome
 
     def _with_rows(self, expectation: Expectation, outcome: _Outcome) -> _Unmet:
-        rows = outcome.rows[:ROWS_NAMED] or [None]
+        rows: list[Mapping[str, Any] | None] = [*outcome.rows[:ROWS_NAMED]] or [None]
         ids = [str(row[self._key]) if row else None for row in rows]
         found = [self._shown(row) if row else outcome.error for row in rows]
         named = _rows(expectation.says, ids, found)
