@@ -7,17 +7,16 @@ gives every label a new id changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.datasets.manifest import MANIFEST
 from cv_pipeline.datasets.record import ANNOTATIONS_FILE, MANIFEST_FILE
-from cv_pipeline.errors import DatasetError
+from cv_pipeline.datasets.sorted_rows import SortedRows
 
 RANGE = 100_000
 """Images that are compared at once."""
@@ -35,6 +34,10 @@ COMPARED = (
     "guideline_version",
 )
 """What of a label can change; its times, ids and file are no part of a dataset's content."""
+
+_OF_IMAGE = ("image_id", "path", "split", "fold", "batch", "unit")
+_OF_LABEL = ("annotation_id", "image_id", *COMPARED, "created_at", "updated_at")
+_REPEATED = ("label", "kind", "annotator", "ontology_version", "guideline_version")
 
 IMAGE_CHANGES = pa.schema(
     [
@@ -189,48 +192,26 @@ def compare_versions(before: Path, after: Path) -> tuple[pa.Table, pa.Table]:
     Raises:
         DatasetError: a table of theirs cannot be read.
     """
+    folders = (before, after)
+    manifests = [SortedRows(f / MANIFEST_FILE, MANIFEST, columns=_OF_IMAGE) for f in folders]
+    annotations = [
+        SortedRows(f / ANNOTATIONS_FILE, ANNOTATIONS, columns=_OF_LABEL, repeated=_REPEATED)
+        for f in folders
+    ]
     images, labels = [IMAGE_CHANGES.empty_table()], [LABEL_CHANGES.empty_table()]
-    read = ["image_id", "path", "split", "fold", "batch", "unit"]
-    compared = ["annotation_id", "image_id", *COMPARED, "created_at", "updated_at"]
-    for within in _ranges(before, after):
-        first, second = (
-            _read(folder / MANIFEST_FILE, MANIFEST, read, within) for folder in (before, after)
-        )
-        images.append(changed_images(first, second))
-        first, second = (
-            _read(folder / ANNOTATIONS_FILE, ANNOTATIONS, compared, within)
-            for folder in (before, after)
-        )
-        labels.append(changed_labels(first, second, images=images[-1]))
+    for end in _ends(*folders):
+        images.append(changed_images(*(rows.until(end) for rows in manifests)))
+        labels.append(changed_labels(*(rows.until(end) for rows in annotations), images=images[-1]))
     return pa.concat_tables(images), pa.concat_tables(labels)
 
 
-def _ranges(*folders: Path) -> Iterator[pads.Expression]:
-    """Conditions on the image id that cut the larger of some versions into equal parts."""
-    ids = [
-        _read(folder / MANIFEST_FILE, MANIFEST, ["image_id"], None)["image_id"]
-        for folder in folders
-    ]
-    longest = max(ids, key=len)
-    starts = [longest[n].as_py() for n in range(RANGE, len(longest), RANGE)]
-    field = pads.field("image_id")
-    for low, high in zip(["", *starts], [*starts, None], strict=True):
-        yield (field >= low) if high is None else (field >= low) & (field < high)
-
-
-def _read(
-    path: Path, schema: pa.Schema, columns: list[str], within: pads.Expression | None
-) -> pa.Table:
-    wanted = pa.schema([schema.field(name) for name in columns])
-    try:
-        present = pads.dataset(path, format="parquet").schema.names
-        absent = [f.name for f in wanted if not f.nullable and f.name not in present]
-        if absent:
-            raise KeyError(f"it has no column {absent[0]}")
-        # a column that may be null is null in versions of before there was one
-        rows = pads.dataset(path, format="parquet", schema=wanted)
-        return rows.to_table(columns=columns, filter=within).cast(wanted)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error}.", do="Restore it from a backup; see cvp verify."
-        ) from error
+def _ends(*folders: Path) -> list[str | None]:
+    """Image ids that cut the largest of some versions into ranges, and None for the end."""
+    ids = max(
+        (
+            SortedRows(folder / MANIFEST_FILE, MANIFEST, columns=["image_id"]).until(None)
+            for folder in folders
+        ),
+        key=len,
+    )["image_id"]
+    return [*(ids[n].as_py() for n in range(RANGE, len(ids), RANGE)), None]
