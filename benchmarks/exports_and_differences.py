@@ -181,7 +181,11 @@ def run(step: str, folder: Path, images: int) -> dict[str, Any]:
 
 def child(step: str, folder: Path, images: int) -> None:
     """Run a step here, and print its figures as JSON."""
-    import pyarrow  # noqa: F401 - imports are not what is compared
+    # imports are not what is compared
+    import pandas  # noqa: F401
+
+    import cv_pipeline.datasets.difference
+    import cv_pipeline.datasets.exports  # noqa: F401
 
     began = time.perf_counter()
     counted = STEPS[step](folder, images)
