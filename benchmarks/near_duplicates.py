@@ -62,7 +62,7 @@ def confirm(
         if done == total:
             searched.append(time.perf_counter())
 
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     pairs = near_duplicate_pairs(
         hashes=hashes,
         mirrored=mirrored,
@@ -70,22 +70,23 @@ def confirm(
         max_distance=DISTANCE,
         progress=progress,
     )
-    ended = time.perf_counter()
+    ended, busy = time.perf_counter(), time.process_time() - busy
     found = set(zip(pairs["i"].to_pylist(), pairs["j"].to_pylist(), strict=True))
     planted = np.mean([pair in found for pair in copies])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(f"  windows of crops {searched[0] - began - known:.2f} s", end=", ")
-    print(f"confirmation {ended - searched[0]:.2f} s: {pairs.num_rows:,} pairs", end=", ")
+    print(f"confirmation {ended - searched[0]:.2f} s ({busy:.2f} s of processor in all)", end=": ")
+    print(f"{pairs.num_rows:,} pairs", end=", ")
     print(f"{planted:.2%} of {len(copies):,} planted; peak memory {peak / 1e9:.2f} GB", flush=True)
 
 
 def compare(name: str, hashes: Hashes, mirrored: Hashes) -> float:
     """Time the search for near hashes, and brute force on the first of them; returns seconds."""
     size = len(hashes)
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     i, j = near_pairs(np.concatenate([hashes, mirrored]), distance=DISTANCE, size=size)
-    seconds = time.perf_counter() - began
-    print(f"{size:,} images, {name}: {seconds:8.2f} s, {len(i):,} pairs")
+    seconds, busy = time.perf_counter() - began, time.process_time() - busy
+    print(f"{size:,} images, {name}: {seconds:.2f} s ({busy:.2f} s of processor), {len(i):,} pairs")
     part = min(size, BRUTE_FORCE)
     began = time.perf_counter()
     expected = brute_force(hashes[:part], mirrored[:part])

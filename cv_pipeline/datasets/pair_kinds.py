@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cv_pipeline.datasets.alignment import FULL, mismatches, smooth
 from cv_pipeline.datasets.crops import WINDOWS, window_coefficients, window_hashes
 from cv_pipeline.datasets.hash_pairs import Rows
-from cv_pipeline.datasets.pictures import MIRROR, Pictures, alike
+from cv_pipeline.datasets.pictures import MIRROR, Pictures, alike, unexplained
 from cv_pipeline.imaging.perceptual import hamming
 
 KINDS = ("same", "mirrored", "cropped", "cropped_mirrored")
@@ -28,8 +28,6 @@ PAIR = np.dtype(
 )
 CROPS_AT_ONCE = 256
 """Pairs whose windows are compared at once."""
-FAR = 65
-"""More bits than hashes have."""
 
 Pairs = NDArray[np.void]
 """(P,) of type ``PAIR``; ``kind`` counts in ``KINDS``, -1 is none."""
@@ -72,7 +70,7 @@ def _find_whole(pictures: Pictures, pairs: Pairs, *, mirrored: bool, max_distanc
     near = np.flatnonzero(distance <= max_distance)
     near = near[pictures.alike(i[near], j[near], mirrored=mirrored)]
     windows = np.repeat(np.array([FULL], np.float32), len(near), axis=0)
-    fit = _fit(pictures, i[near], j[near], windows, mirrored=mirrored)
+    fit = _fit(pictures, i[near], j[near], windows, mirrored)
     good = fit <= 1
     rows = left[near[good]]
     pairs["kind"][rows] = int(mirrored)
@@ -83,8 +81,8 @@ def _find_whole(pictures: Pictures, pairs: Pairs, *, mirrored: bool, max_distanc
 def _with_crops(pictures: Pictures, pairs: Pairs, *, max_distance: int) -> Pairs:
     """The pairs, filled in where one picture is a window of the other, perhaps mirrored.
 
-    Of the windows whose hash is near enough and that look alike the one of the least distance
-    counts; if either picture may be the other's crop, the alignment that fits better.
+    Of the windows whose hash is near enough the one that looks most alike is aligned; if either
+    picture may be the other's crop, the alignment that fits better counts.
     """
     pairs["mismatch"] = np.inf
     for whole, part in (("i", "j"), ("j", "i")):
@@ -92,31 +90,28 @@ def _with_crops(pictures: Pictures, pairs: Pairs, *, max_distance: int) -> Pairs
         hashes = window_hashes(coefficients)
         for kind, mirrored in ((2, False), (3, True)):
             wanted = (pictures.mirrored if mirrored else pictures.hashes)[pairs[part]]
-            distance = hamming(hashes, wanted[:, None]).astype(np.int32)
+            distance = hamming(hashes, wanted[:, None])
             near, window = np.nonzero(distance <= max_distance)
             frequencies = pictures.frequencies[pairs[part][near]] * (MIRROR if mirrored else 1)
-            unlike = ~alike(coefficients[near, window], frequencies)
-            distance[near[unlike], window[unlike]] = FAR
-            best = distance.argmin(1)
-            least = distance[np.arange(len(pairs)), best]
-            rows = np.flatnonzero(least <= max_distance)
-            fit = _fit(
-                *(pictures, pairs[whole][rows], pairs[part][rows], WINDOWS[best[rows]]),
-                mirrored=mirrored,
-            )
-            known = pairs["kind"][rows]
-            better = (
-                (known < 0) | (kind < known) | ((kind == known) & (fit < pairs["mismatch"][rows]))
-            )
+            likely = alike(coefficients[near, window], frequencies)
+            near, window, frequencies = near[likely], window[likely], frequencies[likely]
+            left = np.full(distance.shape, np.inf, np.float32)
+            left[near, window] = unexplained(coefficients[near, window], frequencies)
+            rows = np.unique(near)
+            best = left[rows].argmin(1)
+            fit = _fit(pictures, pairs[whole][rows], pairs[part][rows], WINDOWS[best], mirrored)
+            known, fits = pairs["kind"][rows], pairs["mismatch"][rows]
+            better = (known < 0) | (kind < known) | ((kind == known) & (fit < fits))
             good = (fit <= 1) & better
             rows = rows[good]
-            pairs["kind"][rows], pairs["distance"][rows] = kind, least[rows]
+            pairs["kind"][rows] = kind
+            pairs["distance"][rows] = distance[rows, best[good]]
             pairs["mismatch"][rows] = fit[good]
     return pairs
 
 
 def _fit(
-    pictures: Pictures, first: Rows, second: Rows, windows: NDArray[np.float32], *, mirrored: bool
+    pictures: Pictures, first: Rows, second: Rows, windows: NDArray[np.float32], mirrored: bool
 ) -> NDArray[np.float32]:
     """How badly each window of ``first`` fits the whole of ``second``; see ``mismatches``."""
     one, other = pictures.thumbnails[first], pictures.thumbnails[second]

@@ -58,15 +58,20 @@ class Pictures:
 def alike(a: Frequencies, b: Frequencies) -> NDArray[np.bool_]:
     """Whether pictures look alike by their low frequencies, whatever their contrasts.
 
-    What one leaves of the other's energy after scaling, 1 - cos², is at most ``UNLIKE`` of it, or
-    at most ``NOISE`` of the fainter one's.
+    What one leaves of the other's energy is at most ``UNLIKE`` of it, or at most ``NOISE`` of the
+    fainter one's.
 
     Args:
         a: (…, 64) low frequencies.
         b: (…, 64) low frequencies, broadcast to ``a``.
     """
-    energy_a, energy_b = (np.einsum("...f,...f->...", x, x) for x in (a, b))
+    left = unexplained(a, b)
+    fainter = np.minimum(*(np.einsum("...f,...f->...", x, x) for x in (a, b)))
+    return np.asarray((left <= UNLIKE) | (left * fainter <= NOISE))
+
+
+def unexplained(a: Frequencies, b: Frequencies) -> NDArray[np.float32]:
+    """Share of the energy of a picture that another one, scaled, leaves: 1 - cos², 1 at most."""
+    energies = np.einsum("...f,...f->...", a, a) * np.einsum("...f,...f->...", b, b)
     both = np.maximum(np.einsum("...f,...f->...", a, b), 0)
-    left = 1 - both * both / np.maximum(energy_a * energy_b, np.float32(1e-9))
-    faint = left * np.minimum(energy_a, energy_b) <= NOISE
-    return np.asarray((left <= UNLIKE) | faint)
+    return np.asarray(1 - both * both / np.maximum(energies, np.float32(1e-9)))

@@ -109,7 +109,8 @@ def test_copies_are_found_and_other_pictures_of_the_scene_left_alone(planted: Pl
 @pytest.mark.parametrize("scene", SCENES)
 def test_thousands_of_copies_are_found(scene: str) -> None:
     planted = Planted(scene, 400)
-    assert min(planted.recall.values()) >= 0.95
+    assert min(planted.recall[change] for change in (re_encoded, resized, mirrored)) >= 0.98
+    assert np.mean([planted.recall[change] for change in (cropped, cropped_and_mirrored)]) >= 0.94
     assert planted.false_share < 0.01
 
 
