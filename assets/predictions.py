@@ -38,16 +38,21 @@ def predictions(
     projects: Projects,
     object_store: ObjectStoreResource,
 ) -> dg.MaterializeResult[Any]:
-    """The model's predictions on the validation and test splits, image by image, with scores."""
+    """The model's predictions on the validation and test splits, image by image, with scores.
+
+    Those of a model that was trained on folds are on the test split alone.
+    """
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     model = step.inputs.read("trained_model", version=config.trained_model)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version, made_with=model)
-    gone = step.taken_out(dataset, SPLITS)
+    # a model of one fold was trained on images of the val split
+    splits = SPLITS if model.metadata.get("fold") is None else ("test",)
+    gone = step.taken_out(dataset, splits)
     skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
     recipe = {
         "model": model.version,
         "dataset": dataset.version,
-        "splits": SPLITS,
+        "splits": splits,
         "code_version": CODE_VERSION,
         "environment": execution_environment(),
         # what was taken out since is left out, and gives other predictions
@@ -65,7 +70,7 @@ def predictions(
                 dataset_digest=dataset.version,
                 taken_out=gone,
                 store_url=object_store.url,
-                splits=SPLITS,
+                splits=splits,
                 out=folder / "predictions",
             )
             report = run_prediction(spec, log=step.log.info)

@@ -1,12 +1,23 @@
 """trained_model: a model trained on exactly one dataset version."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assets.step import Step, reporting
+from cv_pipeline.datasets.folds import folds_of
+from cv_pipeline.datasets.version import load_version
+from cv_pipeline.provenance import pinned
 from cv_pipeline.storage.memo import Memo
-from cv_pipeline.training import TrainingSpec, execution_environment, run_training
+from cv_pipeline.training import (
+    FoldParts,
+    TrainingSpec,
+    check_normalisation,
+    execution_environment,
+    read_model_card,
+    run_training,
+)
 from resources import ObjectStoreResource, Projects, Tracking
 
 CODE_VERSION = "1"
@@ -17,11 +28,14 @@ class TrainedModelConfig(dg.Config):
 
     ``dataset_version`` is a digest or prefix; without it, the one that this run made or the
     latest. ``seed`` replaces the project's, or that of the newest model of this dataset. ``reuse``
-    takes the model of an earlier, identical training, for it would give the same weights.
+    takes the model of an earlier, identical training, for it would give the same weights. ``fold``
+    validates on one fold of the dataset version and trains on the others, or by time on the earlier
+    ones; without it the train and val splits are used.
     """
 
     dataset_version: str | None = None
     seed: int | None = None
+    fold: int | None = None
     reuse: bool = True
 
 
@@ -45,6 +59,8 @@ def trained_model(
     seed = _seed(step, dataset.version) if config.seed is None else config.seed
     gone = step.taken_out(dataset, ("train", "val"))
     skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
+    folder = step.fetch("datasets", dataset.version, marker="dataset.json")
+    folds = _folds(folder, config.fold)
     recipe = {
         "dataset": dataset.version,
         "training": project.training.model_dump(mode="json"),
@@ -55,34 +71,39 @@ def trained_model(
         "environment": execution_environment(),
         # what was taken out since is left out, and gives another model
         **({"taken_out": gone} if gone else {}),
+        **({"fold": config.fold} if folds else {}),
     }
     memo = Memo(step.store, project=project.name, stage="trained_model")
     known = memo.get(recipe) if config.reuse else None
     if known is not None:
         step.log.info(f"reusing model {known['model_digest'][:12]} of an identical training")
         return step.result(known["model_digest"], {**known["metadata"], "reused": True})
-    with step.scratch() as folder:
+    with step.scratch() as scratch:
         spec = TrainingSpec(
             project=project.name,
             task=project.task,
             labels=project.ontology.labels,
             training=project.training,
             seed=seed,
-            dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
+            dataset=folder,
             dataset_digest=dataset.version,
+            folds=folds,
             taken_out=gone,
             store_url=object_store.url,
-            out=folder / "model",
+            out=scratch / "model",
             tracking_uri=tracking.uri,
             tags={"dagster_run_id": context.run.run_id, "dagster_asset": dataset.key},
             code_version=CODE_VERSION,
         )
         report = run_training(spec, log=step.log.info)
-        step.publish("models", report.model_digest, spec.out, marker="model.json")
+        model = step.publish("models", report.model_digest, spec.out, marker="model.json")
+    fitted = read_model_card(model).normalised_on
     metadata = {
         **report.metrics,
         "dataset": dataset.version,
         **skipped,
+        **({"fold": config.fold} if folds else {}),
+        "normalised_on": fitted.model_dump() if fitted else None,
         "seed": seed,
         "project_seed": project.training.seed,
         "epochs": project.training.epochs,
@@ -98,6 +119,39 @@ def trained_model(
     plain = {k: getattr(v, "value", v) for k, v in metadata.items()}
     memo.put(recipe, {"model_digest": report.model_digest, "metadata": plain})
     return step.result(report.model_digest, {**metadata, "reused": False})
+
+
+@dg.asset_check(
+    asset="trained_model",
+    name="preprocessing",
+    description="The normalisation of the model's input was fitted on its training images alone.",
+)
+@reporting
+def model_preprocessing(
+    context: dg.AssetCheckExecutionContext, projects: Projects, object_store: ObjectStoreResource
+) -> dg.AssetCheckResult:
+    """The images that the model's card names, against its dataset version's training images."""
+    key = next(iter(context.selected_asset_check_keys)).asset_key
+    step = Step(context, projects=projects, object_store=object_store, project=key.path[0])
+    model = step.inputs.read("trained_model")
+    dataset = step.inputs.follow(model, "dataset_version")
+    found = check_normalisation(
+        read_model_card(step.fetch("models", model.version, marker="model.json")),
+        step.fetch("datasets", dataset.version, marker="dataset.json"),
+        taken_out=model.metadata.get("left_out", ()),
+    )
+    step.log.info(found.summary)
+    result = dg.AssetCheckResult(
+        passed=found.passed, description=found.summary, metadata={"images": found.images}
+    )
+    return pinned(result, model)
+
+
+def _folds(dataset: Path, fold: int | None) -> FoldParts | None:
+    if fold is None:
+        return None
+    parts = folds_of(load_version(dataset).record.rule, fold)
+    return FoldParts(train=parts.train, validation=parts.validation)
 
 
 def _seed(step: Step, dataset: str) -> int:

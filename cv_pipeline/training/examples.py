@@ -87,21 +87,30 @@ class Examples:
 
 
 def read_examples(
-    dataset: Path, *, splits: Sequence[str], task: Task, labels: Sequence[str]
+    dataset: Path,
+    *,
+    splits: Sequence[str],
+    task: Task,
+    labels: Sequence[str],
+    folds: Sequence[int] | None = None,
 ) -> Examples:
-    """Read splits of a dataset version.
+    """Read splits of a dataset version, or some folds of them.
 
     Args:
         dataset: folder of the dataset version.
         splits: splits to read.
         task: decides which annotations are targets: of kind bbox or class.
         labels: class names in training order.
+        folds: only images in one of these folds; by default whatever their fold.
 
     Raises:
         TrainingError: an annotation has a label that is not among ``labels``.
     """
-    manifest = pq.read_table(dataset / MANIFEST_FILE, columns=_MANIFEST_COLUMNS)
+    columns = _MANIFEST_COLUMNS if folds is None else [*_MANIFEST_COLUMNS, "fold"]
+    manifest = pq.read_table(dataset / MANIFEST_FILE, columns=columns)
     manifest = manifest.filter(pc.is_in(manifest["split"], pa.array(splits, pa.string())))
+    if folds is not None:
+        manifest = manifest.filter(pc.is_in(manifest["fold"], pa.array(folds, pa.int32())))
     manifest = manifest.sort_by("image_id").combine_chunks()
     image_ids = manifest["image_id"].combine_chunks()
     kind = "bbox" if task == "detection" else "class"

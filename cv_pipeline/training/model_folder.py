@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.project import Task, Training
-from cv_pipeline.training.spec import DIGEST, Record, Value
+from cv_pipeline.training.fitted_on import FittedOn
+from cv_pipeline.training.spec import DIGEST, FoldParts, Record, Value
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
@@ -66,7 +67,13 @@ class ModelCard(Record):
     dataset_digest: str = Field(description="dataset version that it was trained on")
     train_images: int
     validation_images: int = Field(description="images of the per-epoch validation")
-    normalisation: Normalisation = Field(description="of the input, from the training split")
+    normalisation: Normalisation = Field(description="of the input, from training images alone")
+    normalised_on: FittedOn | None = Field(
+        None, description="images that it was fitted on; null for models of older code"
+    )
+    folds: FoldParts | None = Field(
+        None, description="folds that it was trained and validated on; null for train and val"
+    )
     weights: int = Field(description="number of trained weights")
     code_version: str
     hardware: dict[str, Value]

@@ -7,12 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from cv_pipeline.training.augmentation import split_batches
+from cv_pipeline.training.fitted_on import MAX_IMAGES, evenly_spaced
 from cv_pipeline.training.framing import Frames
 from cv_pipeline.training.loaders import Loader
 from cv_pipeline.training.model_folder import Normalisation
-
-MAX_IMAGES = 1000
-"""Images that the fit uses at most, evenly spaced: the error of the mean is then negligible."""
 
 _LEAST_STD = 1.0
 _RAW = Normalisation(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -42,11 +40,6 @@ def fit_normalisation(
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, _LEAST_STD**2))
     return Normalisation(mean=_rounded(mean), std=_rounded(std))
-
-
-def evenly_spaced(n: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Ascending rows of at most ``most`` of ``n`` items, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, num=min(n, most)).round().astype(np.int64))
 
 
 def _rounded(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float, float]:

@@ -23,6 +23,13 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FoldParts(Record):
+    """The folds of one training of a cross-validation."""
+
+    train: tuple[int, ...] = Field(description="folds that are trained on")
+    validation: int = Field(description="fold that is validated on")
+
+
 class TrainingSpec(Record):
     """One training, completely: the same specification gives the same weights on one machine."""
 
@@ -34,6 +41,9 @@ class TrainingSpec(Record):
     seed: int = Field(ge=0, description="seed of weights, order and augmentation")
     dataset: Path = Field(description="folder of the dataset version")
     dataset_digest: str = Field(description="its digest")
+    folds: FoldParts | None = Field(
+        None, description="folds of it to train and validate on; null for its train and val splits"
+    )
     taken_out: tuple[str, ...] = Field((), description="images of it to leave out")
     store_url: str = Field(description="object store that holds the images")
     out: Path = Field(description="model folder to make; absent until it is complete")

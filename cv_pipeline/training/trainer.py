@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +19,11 @@ from torch import nn
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.evaluation.metrics import classification_metrics, detection_metrics
-from cv_pipeline.project import SplitName
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.device import prepare
-from cv_pipeline.training.examples import Examples, read_examples
+from cv_pipeline.training.examples import Examples
+from cv_pipeline.training.fitted_on import evenly_spaced, fitted_on
 from cv_pipeline.training.fitting import Epochs, fit
 from cv_pipeline.training.framing import whole_frames
 from cv_pipeline.training.hardware import hardware, peak_memory_bytes, threads
@@ -37,8 +38,9 @@ from cv_pipeline.training.model_folder import (
     Normalisation,
 )
 from cv_pipeline.training.models import build_model
+from cv_pipeline.training.parts import part_examples
 from cv_pipeline.training.prediction import predict_rows
-from cv_pipeline.training.preprocessing import evenly_spaced, fit_normalisation
+from cv_pipeline.training.preprocessing import fit_normalisation
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.scratch import scratch
 from cv_pipeline.training.spec import EpochResult, TrainingReport, TrainingSpec, Value
@@ -118,6 +120,8 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             train_images=len(examples),
             validation_images=len(held_out),
             normalisation=normalisation,
+            normalised_on=fitted_on(examples),
+            folds=spec.folds,
             weights=sum(p.numel() for p in model.parameters()),
             code_version=spec.code_version,
             hardware=machine,
@@ -190,9 +194,15 @@ class _Source:
         return validate
 
 
-def _examples(spec: TrainingSpec, split: SplitName) -> Examples:
-    examples = read_examples(spec.dataset, splits=[split], task=spec.task, labels=spec.labels)
-    return examples.without(spec.taken_out).labelled()
+def _examples(spec: TrainingSpec, part: Literal["train", "val"]) -> Examples:
+    return part_examples(
+        part,
+        dataset=spec.dataset,
+        task=spec.task,
+        labels=spec.labels,
+        folds=spec.folds,
+        taken_out=spec.taken_out,
+    )
 
 
 def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> dict[str, Value]:
@@ -202,6 +212,7 @@ def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> d
         "task": spec.task,
         "labels": ", ".join(spec.labels),
         "seed": spec.seed,
+        **({"fold": spec.folds.validation} if spec.folds else {}),
         "train_images": images,
         "validation_images": validation_images,
         **_flattened(chosen, ""),

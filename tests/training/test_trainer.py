@@ -10,7 +10,13 @@ import torch
 
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.errors import TrainingError
-from cv_pipeline.training import PredictionSpec, read_model_card, trainer
+from cv_pipeline.training import (
+    FoldParts,
+    PredictionSpec,
+    check_normalisation,
+    read_model_card,
+    trainer,
+)
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.model_folder import EPOCHS
 from cv_pipeline.training.prediction import load_model, predict
@@ -18,6 +24,7 @@ from cv_pipeline.training.predictions_folder import read_summary, verify_predict
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.trainer import train
 from tests.training.conftest import square
+from tests.training.test_parts import fold_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # Lightning's own
 
@@ -70,6 +77,8 @@ def test_a_training_gives_a_complete_model_folder(make_world, tmp_path, progress
     assert (card.meaning.labels, card.meaning.dataset_digest) == (spec.labels, spec.dataset_digest)
     assert (card.train_images, card.validation_images) == (8, 2)
     assert card.dataset_digest == spec.dataset_digest
+    assert card.folds is None
+    assert check_normalisation(card, world.folder, taken_out=()).passed
     epochs = pq.read_table(spec.out / "epochs.parquet")
     assert epochs.schema.remove_metadata() == EPOCHS
     assert epochs["epoch"].to_pylist() == [1, 2] == [e.epoch for e in report.epochs]
@@ -84,6 +93,21 @@ def test_a_training_gives_a_complete_model_folder(make_world, tmp_path, progress
         rows = drawn.filter(pc.equal(drawn["epoch"], epoch))
         assert rows["image_id"].to_pylist() == train_ids
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_fold_is_validated_on_after_training_on_the_others(make_world, tmp_path, progress):
+    world = make_world("classification")
+    fold = fold_of(world)
+    folds = FoldParts(train=(1, 3), validation=2)
+    spec = world.spec(tmp_path / "model").model_copy(update={"folds": folds})
+    report = train(spec, progress=progress)
+    card = read_model_card(spec.out)
+    assert card.folds == folds
+    assert report.parameters["fold"] == 2
+    drawn = pq.read_table(spec.out / "augmentations.parquet")["image_id"].to_pylist()
+    assert sorted(drawn) == sorted(i for i, f in fold.items() if f in (1, 3))
+    assert card.validation_images == sum(f == 2 for f in fold.values())
+    assert check_normalisation(card, world.folder, taken_out=()).passed
 
 
 def test_images_that_were_taken_out_are_left_out(make_world, tmp_path, progress):
