@@ -150,9 +150,19 @@ def _whole_candidates(pictures: Pictures, distance: int, asked: _Asked) -> Rows:
     i, j = near_pairs(both, distance=distance, size=size)
     codes = i * size + j
     codes = codes[asked(codes)]
-    i, j = np.divmod(codes, size)
-    likely = pictures.alike(i, j, mirrored=False) | pictures.alike(i, j, mirrored=True)
-    return codes[likely]
+
+    def likely(start: int) -> Rows:
+        part = codes[start : start + COMPARED_AT_ONCE]
+        i, j = np.divmod(part, size)
+        sides = [
+            pictures.likely(i, j, mirrored=mirrored, max_distance=distance)
+            for mirrored in (False, True)
+        ]
+        return part[np.union1d(*sides)]
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="pairs") as threads:
+        starts = range(0, max(len(codes), 1), COMPARED_AT_ONCE)
+        return np.concatenate(list(threads.map(likely, starts)))
 
 
 def _crop_candidates(

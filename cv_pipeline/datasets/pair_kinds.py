@@ -60,22 +60,14 @@ def _find_whole(pictures: Pictures, pairs: Pairs, *, mirrored: bool, max_distanc
     """Fill in the pairs of which one picture is all of the other, perhaps mirrored."""
     left = np.flatnonzero(pairs["kind"] < 0)
     i, j = pairs["i"][left], pairs["j"][left]
-    if mirrored:
-        distance = np.minimum(
-            hamming(pictures.hashes[i], pictures.mirrored[j]),
-            hamming(pictures.mirrored[i], pictures.hashes[j]),
-        )
-    else:
-        distance = hamming(pictures.hashes[i], pictures.hashes[j])
-    near = np.flatnonzero(distance <= max_distance)
-    near = near[pictures.alike(i[near], j[near], mirrored=mirrored)]
-    windows = np.repeat(np.array([FULL], np.float32), len(near), axis=0)
-    fit = _fit(pictures, i[near], j[near], windows, mirrored)
+    likely = pictures.likely(i, j, mirrored=mirrored, max_distance=max_distance)
+    rows, i, j = left[likely], i[likely], j[likely]
+    windows = np.repeat(np.array([FULL], np.float32), len(rows), axis=0)
+    fit = _fit(pictures, i, j, windows, mirrored)
     good = fit <= 1
-    rows = left[near[good]]
-    pairs["kind"][rows] = int(mirrored)
-    pairs["distance"][rows] = distance[near[good]]
-    pairs["mismatch"][rows] = fit[good]
+    pairs["kind"][rows[good]] = int(mirrored)
+    pairs["distance"][rows[good]] = pictures.apart(i[good], j[good], mirrored=mirrored)
+    pairs["mismatch"][rows[good]] = fit[good]
 
 
 def _with_crops(pictures: Pictures, pairs: Pairs, *, max_distance: int) -> Pairs:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cv_pipeline.datasets.hash_pairs import Hashes, Rows
-from cv_pipeline.imaging.perceptual import low_frequencies
+from cv_pipeline.imaging.perceptual import hamming, low_frequencies
 
 UNLIKE = 1 - 0.95**2
 """Share of the energy of low frequencies that may differ. Copies have 0.04 at most; of the frames
@@ -45,14 +45,22 @@ class Pictures:
             part = slice(start, start + BLOCK)
             self.frequencies[part] = low_frequencies(thumbnails[part])
 
-    def alike(self, i: Rows, j: Rows, *, mirrored: bool) -> NDArray[np.bool_]:
-        """Whether pictures i look like pictures j, or like their mirror images, at first sight."""
-        out = np.empty(len(i), bool)
-        for start in range(0, len(i), BLOCK):
-            part = slice(start, start + BLOCK)
-            other = self.frequencies[j[part]]
-            out[part] = alike(self.frequencies[i[part]], other * MIRROR if mirrored else other)
-        return out
+    def apart(self, i: Rows, j: Rows, *, mirrored: bool) -> NDArray[np.uint8]:
+        """Bits in which the hashes of pictures i and j, or of one and a mirrored other, differ."""
+        if not mirrored:
+            return hamming(self.hashes[i], self.hashes[j])
+        sides = ((self.hashes[i], self.mirrored[j]), (self.mirrored[i], self.hashes[j]))
+        return np.asarray(np.minimum(*(hamming(a, b) for a, b in sides)))
+
+    def likely(self, i: Rows, j: Rows, *, mirrored: bool, max_distance: int) -> Rows:
+        """Those of the pairs, by their numbers, whose hashes are near and that look alike."""
+        near = np.flatnonzero(self.apart(i, j, mirrored=mirrored) <= max_distance)
+        passed = [near[:0]]
+        for start in range(0, len(near), BLOCK):
+            part = near[start : start + BLOCK]
+            other = self.frequencies[j[part]] * (MIRROR if mirrored else 1)
+            passed.append(part[alike(self.frequencies[i[part]], other)])
+        return np.concatenate(passed)
 
 
 def alike(a: Frequencies, b: Frequencies) -> NDArray[np.bool_]:
