@@ -125,6 +125,7 @@ def trained_model(
     asset="trained_model",
     name="preprocessing",
     description="The normalisation of the model's input was fitted on its training images alone.",
+    blocking=True,
 )
 @reporting
 def model_preprocessing(

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cv_pipeline.vocabulary import CHECK_NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = [
     "annotation_exports",
@@ -24,14 +26,8 @@ ASSETS = [
     "trained_model",
 ]
 CHECKS = [
-    "annotations_schema",
-    "class_coverage",
-    "contradictions",
-    "giveaway",
-    "group_leakage",
-    "images_schema",
-    "integrity",
-    "leakage",
+    *[("dataset_candidate", name) for name in sorted(CHECK_NAMES)],
+    ("trained_model", "preprocessing"),
 ]
 # parts of cron fields, most of which some field takes
 VALUE = st.one_of(st.integers(0, 13).map(str), st.sampled_from(["30", "31", "59", "feb", "sun"]))
@@ -76,10 +72,10 @@ def test_no_asset_is_partitioned_and_each_has_a_code_version(repository):
         assert graph.get(key).code_version, key
 
 
-def test_every_candidate_check_is_blocking(repository):
+def test_every_check_is_blocking(repository):
     graph = repository.asset_graph
-    found = sorted(k.name for k in graph.asset_check_keys if k.asset_key.path[0] == "fruit")
-    assert found == CHECKS
+    fruit = [k for k in graph.asset_check_keys if k.asset_key.path[0] == "fruit"]
+    assert sorted((k.asset_key.path[1], k.name) for k in fruit) == CHECKS
     assert all(graph.get(k).blocking for k in graph.asset_check_keys)
 
 
