@@ -16,13 +16,14 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.candidate import Candidate, build_candidate
 from cv_pipeline.datasets.checks import CHECKS, run_check
 from cv_pipeline.datasets.checks.context import CheckContext, load_context
+from cv_pipeline.datasets.duplicate_search import search_near_duplicates
 from cv_pipeline.project import Project, Query, load_project, resolved_source
 from cv_pipeline.samples.fruit import Truth
 from cv_pipeline.settings import expand
 from cv_pipeline.storage import Blobs, open_source, open_store
 
 PROJECT = Path(__file__).parents[3] / "projects" / "fruit" / "project.yaml"
-WARNINGS = {"contradictions", "giveaway"}
+WARNINGS = {"contradictions", "giveaway", "representation", "time_leakage"}
 
 
 class Lake:
@@ -40,6 +41,8 @@ class Lake:
         source = open_source(resolved_source(self.project))
         self.ingested: IngestReport = ingest(**common, blobs=blobs, source=source, progress=quiet)
         compute_features(**common, blobs=blobs, progress=quiet)
+        distance = self.project.dataset.split.near_duplicate_distance
+        search_near_duplicates(self.catalog, distance=distance, progress=quiet)
         export = open_source(expand(self.project.annotations.source))
         self.imported: ImportReport = import_annotations(**common, store=store, source=export)
         folder = home / "candidate"
@@ -76,7 +79,8 @@ def test_the_gate_passes_and_only_the_planted_warnings_are_given(lake: Lake, nam
     verdict, finding = run_check(name, lake.context)
     print(name, finding.summary)
     assert finding.passed == (name not in WARNINGS)
-    assert verdict.severity == ("warn" if name in WARNINGS else "error")
+    assert verdict.severity == CHECKS[name].severity
+    assert not verdict.blocks
 
 
 def test_contradictions_are_those_planted(lake: Lake, truth: Truth) -> None:
@@ -94,6 +98,22 @@ def test_the_camera_alone_gives_the_class_away(lake: Lake, truth: Truth) -> None
     assert [(row["property"], row["target"], row["value"]) for row in found] == [
         ("camera", truth.giveaway_label, truth.giveaway_camera)
     ]
+
+
+def test_the_rare_class_and_the_unlabelled_dim_images_are_told(lake: Lake, truth: Truth) -> None:
+    _, finding = run_check("representation", lake.context)
+    told = [row for row in finding.rows.to_pylist() if row["status"] != "as_expected"]
+    assert [(r["key"], r["value"], r["status"]) for r in told] == [
+        ("lighting", "dim", "under"),
+        ("", truth.rare_label, "rare"),
+    ]
+
+
+def test_bursts_in_two_splits_are_told(lake: Lake) -> None:
+    _, finding = run_check("time_leakage", lake.context)
+    rows = finding.rows.to_pylist()
+    assert {row["seconds"] for row in rows} == {1}
+    assert {row["folder"] for row in rows} == {"belt_1/", "belt_2/"}
 
 
 def test_the_unlabelled_quarter_of_the_yard_can_be_asked_for(lake: Lake, truth: Truth) -> None:
