@@ -33,7 +33,7 @@ def part_examples(
     Raises:
         TrainingError: an annotation has a label that is not among ``labels``.
     """
-    wanted = folds and {"train": folds.train, "val": (folds.validation,)}[part]
+    wanted = {"train": folds.train, "val": (folds.validation,)}[part] if folds else None
     examples = read_examples(
         dataset,
         splits=[part] if folds is None else ["train", "val"],
