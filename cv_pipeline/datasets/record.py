@@ -31,6 +31,24 @@ CANDIDATE_FILE = "candidate.json"
 DATASET_FILE = "dataset.json"
 ROWS_IN_GROUP = 16_384
 """Rows that a reader of one image's labels must read at least; few, for tables sorted by image."""
+REPEATED = frozenset(
+    (
+        "annotator",
+        "attributes",
+        "batch",
+        "dtype",
+        "format",
+        "guideline_version",
+        "kind",
+        "label",
+        "labels_state",
+        "ontology_version",
+        "reason",
+        "source",
+        "split",
+    )
+)
+"""Columns of few values: a dictionary of any other makes its file larger, and slower to read."""
 
 _TableFile = Annotated[str, StringConstraints(pattern=r"^[a-z_]+\.parquet$")]
 
@@ -197,7 +215,14 @@ def altered_files(folder: Path, record: CandidateRecord) -> list[str]:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table so that the same table gives the same bytes."""
-    pq.write_table(table.combine_chunks(), path, compression="zstd", row_group_size=ROWS_IN_GROUP)
+    repeated = [name for name in table.column_names if name in REPEATED]
+    pq.write_table(
+        table.combine_chunks(),
+        path,
+        compression="zstd",
+        row_group_size=ROWS_IN_GROUP,
+        use_dictionary=repeated or False,
+    )
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:

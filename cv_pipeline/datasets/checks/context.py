@@ -70,8 +70,8 @@ class CheckContext:
         metadata: ``CURRENT_METADATA`` of the candidate's images.
         lake: :data:`LAKE`: groups of all images that the catalogue knows.
         lake_labelled: images of the whole lake that have a label.
-        every_annotation: on the candidate's images, before aggregation, the columns of
-            ``ANNOTATIONS`` that tell who said what of which object.
+        every_annotation: of the whole lake, before aggregation: the columns of ``ANNOTATIONS``
+            that tell who said what of which object.
         quarantine: ``QUARANTINE``: what was refused on the way in.
     """
 
@@ -106,7 +106,7 @@ class CheckContext:
 
     @cached_property
     def image_of_vote(self) -> NDArray[np.int64]:
-        """(V,) likewise of each annotation before aggregation."""
+        """(V,) likewise of each annotation before aggregation; -1 for other images of the lake."""
         return rows_of(self.every_annotation["image_id"], self.image_ids)
 
     @cached_property
@@ -168,7 +168,7 @@ def load_context(
         metadata=on_images(metadata),
         lake=_lake(metadata, labels, images),
         lake_labelled=labelled,
-        every_annotation=on_images(annotations),
+        every_annotation=annotations,
         quarantine=read("quarantine"),
     )
 

@@ -32,7 +32,7 @@ def test_sound_tables_meet_every_expectation(sound: CheckContext) -> None:
     assert images.passed
     assert images.summary == "60 rows meet all 26 expectations."
     assert annotations.passed
-    assert annotations.summary == "66 rows meet all 20 expectations."
+    assert annotations.summary == "66 rows meet all 19 expectations."
     assert annotations.rows.schema == UNMET
 
 
