@@ -164,3 +164,19 @@ def test_one_label_an_image_and_three_images_are_enough(names: list[str], seed: 
     assert {f.label for f in result.assignment.shortfalls} == {
         x for x in count if count[x] < len(set(result.splits))
     }
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_class_at_three_in_a_thousand_is_in_every_split_and_fold(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1200, 2500))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    labels = [[str(x)] for x in rng.zipf(1.7, size) % 6]
+    rare = rng.choice(size, round(0.003 * size), replace=False)
+    for row in rare:
+        labels[row] = [*labels[row], "rare"]
+    folds = data.draw(st.sampled_from([None, 2]))
+    result = divide(labels, folds=folds, seed=data.draw(st.integers(0, 99)))
+    assert all(shown(labels, result.splits)["rare", s] for s in ("train", "val", "test"))
+    if folds:
+        assert {result.folds[row] for row in rare} >= {1, 2}
