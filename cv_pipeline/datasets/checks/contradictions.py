@@ -114,6 +114,8 @@ def _disputable(context: CheckContext) -> pa.Table:
     annotator, names = numbered(votes["annotator"])
     image = context.image_of_vote
     counts = image >= 0
+    if not counts.any():
+        return votes.slice(0, 0)
     if GOLD_ANNOTATOR in names.to_pylist():
         counts &= annotator != names.to_pylist().index(GOLD_ANNOTATOR)
     people = distinct(image[counts] * max(len(names), 1) + annotator[counts]) // max(len(names), 1)

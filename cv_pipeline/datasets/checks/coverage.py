@@ -60,8 +60,9 @@ def cover(
     foldable = _distinct(thing[folded], unit[row[folded]], size)
     used = np.bincount(split, minlength=len(SPLITS)) > 0
     count = len(distinct(fold[fold > 0]))
-    in_splits, in_folds = (images[:, used] >= least).all(axis=1), folds >= count
-    for_splits, for_folds = units >= used.sum() * max(least, 1), foldable >= count
+    in_splits = (images[:, used] >= least).all(axis=1) & used.any()
+    in_folds = folds >= count
+    for_splits, for_folds = units >= max(used.sum(), 1) * max(least, 1), foldable >= count
     missing = (~in_splits & for_splits) | (~in_folds & for_folds)
     status = np.select(
         [in_splits & in_folds, missing, units > 0], ["covered", "missing", "too_rare"], "absent"

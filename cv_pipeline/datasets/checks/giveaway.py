@@ -68,7 +68,7 @@ def check_giveaway(context: CheckContext, threshold: float) -> Finding:
     rows = np.flatnonzero(labelled)[:SAMPLE]
     properties = image_properties(context, context.manifest.take(pa.array(rows)))
     targets = _targets(context, rows)
-    best = [_best(p, targets, threshold) for p in properties]
+    best = [_best(p, targets, threshold) for p in properties if targets.names]
     rows = pa.Table.from_pylist(best, schema=GIVEAWAYS)
     rows = rows.sort_by([("gain", "descending"), ("property", "ascending")])
     found = rows.filter(rows["found"])

@@ -87,7 +87,8 @@ def of_texts(name: str, values: pa.Array | pa.ChunkedArray) -> Property:
     values = values.cast(pa.string()).fill_null(NONE)
     counts = sorted(values.value_counts().to_pylist(), key=lambda c: (-c["counts"], c["values"]))
     names = [c["values"] for c in counts[:VALUES]]
-    code = pc.index_in(values, value_set=pa.array(names)).fill_null(len(names)).to_numpy()
+    known = pa.array(names, pa.string())
+    code = pc.index_in(values, value_set=known).fill_null(len(names)).to_numpy()
     return Property(name, code.astype(np.int64), [*names, OTHER])
 
 

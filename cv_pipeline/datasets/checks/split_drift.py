@@ -41,6 +41,8 @@ SPLIT_DRIFT = pa.schema(
 LABEL, OBJECTS = "label", "objects per image"
 CHANCE = 0.01
 """Corrected probability below which a difference is none of chance."""
+EXACT = 1000
+"""Images of a split up to which the probability is exact: the limit needs many."""
 SAMPLE = 200_000
 """Images that are looked at: the first by id, which is a hash."""
 
@@ -108,7 +110,9 @@ def _compared(values: Property, split: NDArray[np.int64], other: int) -> dict[st
         return _row(values.name, other, counts, values.names)
     from scipy.stats import ks_2samp
 
-    tested = ks_2samp(values.numbers[split == 0], values.numbers[split == other], method="asymp")
+    train, held_out = values.numbers[split == 0], values.numbers[split == other]
+    method = "exact" if max(len(train), len(held_out)) <= EXACT else "asymp"
+    tested = ks_2samp(train, held_out, method=method)
     row = _row(values.name, other, counts, values.names)
     p = 1.0 if np.isnan(tested.pvalue) else tested.pvalue  # one image each tells nothing
     row |= {"test": "kolmogorov_smirnov", "statistic": tested.statistic, "p": p}

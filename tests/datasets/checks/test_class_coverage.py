@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cv_pipeline.datasets.checks.class_coverage import COVERAGE, check_class_coverage
-from tests.datasets.checks.contexts import make_context
+from tests.datasets.checks.contexts import make_context, with_rows
 from tests.datasets.world import World, fruit_world, make_project
 
 
@@ -20,6 +20,13 @@ def test_every_class_in_every_split(tmp_path: Path) -> None:
     assert found.rows.schema == COVERAGE
     assert found.rows["label"].to_pylist() == ["apple", "lemon", "kiwi"]
     assert found.metrics["rarest_images"] == 6
+
+
+def test_without_images_no_class_is_covered(tmp_path: Path) -> None:
+    context = make_context(fruit_world(), tmp_path)
+    empty = with_rows(with_rows(context, "manifest", list.clear), "annotations", list.clear)
+    found = check_class_coverage(empty, 1)
+    assert set(found.rows["status"].to_pylist()) == {"absent"}
 
 
 def test_what_no_division_could_mend_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cv_pipeline.datasets.checks import CHECKS, CheckContext, run_check
 from cv_pipeline.vocabulary import CHECK_NAMES
-from tests.datasets.checks.contexts import make_context
+from tests.datasets.checks.contexts import make_context, with_rows
 from tests.datasets.world import fruit_world, make_project
 
 WARN = {
@@ -53,6 +53,18 @@ def test_a_project_sets_severity_and_threshold(
     assert (verdict.passed, verdict.severity) == (passed, severity)
     assert verdict.blocks is (severity == "error" and not passed)
     assert verdict.summary == finding.summary
+
+
+@pytest.mark.parametrize("emptied", [("manifest", "annotations"), ("manifest",), ("annotations",)])
+def test_every_check_says_something_of_a_candidate_without_rows(
+    emptied: tuple[str, ...], tmp_path: Path
+) -> None:
+    context = context_of(tmp_path)
+    for table in emptied:
+        context = with_rows(context, table, list.clear)
+    for name in CHECKS:
+        verdict, _ = run_check(name, context)
+        assert verdict.summary
 
 
 def test_importing_the_checks_is_light() -> None:
