@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from cv_pipeline.datasets.checks.table_schemas import (
 from cv_pipeline.datasets.checks.validation import load_great_expectations
 from cv_pipeline.errors import ProjectError
 from cv_pipeline.expectation_names import EXPECTATIONS, columns_of
-from cv_pipeline.project import Project, load_project
+from cv_pipeline.project import Project, Split, load_project
+from cv_pipeline.vocabulary import CHECK_NAMES
+from cv_pipeline.yaml_file import parse_yaml
 from tests.datasets.checks.contexts import make_context, with_rows
 from tests.datasets.world import fruit_world, make_project, sha
 
@@ -190,3 +193,18 @@ def test_the_columns_of_an_expectation() -> None:
     several = {"column_list": ["path", "split"]}
     assert columns_of("expect_compound_columns_to_be_unique", several) == ["path", "split"]
     assert columns_of("expect_table_row_count_to_equal", {"value": 3}) == []
+
+
+def test_the_example_of_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    expectations = parse_yaml(example, Path("datasets.md")).values["expectations"]
+    assert len(make_project(expectations=expectations).expectations["images"]) == 3
+
+
+def test_every_check_and_setting_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    rows = {line.split("|")[1] for line in page.splitlines() if line.startswith("| `")}
+    named = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+    assert set(CHECK_NAMES) <= named
+    assert set(Split.model_fields) <= named
