@@ -6,13 +6,11 @@ expected and the nearest known name. Nothing here touches the network or the dat
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     ValidationError,
     model_validator,
@@ -21,10 +19,10 @@ from pydantic import (
 from cv_pipeline.cron import require_cron
 from cv_pipeline.dataset_query import Query
 from cv_pipeline.errors import ProjectError, nearest
+from cv_pipeline.mistakes import describe
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
 from cv_pipeline.vocabulary import (
-    MISTAKE,
     OWN_MODELS,
     query_keywords,
     require_arguments,
@@ -35,7 +33,7 @@ from cv_pipeline.vocabulary import (
     require_table,
     require_timezone,
 )
-from cv_pipeline.yaml_file import YAMLFile, parse_yaml
+from cv_pipeline.yaml_file import parse_yaml
 
 Task = Literal["detection", "classification"]
 Severity = Literal["error", "warn"]
@@ -343,7 +341,12 @@ def load_project(path: Path) -> Project:
     try:
         project = Project.model_validate(file.values)
     except ValidationError as error:
-        problems = "\n".join(f"  {_describe(e, file)}" for e in error.errors())
+        mapped = {"checks": Check, "expectations": Expectation}
+        known = {Query: query_keywords}
+        described = [
+            describe(e, file, root=Project, mapped=mapped, known=known) for e in error.errors()
+        ]
+        problems = "\n".join(f"  {text}" for text in described)
         count = error.error_count()
         raise ProjectError(
             f"{path} has {count} mistake{'s' if count > 1 else ''}:\n{problems}\n",
@@ -378,49 +381,3 @@ def find_project(name: str, folder: Path) -> Project:
 def resolved_source(project: Project) -> str:
     """The images' URL with the environment expanded."""
     return expand(project.source.images)
-
-
-def _section(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """The model that holds the last part of ``loc``."""
-    model: type[BaseModel] | None = Project
-    for part in loc[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        if field is None:
-            models: dict[str, type[BaseModel]] = {"checks": Check, "expectations": Expectation}
-            return models.get(str(loc[0]))
-        kind = field.annotation
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return model
-
-
-def _describe(error: Any, file: YAMLFile) -> str:
-    # pydantic marks a mistake in the key of a mapping by one more part
-    loc: tuple[str | int, ...] = tuple(p for p in error["loc"] if p != "[key]")
-    message = error["msg"].removeprefix("Value error, ")
-    if not loc:  # about the whole file: the message begins with the key
-        key = message.split(" ", 1)[0]
-        parts = [int(part) if part.isdigit() else part for part in key.split(".")]
-        return f"line {file.line(parts)}: {message}."
-    where = f"line {file.line(loc)}: {'.'.join(str(p) for p in loc)}:"
-    model = _section(loc)
-    if error["type"] == "extra_forbidden" and model is not None:
-        known = query_keywords() if model is Query else model.model_fields
-        return f"{where} unknown key. {nearest(str(loc[-1]), known)}"
-    if error["type"] == "missing":
-        field = model.model_fields.get(str(loc[-1])) if model else None
-        return f"{where} is required: {field.description if field else 'a value'}."
-    if error["type"] in ("literal_error", "enum"):
-        expected = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return (
-            f"{where} expected {error['ctx']['expected']}, found {error['input']!r}."
-            f" {nearest(str(error['input']), expected)}"
-        )
-    hint = f" {error['ctx']['do']}" if error["type"] == MISTAKE else ""
-    if error["type"] == MISTAKE and "\n" in message:  # it shows the text that it found
-        return f"{where} {message[0].lower()}{message[1:]}{hint}"
-    return f"{where} {message[0].lower()}{message[1:]}, found {_short(error['input'])}.{hint}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
