@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.engine import cores
+from cv_pipeline.distinct import distinct
 
 BITS = 64
 SCHEMES = ((6, 9, 3), (8, 12, 4), (16, 16, 4))
@@ -95,7 +96,7 @@ def near_pairs(hashes: Hashes, *, distance: int, size: int) -> tuple[Rows, Rows]
     order = np.argsort(hashes, kind="stable")
     search = partial(_agreeing, hashes[order], order, distance=distance, size=size)
     with ThreadPoolExecutor(cores(), thread_name_prefix="pairs") as threads:
-        codes = np.unique(np.concatenate(list(threads.map(search, keys_for(distance)))))
+        codes = distinct(np.concatenate(list(threads.map(search, keys_for(distance)))))
     return codes // size, codes % size
 
 

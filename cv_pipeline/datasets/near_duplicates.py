@@ -25,6 +25,7 @@ from cv_pipeline.datasets.hash_index import HashIndex
 from cv_pipeline.datasets.hash_pairs import Hashes, Rows, near_pairs
 from cv_pipeline.datasets.pair_kinds import KINDS, kinds_of_pairs
 from cv_pipeline.datasets.pictures import MIRROR, Pictures, alike
+from cv_pipeline.distinct import distinct
 
 NEAR_DUPLICATE_PAIRS = pa.schema(
     [
@@ -82,7 +83,7 @@ def near_duplicate_pairs(
     asked = _Asked(new, known)
     found = [_whole_candidates(pictures, max_distance, asked)]
     found += _crop_candidates(pictures, max_distance, asked, progress)
-    codes = np.unique(np.concatenate(found))
+    codes = distinct(np.concatenate(found))
     fresh = _table(_confirmed(pictures, codes[asked.new(codes)], max_distance, progress))
     kept = known.filter(pa.array(np.isin(asked.known, codes)))
     return pa.concat_tables([fresh, kept]).sort_by([("i", "ascending"), ("j", "ascending")])
@@ -154,11 +155,10 @@ def _whole_candidates(pictures: Pictures, distance: int, asked: _Asked) -> Rows:
     def likely(start: int) -> Rows:
         part = codes[start : start + COMPARED_AT_ONCE]
         i, j = np.divmod(part, size)
-        sides = [
-            pictures.likely(i, j, mirrored=mirrored, max_distance=distance)
-            for mirrored in (False, True)
-        ]
-        return part[np.union1d(*sides)]
+        passed = np.zeros(len(part), bool)
+        for mirrored in (False, True):
+            passed[pictures.likely(i, j, mirrored=mirrored, max_distance=distance)] = True
+        return part[passed]
 
     with ThreadPoolExecutor(cores(), thread_name_prefix="pairs") as threads:
         starts = range(0, max(len(codes), 1), COMPARED_AT_ONCE)
@@ -201,7 +201,7 @@ def _windows_found(
             whole = pictures.frequencies[second[part]]
             whole[items[part] >= size] *= MIRROR
             found.append(codes[part][alike(coefficients[rows[part]], whole)])
-    return np.unique(np.concatenate(found))
+    return distinct(np.concatenate(found))
 
 
 def _confirmed(

@@ -13,6 +13,7 @@ from cv_pipeline.datasets.alignment import FULL, mismatches, smooth
 from cv_pipeline.datasets.crops import WINDOWS, window_coefficients, window_hashes
 from cv_pipeline.datasets.hash_pairs import Rows
 from cv_pipeline.datasets.pictures import MIRROR, Pictures, alike, unexplained
+from cv_pipeline.distinct import distinct
 from cv_pipeline.imaging.perceptual import hamming
 
 KINDS = ("same", "mirrored", "cropped", "cropped_mirrored")
@@ -89,7 +90,7 @@ def _with_crops(pictures: Pictures, pairs: Pairs, *, max_distance: int) -> Pairs
             near, window, frequencies = near[likely], window[likely], frequencies[likely]
             left = np.full(distance.shape, np.inf, np.float32)
             left[near, window] = unexplained(coefficients[near, window], frequencies)
-            rows = np.unique(near)
+            rows = distinct(near)
             best = left[rows].argmin(1)
             fit = _fit(pictures, pairs[whole][rows], pairs[part][rows], WINDOWS[best], mirrored)
             known, fits = pairs["kind"][rows], pairs["mismatch"][rows]
