@@ -6,6 +6,7 @@ expected and the nearest known name. Nothing here touches the network or the dat
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import (
 from cv_pipeline.cron import require_cron
 from cv_pipeline.dataset_query import Query
 from cv_pipeline.errors import ProjectError, nearest
-from cv_pipeline.mistakes import describe
+from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
 from cv_pipeline.vocabulary import (
@@ -341,8 +342,8 @@ def load_project(path: Path) -> Project:
     try:
         project = Project.model_validate(file.values)
     except ValidationError as error:
-        mapped = {"checks": Check, "expectations": Expectation}
-        known = {Query: query_keywords}
+        mapped: dict[str, Model] = {"checks": Check, "expectations": Expectation}
+        known: dict[Model, Callable[[], Iterable[str]]] = {Query: query_keywords}
         described = [
             describe(e, file, root=Project, mapped=mapped, known=known) for e in error.errors()
         ]
