@@ -77,10 +77,9 @@ class _Votes:
     """
 
     def __init__(self, rows: pa.Table, image_ids: pa.Array, *, among: pa.ChunkedArray) -> None:
-        self._ids = rows["annotation_id"]
+        self._ids, self._labels = rows["annotation_id"], rows["label"]
         self.image = pc.index_in(rows["image_id"], image_ids).fill_null(-1).to_numpy()
         self._annotator = place_of_text(rows["annotator"])
-        self._label = place_of_text(rows["label"])
         self._earlier = ~changed_at(rows).to_numpy()  # the later, the less; never overflows
         self._images = len(image_ids)
         counts = among.to_numpy() & (self.image >= 0)
@@ -105,8 +104,8 @@ class _Votes:
         rows = self._rows
         people = int(self._annotator.max(initial=0)) + 1
         votes = self._last(rows, self.image[rows] * people + self._annotator[rows])
-        labels = int(self._label.max(initial=0)) + 1
-        ballot = self.image[votes] * labels + self._label[votes]
+        label = place_of_text(self._labels)
+        ballot = self.image[votes] * (int(label.max(initial=0)) + 1) + label[votes]
         _, inverse, count = np.unique(ballot, return_inverse=True, return_counts=True)
         first = np.full(len(count), people)
         np.minimum.at(first, inverse, self._annotator[votes])
