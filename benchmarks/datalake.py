@@ -141,6 +141,7 @@ def _build(home: Path, name: str, where: str) -> Figures:
     from cv_pipeline.datasets.assignments import record_assignments
     from cv_pipeline.datasets.candidate import build_candidate
     from cv_pipeline.datasets.checks import CHECKS, load_context, run_check
+    from cv_pipeline.datasets.verdict import Verdict
     from cv_pipeline.datasets.version import make_version
     from cv_pipeline.project import Project, find_project
     from cv_pipeline.storage import open_store
@@ -156,12 +157,14 @@ def _build(home: Path, name: str, where: str) -> Figures:
         folder.mkdir(parents=True)
     figures: Figures = {}
 
-    def whole() -> None:
+    def make_candidate() -> None:
         seconds, made = timed(
             lambda: build_candidate(project=project, catalog=catalog, folder=candidate)
         )
         figures["  select, labels, split, manifest, digest"] = seconds
         figures["  images"], figures["  labels"] = made.images, made.objects
+
+    def check_it() -> list[Verdict]:
         seconds, context = timed(
             lambda: load_context(project=project, catalog=catalog, folder=candidate)
         )
@@ -171,22 +174,25 @@ def _build(home: Path, name: str, where: str) -> Figures:
             seconds, (verdict, _) = timed(lambda check=check: run_check(check, context))
             figures[f"  check {check}"] = seconds
             verdicts.append(verdict)
+        return verdicts
+
+    def publish(verdicts: list[Verdict]) -> None:
+        version = make_version(
+            candidate=candidate, verdicts=verdicts, code_version="1", folder=target
+        )
+        record_assignments(
+            catalog,
+            version.manifest,
+            project.dataset.split,
+            dataset=version.digest,
+            read=version.record.table_versions["split_assignments"],
+        )
+
+    def whole() -> None:
+        make_candidate()
         # generated data fail some checks by design; their cost is the same
-        passed = [v.__class__(v.check, True, v.severity, v.summary) for v in verdicts]
-
-        def publish() -> None:
-            version = make_version(
-                candidate=candidate, verdicts=passed, code_version="1", folder=target
-            )
-            record_assignments(
-                catalog,
-                version.manifest,
-                project.dataset.split,
-                dataset=version.digest,
-                read=version.record.table_versions["split_assignments"],
-            )
-
-        figures["  version"] = timed(publish)[0]
+        passed = [Verdict(v.check, True, v.severity, v.summary) for v in check_it()]
+        figures["  version"] = timed(lambda: publish(passed))[0]
 
     figures["dataset version of half the images"] = timed(whole)[0]
     return figures

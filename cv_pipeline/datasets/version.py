@@ -34,6 +34,7 @@ from cv_pipeline.datasets.record import (
 )
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import DatasetError, GateRefused
+from cv_pipeline.memory import give_back_memory
 from cv_pipeline.project import SplitName
 
 SAMPLE = 8
@@ -114,6 +115,7 @@ def make_version(
             image that was taken out since it was made.
         DatasetError: the candidate is not complete, or is not what its digest says.
     """
+    give_back_memory()
     made_from = read_record(CandidateRecord, candidate / CANDIDATE_FILE)
     failed = [v.check for v in verdicts if v.blocks]
     if failed or not verdicts:

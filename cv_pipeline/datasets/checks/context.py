@@ -22,6 +22,7 @@ from cv_pipeline.datasets.candidate import load_candidate
 from cv_pipeline.datasets.record import CandidateRecord
 from cv_pipeline.datasets.statistics import MEASURES
 from cv_pipeline.distinct import distinct
+from cv_pipeline.memory import give_back_memory
 from cv_pipeline.project import Project
 
 LAKE = pa.schema(
@@ -140,6 +141,7 @@ def load_context(
         DatasetError: there is no candidate in the folder.
         CatalogError: a version was cleaned up.
     """
+    give_back_memory()
     candidate = load_candidate(folder)
     versions = {**candidate.table_versions, **(table_versions or {})}
     manifest = candidate.manifest

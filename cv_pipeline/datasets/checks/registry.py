@@ -25,6 +25,7 @@ from cv_pipeline.datasets.checks.table_schemas import (
 )
 from cv_pipeline.datasets.checks.time_leakage import check_time_leakage
 from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.memory import give_back_memory
 from cv_pipeline.project import Severity
 
 
@@ -143,4 +144,5 @@ def run_check(name: str, context: CheckContext) -> tuple[Verdict, Finding]:
         threshold = threshold if setting.threshold is None else setting.threshold
     finding = check.function(context, threshold)
     verdict = Verdict(check=name, passed=finding.passed, severity=severity, summary=finding.summary)
+    give_back_memory()
     return verdict, finding
