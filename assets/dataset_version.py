@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, reporting, table_versions
-from cv_pipeline.datasets.assignments import record_assignments
 from cv_pipeline.datasets.checks import CHECKS
+from cv_pipeline.datasets.splitting.assignments import record_assignments
 from cv_pipeline.datasets.version import make_version
 from cv_pipeline.provenance import require_passing, verdicts_on
 from cv_pipeline.storage import Tombstones

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.digest import combined_digest
 from cv_pipeline.catalog.features import compute_features
-from cv_pipeline.datasets.duplicate_search import search_near_duplicates
+from cv_pipeline.datasets.duplicates.search import search_near_duplicates
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "2"

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, metadata_table, reporting
-from cv_pipeline.catalog.ingest import ingest
+from cv_pipeline.catalog.ingest.ingest import ingest
 from cv_pipeline.project import resolved_source
 from resources import ObjectStoreResource, Projects
 

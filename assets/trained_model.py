@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, reporting
-from cv_pipeline.datasets.folds import folds_of
+from cv_pipeline.datasets.splitting.folds import folds_of
 from cv_pipeline.datasets.version import load_version
 from cv_pipeline.provenance import pinned
 from cv_pipeline.storage.memo import Memo

@@ -138,9 +138,9 @@ def build_another(home: Path) -> Figures:
 def _build(home: Path, name: str, where: str) -> Figures:
     """What the assets do for a dataset version, timed part by part."""
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.datasets.assignments import record_assignments
     from cv_pipeline.datasets.candidate import build_candidate
     from cv_pipeline.datasets.checks import CHECKS, load_context, run_check
+    from cv_pipeline.datasets.splitting.assignments import record_assignments
     from cv_pipeline.datasets.verdict import Verdict
     from cv_pipeline.datasets.version import make_version
     from cv_pipeline.project import Project, find_project
@@ -201,7 +201,7 @@ def _build(home: Path, name: str, where: str) -> Figures:
 def differences(home: Path) -> Figures:
     """The difference of the two versions."""
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.datasets.difference import counts, difference
+    from cv_pipeline.datasets.differences.difference import counts, difference
     from cv_pipeline.datasets.version import load_version
     from cv_pipeline.storage import open_store
 

@@ -45,7 +45,7 @@ def make(folder: Path, images: int) -> dict[str, Any]:
 
 def export(folder: Path, _images: int) -> dict[str, Any]:
     """COCO by this project."""
-    from cv_pipeline.datasets.exports import export_version
+    from cv_pipeline.datasets.exporting.exports import export_version
     from cv_pipeline.datasets.version import load_version
 
     made = export_version(load_version(folder / "before"), format="coco", to=folder / "coco")
@@ -93,7 +93,7 @@ def plain_export(folder: Path, _images: int) -> dict[str, Any]:
 def difference(folder: Path, _images: int) -> dict[str, Any]:
     """The difference by this project, reasons included."""
     from benchmarks.worlds.two_versions import catalog_of
-    from cv_pipeline.datasets.difference import difference as compare
+    from cv_pipeline.datasets.differences.difference import difference as compare
     from cv_pipeline.datasets.version import load_version
 
     before, after = (load_version(folder / name) for name in ("before", "after"))
@@ -184,8 +184,8 @@ def child(step: str, folder: Path, images: int) -> None:
     # imports are not what is compared
     import pandas  # noqa: F401
 
-    import cv_pipeline.datasets.difference
-    import cv_pipeline.datasets.exports  # noqa: F401
+    import cv_pipeline.datasets.differences.difference
+    import cv_pipeline.datasets.exporting.exports  # noqa: F401
 
     began = time.perf_counter()
     counted = STEPS[step](folder, images)

@@ -19,8 +19,8 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_pipeline.datasets.hash_pairs import Hashes, near_pairs
-from cv_pipeline.datasets.near_duplicates import near_duplicate_pairs
+from cv_pipeline.datasets.duplicates.hash_pairs import Hashes, near_pairs
+from cv_pipeline.datasets.duplicates.near_duplicates import near_duplicate_pairs
 from cv_pipeline.imaging.perceptual import SIDE, phash
 
 SIZES = (20_000, 200_000, 1_000_000)

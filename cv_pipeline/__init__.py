@@ -16,7 +16,7 @@ __all__ = ["Datalake", "__version__", "trace", "worst_images"]
 def __getattr__(name: str) -> Any:
     """Import what is public when it is first used: importing this package costs nothing."""
     if name == "Datalake":
-        from cv_pipeline.catalog.datalake import Datalake
+        from cv_pipeline.catalog.datalake.datalake import Datalake
 
         return Datalake
     if name == "trace":

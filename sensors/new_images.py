@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from cv_pipeline.catalog.ingest import pending_files
+from cv_pipeline.catalog.ingest.ingest import pending_files
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.project import resolved_source

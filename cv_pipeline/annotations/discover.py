@@ -20,7 +20,7 @@ from cv_pipeline.annotations.image_facts import metadata_csv
 from cv_pipeline.annotations.official_splits import SplitList, official_splits
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import IMAGE_SUFFIXES
-from cv_pipeline.catalog.path_matching import match_images
+from cv_pipeline.catalog.ingest.path_matching import match_images
 from cv_pipeline.errors import AnnotationError, ImageError, SourceError
 from cv_pipeline.project import SplitName, Task
 from cv_pipeline.storage import ImageSource

@@ -13,8 +13,8 @@ import json
 import pyarrow as pa
 
 from cv_pipeline.annotations.raw import ParsedExport
-from cv_pipeline.catalog.path_matching import match_images
-from cv_pipeline.catalog.sidecar import KNOWN_COLUMNS
+from cv_pipeline.catalog.ingest.path_matching import match_images
+from cv_pipeline.catalog.ingest.sidecar import KNOWN_COLUMNS
 
 
 def metadata_csv(parsed: ParsedExport, *, image_paths: pa.Array) -> str | None:

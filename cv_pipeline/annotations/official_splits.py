@@ -12,7 +12,7 @@ import pyarrow as pa
 from cv_pipeline.annotations.formats import ExportFiles
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import as_split
-from cv_pipeline.catalog.path_matching import match_images
+from cv_pipeline.catalog.ingest.path_matching import match_images
 from cv_pipeline.errors import SourceError
 from cv_pipeline.project import SplitName
 from cv_pipeline.storage import open_source

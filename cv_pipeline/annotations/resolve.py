@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from cv_pipeline.annotations.ranking import changed_at, first_of_each
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import attributes_json
-from cv_pipeline.catalog.path_matching import match_images, normal_paths
+from cv_pipeline.catalog.ingest.path_matching import match_images, normal_paths
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.errors import nearest

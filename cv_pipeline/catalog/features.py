@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.engine import map_batches
 from cv_pipeline.catalog.image_features import FeatureExtractor, Features, Unmeasurable
-from cv_pipeline.catalog.ingest_read import Progress
+from cv_pipeline.catalog.ingest.read import Progress
 from cv_pipeline.catalog.purge import purge_rows
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGE_FEATURES, SIGNATURES

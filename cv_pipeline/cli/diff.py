@@ -11,7 +11,7 @@ from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.settings import store_url
 
 if TYPE_CHECKING:
-    from cv_pipeline.datasets.difference import Difference
+    from cv_pipeline.datasets.differences.difference import Difference
 
 REFERENCE = "project@version, a digest or prefix, project@latest, or the folder of a copy."
 
@@ -27,7 +27,7 @@ def diff(
 ) -> None:
     """Show the images and labels that differ between two dataset versions, each with its reason."""
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.datasets.difference import difference
+    from cv_pipeline.datasets.differences.difference import difference
     from cv_pipeline.provenance.dataset_versions import open_version
     from cv_pipeline.storage import open_store
 

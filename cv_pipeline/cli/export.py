@@ -36,7 +36,7 @@ def export(
 ) -> None:
     """Write a dataset version for another tool; the same version always gives the same files."""
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.datasets.exports import export_version
+    from cv_pipeline.datasets.exporting.exports import export_version
     from cv_pipeline.provenance.dataset_versions import open_version
     from cv_pipeline.storage import Blobs, Tombstones, open_store
 

@@ -23,7 +23,7 @@ def queries(
     as_json: Json = False,
 ) -> None:
     """List saved queries, or what was asked, by whom and when, with what came of it."""
-    from cv_pipeline.catalog.datalake import Datalake
+    from cv_pipeline.catalog.datalake.datalake import Datalake
 
     if forget is not None and log:
         raise QueryError("--forget is about names, which the log has none of.", do="Give one.")

@@ -10,8 +10,8 @@ from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import QueryError
 
 if TYPE_CHECKING:
-    from cv_pipeline.catalog.datalake import Datalake, Difference
-    from cv_pipeline.catalog.query_result import QueryResult
+    from cv_pipeline.catalog.datalake.datalake import Datalake, Difference
+    from cv_pipeline.catalog.datalake.query_result import QueryResult
 
 _SHOWN = ("image_id", "path", "width", "height", "captured_at")
 
@@ -57,7 +57,7 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Find images by tags, metadata, dates, labels, predictions, errors, similarity and more."""
-    from cv_pipeline.catalog.datalake import Datalake
+    from cv_pipeline.catalog.datalake.datalake import Datalake
 
     if sum(x is not None for x in (text, saved, rerun)) > 1:
         raise QueryError("A text, --saved and --rerun each say what to ask.", do="Give one.")

@@ -17,7 +17,7 @@ def tag(
     as_json: Json = False,
 ) -> None:
     """Put tags on the images that a query selects; only what changes is written."""
-    from cv_pipeline.catalog.datalake import Datalake
+    from cv_pipeline.catalog.datalake.datalake import Datalake
 
     lake = Datalake.open(project, origin="cli")
     found = lake.query(query)

@@ -15,14 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.aggregation import aggregate
+from cv_pipeline.catalog.datalake.selection import select_images
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.schemas import ANNOTATIONS, NEAR_DUPLICATES
-from cv_pipeline.catalog.selection import select_images
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.datasets.assignments import kept_assignments
-from cv_pipeline.datasets.bonds import bonds_of
-from cv_pipeline.datasets.duplicate_search import read_pairs
-from cv_pipeline.datasets.left_out import LEFT_OUT, bridges, unreadable
+from cv_pipeline.datasets.duplicates.search import read_pairs
 from cv_pipeline.datasets.manifest import MANIFEST, SCHEMA_ID, dataset_digest
 from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
@@ -38,7 +35,10 @@ from cv_pipeline.datasets.record import (
     write_record,
     write_table,
 )
-from cv_pipeline.datasets.splits import SPLITS, SplitAssignment, assign_splits, places_of
+from cv_pipeline.datasets.splitting.assignments import kept_assignments
+from cv_pipeline.datasets.splitting.bonds import bonds_of
+from cv_pipeline.datasets.splitting.left_out import LEFT_OUT, bridges, unreadable
+from cv_pipeline.datasets.splitting.splits import SPLITS, SplitAssignment, assign_splits, places_of
 from cv_pipeline.datasets.statistics import MEASURES, fit_statistics
 from cv_pipeline.errors import DatasetError, nearest
 from cv_pipeline.project import Project, SplitName

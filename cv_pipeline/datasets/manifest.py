@@ -11,7 +11,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
-from cv_pipeline.datasets.split_rule import canonical_rule
+from cv_pipeline.datasets.splitting.split_rule import canonical_rule
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from cv_pipeline.datasets.splits import SPLITS, Shortfall
+from cv_pipeline.datasets.splitting.splits import SPLITS, Shortfall
 from cv_pipeline.datasets.statistics import Statistics
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import DatasetError

@@ -12,7 +12,7 @@ from dagster import DagsterInstance
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.datasets.history import Appearance, ImageHistory, image_history
+from cv_pipeline.datasets.differences.history import Appearance, ImageHistory, image_history
 from cv_pipeline.datasets.image_references import find_image
 from cv_pipeline.datasets.image_rows import rows_at, rows_of_images
 from cv_pipeline.datasets.record import ANNOTATIONS_FILE, DATASET_FILE, MANIFEST_FILE

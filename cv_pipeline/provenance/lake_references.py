@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
-from cv_pipeline.catalog.references import Moment
+from cv_pipeline.catalog.datalake.references import Moment
 from cv_pipeline.errors import ProvenanceError, nearest
 from cv_pipeline.provenance.event_log import Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cv_pipeline.annotations.formats.registry import EXPORT_FILE
-from cv_pipeline.datasets.export_record import ExportedFile, read_export_record
+from cv_pipeline.datasets.exporting.record import ExportedFile, read_export_record
 from cv_pipeline.datasets.record import DATASET_FILE
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.storage.read_ahead import read_ahead

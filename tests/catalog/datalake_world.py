@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cv_pipeline.catalog.datalake import Datalake
-from cv_pipeline.catalog.references import Moment
+from cv_pipeline.catalog.datalake.datalake import Datalake
+from cv_pipeline.catalog.datalake.references import Moment
 from cv_pipeline.catalog.schemas import (
     ANNOTATIONS,
     FILES,

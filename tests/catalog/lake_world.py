@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from cv_pipeline.catalog.digest import table_digest
-from cv_pipeline.catalog.ingest import IngestReport, ingest
+from cv_pipeline.catalog.ingest.ingest import IngestReport, ingest
 from cv_pipeline.catalog.lake import current_metadata, current_tags
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.project import Project

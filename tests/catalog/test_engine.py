@@ -28,7 +28,8 @@ def slow_where(numbers: Sequence[int]) -> list[int]:
 
 
 def heavy_imports(numbers: Sequence[int]) -> list[list[str]]:
-    from cv_pipeline.catalog import image_check, image_features
+    from cv_pipeline.catalog import image_features
+    from cv_pipeline.catalog.ingest import image_check
 
     assert image_check
     assert image_features

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog import takeout
-from cv_pipeline.catalog.ingest import pending_files
+from cv_pipeline.catalog.ingest.ingest import pending_files
 from cv_pipeline.catalog.pictures import keep_contact_sheet
 from cv_pipeline.catalog.schemas import SIGNATURES
 from cv_pipeline.catalog.tables import Catalog, CatalogTable

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cv_pipeline.cli import app
-from cv_pipeline.datasets.exports import export_version, written_formats
+from cv_pipeline.datasets.exporting.exports import export_version, written_formats
 from cv_pipeline.errors import AnnotationError, ProjectError
 from cv_pipeline.project import load_project
 from cv_pipeline.storage import Blobs, open_source, open_store

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.datasets.assignments import TABLE, record_assignments
 from cv_pipeline.datasets.candidate import Candidate, build_candidate
 from cv_pipeline.datasets.checks import load_context, run_check
+from cv_pipeline.datasets.splitting.assignments import TABLE, record_assignments
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Project
 from tests.datasets.world import World, fruit_world, make_project, sha

@@ -19,7 +19,7 @@ from cv_pipeline.annotations.formats import parse_export, read_export
 from cv_pipeline.annotations.formats import webdataset as webdataset_format
 from cv_pipeline.annotations.official_splits import official_splits
 from cv_pipeline.annotations.resolve import resolve
-from cv_pipeline.datasets.exports import export_version
+from cv_pipeline.datasets.exporting.exports import export_version
 from cv_pipeline.datasets.version import DatasetVersion
 from cv_pipeline.imaging import inspect
 from cv_pipeline.project import Ontology

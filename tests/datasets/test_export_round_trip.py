@@ -19,8 +19,8 @@ from cv_pipeline.annotations.image_facts import metadata_csv
 from cv_pipeline.annotations.official_splits import official_splits
 from cv_pipeline.annotations.resolve import resolve
 from cv_pipeline.annotations.values import attributes_json, pseudonym
-from cv_pipeline.catalog.csv_table import parse_csv
-from cv_pipeline.datasets.exports import Export, export_version, written_formats
+from cv_pipeline.catalog.ingest.csv_table import parse_csv
+from cv_pipeline.datasets.exporting.exports import Export, export_version, written_formats
 from cv_pipeline.datasets.version import DatasetVersion
 from cv_pipeline.project import Ontology, Task
 from cv_pipeline.storage import Blobs, image_id_of, open_source, open_store

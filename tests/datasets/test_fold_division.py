@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.datasets.splitting import Divided, divide, ids
+from tests.datasets.splitting.examples import Divided, divide, ids
 
 
 def counts(made: Divided) -> Counter[int | None]:

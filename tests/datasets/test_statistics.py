@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.datasets.statistics import MEASURES, fit_statistics, images_digest
-from tests.datasets.splitting import ids
+from tests.datasets.splitting.examples import ids
 
 
 def table(names: list[str]) -> pa.Table:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.datasets.splitting import Divided, divide, ids, shown
+from tests.datasets.splitting.examples import Divided, divide, ids, shown
 
 
 def later(before: list[str], new: int) -> list[str]:

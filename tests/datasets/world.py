@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas import TABLES
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.datasets.duplicate_search import search_near_duplicates
+from cv_pipeline.datasets.duplicates.search import search_near_duplicates
 from cv_pipeline.imaging.descriptor import descriptor
 from cv_pipeline.imaging.perceptual import phash
 from cv_pipeline.project import Project

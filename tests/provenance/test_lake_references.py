@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cv_pipeline.catalog.references import References
+from cv_pipeline.catalog.datalake.references import References
 from cv_pipeline.errors import ObjectNotFound, ProvenanceError, SettingsError
 from cv_pipeline.provenance.lake_references import LakeReferences
 from cv_pipeline.storage import open_store

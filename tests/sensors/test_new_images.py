@@ -9,7 +9,7 @@ import pytest
 from dagster_aws.s3 import S3Resource
 from PIL import Image
 
-from cv_pipeline.catalog.ingest import ingest
+from cv_pipeline.catalog.ingest.ingest import ingest
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.project import Schedule
 from cv_pipeline.storage import Blobs, open_source, open_store

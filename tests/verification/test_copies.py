@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cv_pipeline.datasets.export_record import (
+from cv_pipeline.datasets.exporting.exports import export_version
+from cv_pipeline.datasets.exporting.record import (
     files_digest,
     read_export_record,
     write_export_record,
 )
-from cv_pipeline.datasets.exports import export_version
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.verification import verify_copy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cv_pipeline.catalog.date_range import DateRange, parse_date_range
+from cv_pipeline.catalog.query.date_range import DateRange, parse_date_range
 from cv_pipeline.errors import CatalogError, QueryError
 
 _RESOLUTION = timedelta(microseconds=1)

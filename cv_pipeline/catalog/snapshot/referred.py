@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cv_pipeline.catalog.datalake.references import References
 from cv_pipeline.catalog.query.statement import Reference
-from cv_pipeline.catalog.references import References
 from cv_pipeline.catalog.schemas import SIGNATURES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS

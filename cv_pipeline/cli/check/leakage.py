@@ -13,7 +13,7 @@ from cv_pipeline.cli.app import Json, console, errors, fail, print_json
 from cv_pipeline.errors import CVPipelineError
 
 if TYPE_CHECKING:
-    from cv_pipeline.datasets.folder_leakage import FolderLeakage
+    from cv_pipeline.datasets.duplicates.folder_leakage import FolderLeakage
 
 SHOWN = 50
 UNUSABLE = 2
@@ -43,7 +43,7 @@ def leakage(
     no image. Of over 32 files with the same bytes, each is paired with the first of each folder;
     of copies that differ, the first file of each folder is named for either content.
     """
-    from cv_pipeline.datasets.folder_leakage import find_leakage
+    from cv_pipeline.datasets.duplicates.folder_leakage import find_leakage
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:

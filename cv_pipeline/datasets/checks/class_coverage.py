@@ -7,7 +7,7 @@ import pyarrow as pa
 from cv_pipeline.datasets.checks.context import CheckContext, rows_of
 from cv_pipeline.datasets.checks.coverage import COUNTS, count_statuses, cover, told
 from cv_pipeline.datasets.checks.finding import Finding, counted
-from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.splitting.splits import SPLITS
 
 COVERAGE = pa.schema(
     [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import counted
-from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.splitting.splits import SPLITS
 from cv_pipeline.distinct import distinct
 
 COUNTS = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cv_pipeline.datasets.checks.context import CheckContext, Shown
 from cv_pipeline.datasets.checks.finding import Finding, counted
 from cv_pipeline.datasets.checks.properties import Property, image_properties, of_numbers
-from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.splitting.splits import SPLITS
 
 SPLIT_DRIFT = pa.schema(
     [

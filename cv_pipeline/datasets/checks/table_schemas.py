@@ -20,7 +20,7 @@ from cv_pipeline.datasets.checks.expectation import (
 )
 from cv_pipeline.datasets.checks.finding import Finding
 from cv_pipeline.datasets.checks.validation import check_expectations
-from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.splitting.splits import SPLITS
 from cv_pipeline.datasets.statistics import MEASURES
 
 SHA_256 = "^[0-9a-f]{64}$"

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.finding import Finding, counted
-from cv_pipeline.datasets.splits import SPLITS
+from cv_pipeline.datasets.splitting.splits import SPLITS
 
 TIME_LEAKS = pa.schema(
     [

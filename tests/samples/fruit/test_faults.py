@@ -14,7 +14,7 @@ import pytest
 
 from cv_pipeline.annotations.formats import parse_export, read_export
 from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
-from cv_pipeline.datasets.near_duplicates import near_duplicate_pairs
+from cv_pipeline.datasets.duplicates.near_duplicates import near_duplicate_pairs
 from cv_pipeline.errors import ImageError
 from cv_pipeline.imaging import decode, grey_thumbnail, inspect, phash, to_rgb8
 from cv_pipeline.project import load_project

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from cv_pipeline.annotations.export import ImportReport, import_annotations
+from cv_pipeline.catalog.datalake.selection import select_images
 from cv_pipeline.catalog.features import compute_features
-from cv_pipeline.catalog.ingest import IngestReport, ingest
-from cv_pipeline.catalog.selection import select_images
+from cv_pipeline.catalog.ingest.ingest import IngestReport, ingest
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.candidate import Candidate, build_candidate
 from cv_pipeline.datasets.checks import CHECKS, run_check
 from cv_pipeline.datasets.checks.context import CheckContext, load_context
-from cv_pipeline.datasets.duplicate_search import search_near_duplicates
+from cv_pipeline.datasets.duplicates.search import search_near_duplicates
 from cv_pipeline.project import Project, Query, load_project, resolved_source
 from cv_pipeline.samples.fruit import Truth
 from cv_pipeline.settings import expand
