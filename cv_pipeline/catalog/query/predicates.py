@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,7 @@ def image_predicate(test: Test, statement: Statement) -> str:
         case Presence():
             return "true"
         case Membership(values=values):
-            return f"({_any(_is_image(str(v), statement) for v in values)})"
+            return _any(_is_image(str(v), statement) for v in values)
         case Comparison(operator=sign, value=value):
             return f"({'NOT ' if sign == '!=' else ''}({_is_image(str(value), statement)}))"
         case _:
@@ -170,5 +170,6 @@ def _is_image(ref: str, statement: Statement) -> str:
     return f"{low} AND {high} OR {path}"
 
 
-def _any(conditions: Any) -> str:
-    return " OR ".join(conditions)
+def _any(conditions: Iterable[str]) -> str:
+    """SQL of whether one of them holds, in brackets: it becomes a part of longer conditions."""
+    return f"({' OR '.join(conditions)})"

@@ -61,6 +61,11 @@ def test_metadata_is_text_and_compared_with_a_number_a_number(text: str, found: 
     assert ask(text, *({"metadata": {"n": v} if v else {}} for v in values)) == found
 
 
+def test_another_key_with_the_same_value_is_not_meant() -> None:
+    with_the_key = {"metadata": {"n": "x", "other": "a"}}
+    assert ask("metadata.n in (9, 'a')", with_the_key, {"metadata": {"n": "a"}}) == [1]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
