@@ -11,6 +11,7 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+TEST_PROCESSES ?= 2
 UV := $(BIN)/uv
 READY := .venv/.ready
 
@@ -44,7 +45,7 @@ ui: $(READY)
 
 test: $(READY)
 	@tests/install_browser.sh
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n $(TEST_PROCESSES) --dist loadfile
 
 soak: $(READY)
 	@tests/install_browser.sh

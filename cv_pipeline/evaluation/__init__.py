@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cv_pipeline.evaluation.evaluation import Evaluation, evaluate, load_evaluation
 from cv_pipeline.evaluation.metrics import Metrics, classification_metrics, detection_metrics
-from cv_pipeline.evaluation.slices import worst_slices
+from cv_pipeline.evaluation.slicing.slices import worst_slices
 
 __all__ = [
     "Evaluation",

@@ -29,7 +29,7 @@ from cv_pipeline.evaluation.scoring import (
     score_classification,
     score_detection,
 )
-from cv_pipeline.evaluation.slices import WHOLE, evaluate_slices, headline_split
+from cv_pipeline.evaluation.slicing.slices import WHOLE, evaluate_slices, headline_split
 from cv_pipeline.project import Project, Task
 
 MARKER = "evaluation.json"

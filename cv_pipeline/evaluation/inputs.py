@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.errors import EvaluationError, nearest
-from cv_pipeline.evaluation.answers import Answers
-from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.classification.answers import Answers
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 
 _EDGES = ("x_min", "y_min", "x_max", "y_max")
 

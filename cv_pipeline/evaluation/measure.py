@@ -6,11 +6,13 @@ Matching or comparing is done once, when the scorer is made; slices only count a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from cv_pipeline.distinct import distinct
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,72 @@ class Measure:
     objects: int
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A number and how sure it is.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of its 95 % confidence interval.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What adds up over images: a row for each image and class that has objects or predictions.
+
+    Recall is Σ found / Σ objects, precision Σ found / Σ predicted and F1 2 Σ found / (Σ objects +
+    Σ predicted), for any images and classes.
+
+    Attributes:
+        image: (rows,) index of the image; sorted, and by class within an image.
+        label: (rows,) index of the class.
+        objects: (rows,) ground-truth objects; labels, for classification.
+        found: (rows,) those of them that a prediction matches.
+        predicted: (rows,) predictions at the operating point.
+    """
+
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    objects: NDArray[np.int64]
+    found: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        objects: tuple[NDArray[np.int64], NDArray[np.int64]],
+        predicted: tuple[NDArray[np.int64], NDArray[np.int64]],
+        right: NDArray[np.bool_],
+        labels: int,
+    ) -> Self:
+        """Count objects and predictions.
+
+        Args:
+            objects: image and class of each object.
+            predicted: image and class of each prediction.
+            right: whether each prediction matches an object, which is then of its class.
+            labels: number of classes.
+        """
+        cells = [image * labels + label for image, label in (objects, predicted)]
+        known = distinct(np.concatenate(cells))
+        there, said = (np.searchsorted(known, cell) for cell in cells)
+        size = len(known)
+        return cls(
+            image=known // labels,
+            label=known % labels,
+            objects=np.bincount(there, minlength=size),
+            found=np.bincount(said[right], minlength=size),
+            predicted=np.bincount(said, minlength=size),
+        )
+
+
 class Scorer(Protocol):
     """The results of one split, image by image."""
 
@@ -44,6 +112,10 @@ class Scorer(Protocol):
 
     def per_image(self) -> pa.Table:
         """The columns of schema PER_IMAGE but for image_id and split, in the images' order."""
+        ...
+
+    def counts(self) -> Counts:
+        """Objects, found and predicted, by image and class."""
         ...
 
     def confusion(self) -> pa.Table:

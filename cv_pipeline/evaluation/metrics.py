@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from cv_pipeline.evaluation.classification import ClassificationScorer
-from cv_pipeline.evaluation.coco import IOU_THRESHOLDS, MAX_DETECTIONS
-from cv_pipeline.evaluation.detection import DEFAULT_SCORE, DetectionScorer
+from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
+from cv_pipeline.evaluation.detection.coco import IOU_THRESHOLDS, MAX_DETECTIONS
+from cv_pipeline.evaluation.detection.scorer import DEFAULT_SCORE, DetectionScorer
 from cv_pipeline.evaluation.inputs import classification_inputs, detection_inputs
 from cv_pipeline.evaluation.measure import Measure
 

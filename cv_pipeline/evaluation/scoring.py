@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.classification import ClassificationScorer
-from cv_pipeline.evaluation.detection import DEFAULT_SCORE, DetectionScorer
+from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
+from cv_pipeline.evaluation.detection.scorer import DEFAULT_SCORE, DetectionScorer
 from cv_pipeline.evaluation.inputs import classification_inputs, detection_inputs, outside_frame
 from cv_pipeline.evaluation.measure import Scorer
 from cv_pipeline.evaluation.metrics import CLASSIFICATION_CONVENTIONS, detection_conventions

@@ -11,7 +11,7 @@ import pytest
 
 from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
-from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 

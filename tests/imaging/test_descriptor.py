@@ -34,9 +34,7 @@ def test_any_picture_has_a_vector_of_length_1(picture: Picture) -> None:
     assert descriptor(picture.copy()).tobytes() == vector.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("change", "least"), [(re_encoded, 0.97), (resized, 0.9), (cropped, 0.75)], ids=str
-)
+@pytest.mark.parametrize(("change", "least"), [(re_encoded, 0.97), (resized, 0.9), (cropped, 0.75)])
 def test_copies_are_close(change: Change, least: float) -> None:
     rng = np.random.default_rng(0)
     background = belt(rng)

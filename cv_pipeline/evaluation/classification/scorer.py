@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.answers import Answers
-from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
+from cv_pipeline.evaluation.classification.answers import Answers
+from cv_pipeline.evaluation.measure import Counts, Measure, confusion_columns, defined, ratio
 
 _OVERALL = ("accuracy", "macro_f1", "recall", "precision")
 
@@ -81,6 +81,17 @@ class ClassificationScorer:
                 "predicted": names.take(pa.array(answers.predicted)),
                 "confidence": pa.array(answers.confidence, mask=~answered),
             }
+        )
+
+    def counts(self) -> Counts:
+        """Labels, those that were predicted, and predictions, by image and class."""
+        truth, predicted = self._answers.truth, self._answers.predicted
+        answered = np.flatnonzero(predicted < len(self._labels))
+        return Counts.of(
+            objects=(np.arange(len(truth)), truth),
+            predicted=(answered, predicted[answered]),
+            right=(truth == predicted)[answered],
+            labels=len(self._labels),
         )
 
     def confusion(self) -> pa.Table:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cv_pipeline.evaluation.boxes import Boxes, Detections
-from cv_pipeline.evaluation.coco import IOU_THRESHOLDS, CocoEvaluation
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.coco import IOU_THRESHOLDS, CocoEvaluation
 
 LABELS = 3
 fast = settings(max_examples=40, deadline=None)

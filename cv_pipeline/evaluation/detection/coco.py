@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 
 IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 MAX_DETECTIONS = 100

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cv_pipeline.evaluation.boxes import Boxes, Detections
-from cv_pipeline.evaluation.detection import DetectionScorer
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.scorer import DetectionScorer
 
 LABELS = ("apple", "orange", "tomato")
 APPLE, ORANGE, TOMATO = 0, 1, 2

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.boxes import Boxes, Detections
-from cv_pipeline.evaluation.coco import IOU_50, IOU_75, MAX_DETECTIONS, CocoEvaluation
-from cv_pipeline.evaluation.measure import Measure, confusion_columns, defined, ratio
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.coco import IOU_50, IOU_75, MAX_DETECTIONS, CocoEvaluation
+from cv_pipeline.evaluation.measure import Counts, Measure, confusion_columns, defined, ratio
 
 DEFAULT_SCORE = 0.5
 
@@ -118,6 +118,16 @@ class DetectionScorer:
                 "predicted": pa.nulls(self._images, pa.string()),
                 "confidence": pa.nulls(self._images, pa.float64()),
             }
+        )
+
+    def counts(self) -> Counts:
+        """Objects, found and predicted, by image and class."""
+        counted = self._detections.score >= self._score
+        return Counts.of(
+            objects=(self._truth.image, self._truth.label),
+            predicted=(self._detections.image[counted], self._detections.label[counted]),
+            right=self._match[counted] >= 0,
+            labels=len(self._labels),
         )
 
     def confusion(self) -> pa.Table:

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog.schemas.slices import SLICES
-from cv_pipeline.evaluation.detection import DetectionScorer
+from cv_pipeline.evaluation.detection.scorer import DetectionScorer
 from cv_pipeline.evaluation.measure import Measure
-from cv_pipeline.evaluation.slices import (
+from cv_pipeline.evaluation.slicing.slices import (
     WHOLE,
     WORST_SLICES,
     evaluate_slices,

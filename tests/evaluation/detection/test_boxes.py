@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cv_pipeline.evaluation.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 
 
 def detections(image, label, score) -> Detections:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cv_pipeline.evaluation.answers import Answers
-from cv_pipeline.evaluation.classification import ClassificationScorer
+from cv_pipeline.evaluation.classification.answers import Answers
+from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 
 LABELS = ("cat", "dog", "frog")
 CAT, DOG, FROG, NONE = 0, 1, 2, 3

@@ -1,0 +1,1 @@
+"""One class an image, compared with the true one."""

@@ -1,0 +1,1 @@
+"""Boxes found in images, matched with the objects that are there."""

@@ -1,0 +1,1 @@
+"""Metrics of parts of the images, and the parts that are worst."""
