@@ -63,11 +63,14 @@ def query(
         raise QueryError("A text, --saved and --rerun each say what to ask.", do="Give one.")
     if today and rerun is None:
         raise QueryError("--today compares a query with an earlier answer.", do="Add --rerun.")
+    if today and (save or sql):
+        raise QueryError("--today lists a difference, not an answer.", do="Leave --save and --sql.")
     if rerun is not None and (as_of or when):
         raise QueryError("--rerun answers as of then.", do="Leave out --as-of and --when.")
     lake = Datalake.open(project, origin="cli")
     if rerun is not None and today:
-        _print_difference(lake.rerun(rerun, today=True), as_json=as_json, limit=limit)
+        differs = lake.rerun(rerun, today=True)
+        _print_difference(differs, as_json=as_json, limit=None if everything else limit)
         return
     if rerun is not None:
         found = lake.rerun(rerun)
@@ -148,7 +151,7 @@ def _rows(found: QueryResult, shown: int) -> None:
         _say(f"… and {found.count - shown:,} more; --all prints them, --limit N more of them.")
 
 
-def _print_difference(found: Difference, *, as_json: bool, limit: int) -> None:
+def _print_difference(found: Difference, *, as_json: bool, limit: int | None) -> None:
     added, removed = found.added.to_pylist(), found.removed.to_pylist()
     if as_json:
         then, today = (_to_json(r, 0) for r in (found.then, found.today))
@@ -163,7 +166,7 @@ def _print_difference(found: Difference, *, as_json: bool, limit: int) -> None:
         console.print(f"\n[bold]{len(ids):,} {name}[/]")
         for image_id in ids[:limit]:
             _say(f"{sign} {image_id}")
-        if len(ids) > limit:
+        if limit is not None and len(ids) > limit:
             _say(f"… and {len(ids) - limit:,} more")
 
 

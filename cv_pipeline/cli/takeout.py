@@ -108,7 +108,7 @@ def _show(usages: Iterable[ImageUsage]) -> None:
         if not usage.used_by:
             console.print("  nothing used it")
         for (kind, split), uses in _grouped(usage.used_by).items():
-            names = ", ".join(f"{u.project}@{u.version[:12]}" for u in uses[:SHOWN])
+            names = ", ".join(map(_name, uses[:SHOWN]))
             more = f" and {len(uses) - SHOWN} more" if len(uses) > SHOWN else ""
             console.print(f"  {len(uses)} {kind} ({split}): {names}{more}", markup=False)
         if usage.pictures_in_log:
@@ -117,6 +117,13 @@ def _show(usages: Iterable[ImageUsage]) -> None:
                 f"  {len(usage.pictures_in_log)} events of an earlier release have a picture inside"
                 f" that may show it and cannot be changed: {events}"
             )
+
+
+def _name(use: Use) -> str:
+    """Its digest; of an evaluation also the metrics of its headline split."""
+    measured = [f"{name} {value:.3f}" for name, value in use.metrics.items() if "/" not in name]
+    name = f"{use.project}@{use.version[:12]}"
+    return f"{name} ({', '.join(measured)})" if measured else name
 
 
 def _grouped(uses: Iterable[Use]) -> dict[tuple[str, str], list[Use]]:

@@ -36,7 +36,7 @@ def worst(
     for image in found.images:
         table.add_row(
             f"[yellow]{image.image_id[:12]}[/]",
-            escape(image.path),
+            escape(image.path) + (" [red]taken out[/]" if image.taken_out else ""),
             f"{image.score:.3f}",
             escape(_mistakes(image)),
             escape(_counted(image.labels)),

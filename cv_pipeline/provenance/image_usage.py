@@ -135,8 +135,16 @@ def _uses(
                     version=node.version,
                     storage_id=node.storage_id,
                     split=split,
+                    metrics=_metrics(node),
                 )
     return tuple(uses[place] for place in sorted(uses))
+
+
+def _metrics(node: Node) -> dict[str, float]:
+    """What an evaluation measured; nothing for anything else."""
+    if node.kind != "evaluation":
+        return {}
+    return {name: value for name, value in node.metadata.items() if isinstance(value, float)}
 
 
 def _users(trace: Trace, image_id: str) -> Iterator[Node]:

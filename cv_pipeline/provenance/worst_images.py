@@ -25,10 +25,12 @@ from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.image_history import LABEL_COLUMNS
 from cv_pipeline.provenance.references import find_metric
 from cv_pipeline.settings import cv_home, store_url
-from cv_pipeline.storage import ArrowLocation, ObjectStore, open_store
+from cv_pipeline.storage import ArrowLocation, ObjectStore, Tombstones, open_store
 
 PREDICTION_COLUMNS = ("rank", "label", "score", "x_min", "y_min", "x_max", "y_max")
 
+_NOT_OF_THE_TABLE = ("path", "labels", "predictions", "taken_out")
+"""Attributes of an image that an evaluation's table does not have."""
 _ERRORS = {"precision": "false_positives", "recall": "false_negatives"}
 """What makes an image bad for a metric; for all others it is the image's own score."""
 
@@ -50,6 +52,7 @@ class WorstImage:
         confidence: its score, likewise.
         labels: its labels in that dataset version: columns LABEL_COLUMNS.
         predictions: what the model said, best first: columns PREDICTION_COLUMNS.
+        taken_out: whether its pixels are gone for good since.
     """
 
     image_id: str
@@ -64,6 +67,7 @@ class WorstImage:
     confidence: float | None
     labels: Sequence[Mapping[str, Any]]
     predictions: Sequence[Mapping[str, Any]]
+    taken_out: bool
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def worst_images(
         ids,
         PREDICTION_COLUMNS,
     )
+    gone = set(Tombstones(store).image_ids())
     return WorstImages(
         metric=metric.name,
         value=metric.value,
@@ -160,6 +165,7 @@ def worst_images(
                 path=paths[row["image_id"]],
                 labels=labels[row["image_id"]],
                 predictions=sorted(said[row["image_id"]], key=lambda p: int(p["rank"])),
+                taken_out=row["image_id"] in gone,
             )
             for row in results
         ),
@@ -178,9 +184,7 @@ def _read_by(event: Materialization, asset: str) -> str:
 
 def _worst(where: ArrowLocation, split: str, metric: str, n: int) -> pa.Table:
     """The ``n`` worst rows of an evaluation's table, worst first."""
-    columns = [
-        name for name in WorstImage.__annotations__ if name not in ("path", "labels", "predictions")
-    ]
+    columns = [name for name in WorstImage.__annotations__ if name not in _NOT_OF_THE_TABLE]
     try:
         rows = pq.read_table(
             where.path,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cv_pipeline.errors import ObjectNotFound, ObjectTakenOut, StorageError
 from cv_pipeline.storage.object_store import ObjectStore
@@ -26,6 +26,7 @@ class Use(BaseModel):
         version: its digest.
         storage_id: its event in the event log.
         split: split that the image has in the dataset version that it is, or was made from.
+        metrics: of an evaluation, what it measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class Use(BaseModel):
     version: str
     storage_id: int
     split: str
+    metrics: dict[str, float] = Field(default_factory=dict)
 
     @property
     def project(self) -> str:

@@ -97,7 +97,13 @@ def test_saved_queries_and_the_log(world: DatalakeWorld) -> None:
     assert (both["then"]["count"], both["today"]["count"]) == (1, 2)
     assert both["added"] == [world.ids[0]]
     assert both["removed"] == []
-    assert f"+ {world.ids[0]}" in cvp("query", "fruit", "--rerun", "hard", "--today")
+    for shown, options in (
+        (True, []),
+        (False, ["--limit", "0"]),
+        (True, ["--limit", "0", "--all"]),
+    ):
+        printed = cvp("query", "fruit", "--rerun", "hard", "--today", *options)
+        assert (f"+ {world.ids[0]}" in printed) is shown
     [saved] = cvp_json("queries", "fruit")
     assert (saved["name"], saved["text"], saved["actor"]) == ("hard", "tag = 'hard'", "anna")
     assert "tag = 'hard'" in cvp("queries", "fruit")
@@ -125,6 +131,7 @@ def test_as_of_a_time(world: DatalakeWorld) -> None:
     [
         (["width > 1", "--saved", "x"], "Give one"),
         (["--today"], "Add --rerun"),
+        (["--rerun", "x", "--today", "--save", "y"], "Leave --save"),
         (["--rerun", "x", "--as-of", "2025-01-01"], "Leave out"),
         (["--rerun", "x"], "no saved query 'x'"),
         (["widht > 1"], "no field 'widht'"),

@@ -97,6 +97,8 @@ def test_everything_that_used_it_is_listed_with_its_split(plan, image, history):
         expected["predictions", evaluation.input("p/predictions").version] = split
         expected["evaluation", evaluation.version] = split
     assert used == expected
+    measured = {u.version: u.metrics for u in usage.used_by if u.metrics}
+    assert measured == {e.version: {"AP50": e.metadata["AP50"]} for _, _, e in history[:2]}
     assert usage.paths == {"p": path_of(image), "q": path_of(image)}
     assert usage.files["q"] == (path_of(image), "copy.jpg")
     assert (usage.bytes, usage.tombstone, usage.pictures_in_log) == (len(PIXELS), None, ())

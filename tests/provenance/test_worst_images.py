@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
 from cv_pipeline.errors import DatasetError, EvaluationError, ProvenanceError
 from cv_pipeline.provenance import worst_images
-from cv_pipeline.storage import open_store
+from cv_pipeline.storage import Tombstone, Tombstones, open_store
 from tests.provenance.recorded_world import RecordedWorld, path_of, sha
 
 IMAGES = [sha("image", n) for n in range(12)]
@@ -73,6 +74,16 @@ def test_every_image_comes_with_its_path_labels_and_predictions(find, evaluation
             ("tomato", "anna", 3.0)
         ]
         assert [(x["rank"], x["label"]) for x in image.predictions] == [(1, "kiwi"), (2, "kiwi")]
+
+
+def test_an_image_whose_pixels_are_gone_says_so(world, find, evaluation):
+    Tombstones(world.store).create(
+        Tombstone(
+            image_id=IMAGES[1], reason="consent withdrawn", actor="anna", at=datetime.now(UTC),
+            paths={}, bytes=None, used_by=(),
+        )
+    )  # fmt: skip
+    assert [i.taken_out for i in find("p/AP50@latest", n=3).images] == [False, True, False]
 
 
 def test_labels_are_those_of_the_dataset_version_that_was_evaluated(world, find, evaluation):
