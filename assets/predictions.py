@@ -10,7 +10,7 @@ from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import PredictionSpec, execution_environment, run_prediction
 from resources import ObjectStoreResource, Projects
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 SPLITS: tuple[SplitName, ...] = ("val", "test")
 
 

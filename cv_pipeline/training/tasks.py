@@ -17,8 +17,9 @@ from cv_pipeline.project import Task
 from cv_pipeline.training.examples import Examples
 from cv_pipeline.training.framing import Frames
 
-MAX_CLASSES = 5
-"""Classes, best first, that a classifier's prediction of an image lists."""
+MAX_CLASSES = 100
+"""Classes, best first, that a classifier's prediction of an image lists: with fewer classes all of
+them, so that its scores sum to 1 and calibration is exact."""
 
 _NO_BOXES = (np.nan,) * 4
 
