@@ -41,7 +41,8 @@ def describe(
     if not loc:  # about the whole file: the message begins with the key
         key = message.split(" ", 1)[0]
         parts = [int(part) if part.isdigit() else part for part in key.split(".")]
-        return f"line {file.line(parts)}: {message}."
+        end = "" if message.endswith((".", "?")) else "."
+        return f"line {file.line(parts)}: {message}{end}"
     where = f"line {file.line(loc)}: {'.'.join(str(p) for p in loc)}:"
     model = _section(loc, root, mapped)
     if error["type"] == "extra_forbidden" and model is not None:

@@ -21,6 +21,7 @@ from cv_pipeline.cron import require_cron
 from cv_pipeline.dataset_query import Query
 from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.mistakes import Model, describe
+from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
 from cv_pipeline.vocabulary import (
@@ -215,6 +216,12 @@ class Training(Section):
     loader: Literal["auto", "dali", "torchvision"] = Field(
         "auto", description="auto: DALI where it is installed, else torchvision"
     )
+    validation_images: int = Field(
+        200,
+        ge=1,
+        description="validation images that each epoch is measured on at most, evenly spaced; the"
+        " results of each are kept",
+    )
     augmentation: Augmentation = Field(default_factory=Augmentation, description="augmentation")
 
 
@@ -276,6 +283,11 @@ class Project(Section):
     )
     training: Training = Field(description="the model and how it is trained")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metric and slices")
+    requirements: tuple[Requirement, ...] = Field(
+        (),
+        description="thresholds that a model must meet on the test split to become the champion:"
+        " metric, at_least or at_most, and where it is meant label or slice",
+    )
     monitoring: Monitoring = Field(default_factory=Monitoring, description="what is watched")
     retraining: Retraining = Field(default_factory=Retraining, description="how often")
     schedule: Schedule = Field(default_factory=Schedule, description="the nightly run")
@@ -294,6 +306,22 @@ class Project(Section):
                 f"evaluation.metric {self.metric!r} is not a {self.task} metric;"
                 f" expected one of {', '.join(fits[self.task])}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _requirements_are_measured(self) -> Project:
+        for place, one in enumerate(self.requirements):
+            if one.label is not None and one.label not in self.ontology.labels:
+                raise ValueError(
+                    f"requirements.{place}.label {one.label!r} is not a class;"
+                    f" {nearest(one.label, self.ontology.labels)}"
+                )
+            part = one.slice_parts
+            if part is not None and part[0] not in self.evaluation.slices:
+                raise ValueError(
+                    f"requirements.{place}.slice {part[0]!r} is not among evaluation.slices;"
+                    f" {nearest(part[0], self.evaluation.slices)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -342,7 +370,11 @@ def load_project(path: Path) -> Project:
     try:
         project = Project.model_validate(file.values)
     except ValidationError as error:
-        mapped: dict[str, Model] = {"checks": Check, "expectations": Expectation}
+        mapped: dict[str, Model] = {
+            "checks": Check,
+            "expectations": Expectation,
+            "requirements": Requirement,
+        }
         known: dict[Model, Callable[[], Iterable[str]]] = {Query: query_keywords}
         described = [
             describe(e, file, root=Project, mapped=mapped, known=known) for e in error.errors()

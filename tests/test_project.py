@@ -225,3 +225,43 @@ def test_loading_a_project_is_light(write):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        # a class that the project does not have
+        ("{metric: recall, label: aple, at_least: 0.6}", r"requirements\.0\.label 'aple'.*'apple'"),
+        # a slice that nothing measures
+        ("{metric: recall, slice: light=dim, at_least: 0.6}", r".*not among evaluation\.slices"),
+        # a misspelt metric
+        ("{metric: latency_p59_ms, at_most: 5}", r"requirements\.0: .*'latency_p95_ms'"),
+        # no limit, and two
+        ("{metric: recall}", r"requirements\.0: .*at_least or at_most"),
+        ("{metric: recall, at_least: 0, at_most: 1}", r"requirements\.0: .*at_least or at_most"),
+        # a latency of one class does not exist
+        ("{metric: weights, label: apple, at_most: 5}", r".*weights is of the whole model"),
+        # nothing is above NaN
+        ("{metric: recall, at_least: .nan}", r"requirements\.0\.at_least: .*finite"),
+        # an unknown key
+        ("{metric: recall, atleast: 1}", r"requirements\.0\.atleast: unknown key.*'at_least'"),
+    ],
+)
+def test_a_wrong_requirement_is_named_with_its_line(write, requirement, message):
+    with pytest.raises(ProjectError, match=f"line 15: {message}"):
+        load_project(write(f"{GOOD}requirements:\n  - {requirement}\n"))
+
+
+def test_a_requirement_in_words(write):
+    lines = [
+        "{metric: recall, label: apple, slice: lighting=dim, at_least: 0.6}",
+        "{metric: latency_p95_ms, at_most: 100}",
+        "{metric: some_number_of_tomorrow, at_least: 1}",
+    ]
+    text = f"{GOOD}evaluation: {{slices: [lighting]}}\nrequirements:\n"
+    project = load_project(write(text + "".join(f"  - {line}\n" for line in lines)))
+    assert [r.words for r in project.requirements] == [
+        "recall of apple where lighting=dim at least 0.6",
+        "latency_p95_ms at most 100 ms",
+        "some_number_of_tomorrow at least 1",
+    ]
