@@ -4,6 +4,8 @@ model.safetensors       weights
 model.json              the card; written last, so a folder that has it is complete
 augmentations.parquet   parameters really applied, by image and epoch
 epochs.parquet          loss and metric, by epoch
+epoch_results.parquet   what was right and wrong on each validation image, by epoch; absent without
+                        validation images
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 AUGMENTATIONS_FILE = "augmentations.parquet"
 EPOCHS_FILE = "epochs.parquet"
+EPOCH_RESULTS_FILE = "epoch_results.parquet"
 
 EPOCHS = pa.schema(
     [

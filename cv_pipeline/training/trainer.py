@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import nn
 
 from cv_pipeline.errors import TrainingError
-from cv_pipeline.evaluation.metrics import classification_metrics, detection_metrics
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.device import prepare
@@ -31,6 +29,7 @@ from cv_pipeline.training.loaders import Loader, open_loader
 from cv_pipeline.training.model_folder import (
     AUGMENTATIONS_FILE,
     CARD_FILE,
+    EPOCH_RESULTS_FILE,
     EPOCHS,
     EPOCHS_FILE,
     WEIGHTS_FILE,
@@ -39,7 +38,6 @@ from cv_pipeline.training.model_folder import (
 )
 from cv_pipeline.training.models import build_model
 from cv_pipeline.training.parts import part_examples
-from cv_pipeline.training.prediction import predict_rows
 from cv_pipeline.training.preprocessing import fit_normalisation
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.scratch import scratch
@@ -47,10 +45,8 @@ from cv_pipeline.training.spec import EpochResult, TrainingReport, TrainingSpec,
 from cv_pipeline.training.staging import StagedImages, stage
 from cv_pipeline.training.tasks import task_logic
 from cv_pipeline.training.tracking import Tracker
+from cv_pipeline.training.validation import Validation
 from cv_pipeline.training.weights import save_weights
-
-MAX_VALIDATION_IMAGES = 200
-"""Images of the validation after each epoch at most, evenly spaced: it only watches."""
 
 
 def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
@@ -73,7 +69,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             f"The dataset version {spec.dataset_digest[:12]} has no labelled image to train on.",
             do="Change dataset.query or dataset.split in project.yaml.",
         )
-    held_out = held_out.take(evenly_spaced(len(held_out), MAX_VALIDATION_IMAGES))
+    held_out = held_out.take(evenly_spaced(len(held_out), spec.training.validation_images))
     progress.tell(
         f"training {spec.training.model} on {device.type}, {threads()} threads:"
         f" {len(examples)} images, validating on {len(held_out)}"
@@ -92,6 +88,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             whole_frames(examples.sizes, input_size=spec.training.input_size),
             batch_size=spec.training.batch_size,
         )
+        validation = source.validation(held_out, normalisation) if len(held_out) else None
         with pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as drawn:
             epochs = fit(
                 model,
@@ -105,7 +102,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
                 ),
                 training=spec.training,
                 device=device,
-                validate=source.validation(held_out, normalisation) if len(held_out) else None,
+                validate=validation,
                 on_epoch=tracker.epoch,
                 progress=progress,
             )
@@ -126,6 +123,8 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             code_version=spec.code_version,
             hardware=machine,
         )
+        if validation is not None:
+            validation.write(folder / EPOCH_RESULTS_FILE)
         digest = save_weights(model, folder / WEIGHTS_FILE, meaning=unsigned.meaning)
         card = unsigned.model_copy(update={"digest": digest})
         _write_folder(folder, card, epochs)
@@ -168,30 +167,10 @@ class _Source:
             device=self._device,
         )
 
-    def validation(
-        self, examples: Examples, normalisation: Normalisation
-    ) -> Callable[[nn.Module], float]:
-        """A function that gives a model's AP50 or accuracy on ``examples``."""
-        spec = self._spec
+    def validation(self, examples: Examples, normalisation: Normalisation) -> Validation:
+        """What measures a model on ``examples``."""
         loader = self.loader(self.stage(examples, "validation"), normalisation)
-        logic = task_logic(spec.task, examples=examples, labels=spec.labels)
-        frames = whole_frames(examples.sizes, input_size=spec.training.input_size)
-        metrics = detection_metrics if spec.task == "detection" else classification_metrics
-        ids = pa.table({"image_id": examples.image_ids})
-
-        def validate(model: nn.Module) -> float:
-            rows = predict_rows(
-                model,
-                logic,
-                loader,
-                frames,
-                batch_size=spec.training.batch_size,
-                progress=self._progress,
-            )
-            found = metrics(examples.annotations, rows, images=ids, labels=spec.labels)
-            return found.overall.get(logic.metric, 0.0)
-
-        return validate
+        return Validation(self._spec, examples, loader, progress=self._progress)
 
 
 def _examples(spec: TrainingSpec, part: Literal["train", "val"]) -> Examples:
@@ -207,7 +186,7 @@ def _examples(spec: TrainingSpec, part: Literal["train", "val"]) -> Examples:
 
 def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> dict[str, Value]:
     """Every parameter of the training, flattened: ``augmentation.flip`` and so on."""
-    chosen = spec.training.model_dump(mode="json", exclude={"seed"})
+    chosen = spec.training.model_dump(mode="json", exclude={"seed", "validation_images"})
     return {
         "task": spec.task,
         "labels": ", ".join(spec.labels),
