@@ -7,7 +7,12 @@ import dagster as dg
 from assets.step import Step, reporting
 from cv_pipeline.project import SplitName
 from cv_pipeline.storage.memo import Memo
-from cv_pipeline.training import PredictionSpec, execution_environment, run_prediction
+from cv_pipeline.training import (
+    PredictionSpec,
+    execution_environment,
+    run_prediction,
+    speed,
+)
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "2"
@@ -81,6 +86,7 @@ def predictions(
             "images": report.images,
             **skipped,
             "seconds": report.seconds,
+            **speed(report),
         }
         memo.put(recipe, known)
     return step.result(

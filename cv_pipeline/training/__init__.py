@@ -13,6 +13,7 @@ from cv_pipeline.training.spec import (
     PredictionSpec,
     TrainingReport,
     TrainingSpec,
+    speed,
 )
 from cv_pipeline.training.tracking import initialise_tracking
 
@@ -30,4 +31,5 @@ __all__ = [
     "read_model_card",
     "run_prediction",
     "run_training",
+    "speed",
 ]

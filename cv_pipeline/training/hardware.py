@@ -66,6 +66,15 @@ def hardware(*, device: str) -> dict[str, Value]:
     }
 
 
+def device_name(device: str) -> str:
+    """The processor, or the first GPU that is visible, by its own name.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    return _cpu_model() if device == "cpu" else next(iter(_gpus()), device)
+
+
 def peak_memory_bytes() -> int:
     """Largest resident size that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

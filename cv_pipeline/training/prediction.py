@@ -39,6 +39,7 @@ from cv_pipeline.training.predictions_folder import (
 from cv_pipeline.training.progress import Progress
 from cv_pipeline.training.scratch import scratch
 from cv_pipeline.training.spec import PredictionReport, PredictionSpec
+from cv_pipeline.training.speed import measure_latency
 from cv_pipeline.training.staging import stage
 from cv_pipeline.training.tasks import TaskLogic, task_logic
 from cv_pipeline.training.weights import load_weights
@@ -68,14 +69,20 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
         loader = open_loader(
             images, training=card.training, normalisation=card.normalisation, device=device
         )
+        model = load_model(card, spec.model, device=device)
+        logic = task_logic(card.task, examples=examples, labels=card.labels)
+        frames = whole_frames(examples.sizes, input_size=card.training.input_size)
+        began = time.perf_counter()
         rows = predict_rows(
-            load_model(card, spec.model, device=device),
-            task_logic(card.task, examples=examples, labels=card.labels),
+            model,
+            logic,
             loader,
-            whole_frames(examples.sizes, input_size=card.training.input_size),
+            frames,
             batch_size=card.training.batch_size,
             progress=progress,
         )
+        passed = time.perf_counter() - began
+        latency = measure_latency(model, logic, loader, frames)
         digest = predictions_digest(
             rows,
             model=spec.model_digest,
@@ -89,6 +96,8 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
         rows=len(rows),
         images=len(examples),
         seconds=time.perf_counter() - start,
+        images_per_second=len(examples) / passed if len(examples) else None,
+        latency=latency,
     )
 
 

@@ -94,6 +94,17 @@ class PredictionSpec(Record):
     out: Path = Field(description="predictions folder to make; absent until it is complete")
 
 
+class Latency(Record):
+    """How long one image at a time takes, on one machine; no part of any content hash."""
+
+    p50_ms: float = Field(description="median, ms")
+    p95_ms: float = Field(description="95th percentile, ms")
+    images: int = Field(description="images that were timed, after a warm-up")
+    device: str = Field(description="processor or GPU that it ran on")
+    threads: int = Field(description="threads of the processor")
+    input_size: tuple[int, int] = Field(description="height and width of the input in pixels")
+
+
 class PredictionReport(Record):
     """What a prediction gave."""
 
@@ -101,6 +112,10 @@ class PredictionReport(Record):
     rows: int = Field(description="detections, or classes considered")
     images: int = Field(description="images predicted, those without detections included")
     seconds: float = Field(description="wall clock of the process, imports included")
+    images_per_second: float | None = Field(
+        None, description="throughput of the pass in batches, decoding included"
+    )
+    latency: Latency | None = Field(None, description="of single images; null without any")
 
 
 class Job(Record):
@@ -115,3 +130,21 @@ class Failure(Record):
 
     what: str
     do: str
+
+
+def speed(report: PredictionReport) -> dict[str, Value]:
+    """What a prediction measured of its own speed, as flat facts that an event can carry."""
+    facts: dict[str, Value] = {}
+    if report.images_per_second is not None:
+        facts["throughput_images_per_s"] = report.images_per_second
+    if report.latency is not None:
+        height, width = report.latency.input_size
+        facts |= {
+            "latency_p50_ms": report.latency.p50_ms,
+            "latency_p95_ms": report.latency.p95_ms,
+            "latency_images": report.latency.images,
+            "latency_device": report.latency.device,
+            "latency_threads": report.latency.threads,
+            "latency_input": f"{height}×{width}",
+        }
+    return facts
