@@ -17,6 +17,9 @@ from cv_pipeline.errors import EvaluationError, nearest
 from cv_pipeline.evaluation.classification.answers import Answers
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 
+MAX_SCORES = 100_000_000
+"""Scores of images × classes that are held in memory, for calibration and the like."""
+
 _EDGES = ("x_min", "y_min", "x_max", "y_max")
 
 
@@ -65,7 +68,7 @@ def classification_inputs(
 
     Returns:
         Answers of the images that have a label, in the order of ``images``, and the mask of those
-        images.
+        images; without the scores of every class where those are over MAX_SCORES.
 
     Raises:
         EvaluationError: they do not fit together, or an image has several labels.
@@ -85,6 +88,12 @@ def classification_inputs(
     found = _columns(predictions, PREDICTIONS, name="The predictions")
     image, label = _indices(found, images, labels, name="predictions")
     score, rank = _scores(found), _ranks(found, image)
+    _refuse(
+        _repeated(image * len(labels) + label),
+        found["image_id"],
+        "predictions score a class that their image already has a score for",
+        do="Write each prediction once.",
+    )
     # Written in ascending order of merit: the last to be written to an image is its answer.
     order = np.lexsort((-rank, score, image))
     image, label, score = image[order], label[order], score[order]
@@ -95,8 +104,13 @@ def classification_inputs(
     confidence[image] = score
     true = label == truth_of[image]
     truth_score[image[true]] = score[true]
+    scores = None
+    if len(images) * len(labels) <= MAX_SCORES:
+        scores = np.zeros((len(images), len(labels)))
+        scores[image, label] = score
     labelled = count == 1
-    return Answers(truth_of, predicted, confidence, truth_score).take(labelled), labelled
+    answers = Answers(truth_of, predicted, confidence, truth_score, scores)
+    return answers.take(labelled), labelled
 
 
 def outside_frame(predictions: pa.Table, images: pa.Table) -> int:
@@ -182,6 +196,14 @@ def _ranks(predictions: pa.Table, image: NDArray[np.int64]) -> NDArray[np.int64]
         do="Write each prediction once.",
     )
     return rank
+
+
+def _repeated(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether an earlier row has the same value."""
+    order = np.argsort(values, kind="stable")
+    out = np.zeros(len(values), dtype=bool)
+    out[order[1:][np.diff(values[order]) == 0]] = True
+    return out
 
 
 def _boxes(rows: pa.Table, *, name: str) -> NDArray[np.float64]:

@@ -19,13 +19,17 @@ class Answers:
             nothing was predicted.
         confidence: (images,) its score, 0 to 1; NaN where nothing was predicted.
         truth_score: (images,) score that the true class was given; 0 where it was given none.
+        scores: (images, classes) score of every class, 0 for those that were given none; None where
+            only the answers are known.
     """
 
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
     confidence: NDArray[np.float64]
     truth_score: NDArray[np.float64]
+    scores: NDArray[np.float64] | None = None
 
     def take(self, chosen: NDArray[np.bool_]) -> Self:
         """The answers where a mask is true."""
-        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+        known = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+        return replace(self, **{name: values[chosen] for name, values in known.items()})
