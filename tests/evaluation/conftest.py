@@ -112,6 +112,7 @@ def random_scene() -> Callable[..., tuple[Boxes, Detections]]:
             same = rng.random(len(near)) < 0.8
             found.label[near[same]] = truth.label[like[same]]
             found.xyxy[:, 2:] = np.maximum(found.xyxy[:, 2:], found.xyxy[:, :2] + 1)
+        found = Detections(found.image, found.label, found.xyxy, found.score)  # of its new sizes
         return truth, found.take(np.argsort(found.image, kind="stable"))
 
     return draw

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.evaluation.classification.answers import Answers
@@ -38,6 +38,7 @@ def test_those_of_detections_are_their_recall_and_precision(
     check(DetectionScorer(truth, found, images=6, labels=LABELS, score=0.3), images=6)
 
 
+@settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8))
 def test_those_of_answers_are_their_recall_and_precision(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = np.array(pairs).T

@@ -1,20 +1,30 @@
-"""COCO's average precision and matching, by faster-coco-eval on float64 boxes.
+"""COCO's evaluation: detections matched once, at ten IoU thresholds, for any subset of the images.
 
-Detections are matched to ground truth once; average precision is then accumulated for any subset
-of the images, with the same result as an evaluation of those images alone. Agrees with pycocotools.
+Agrees with pycocotools. Objects outside a range of areas are ignored, as crowds are, and so each
+range has a matching of its own; those of small, medium and large are made when they are asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.matching import greedy_matches
+from cv_pipeline.evaluation.detection.overlap import Pairs, box_pairs
+from cv_pipeline.evaluation.detection.ranking import Ranking
 
 IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 MAX_DETECTIONS = 100
+AREA_RANGES = {
+    "all": (0.0, np.inf),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, np.inf),
+}
+"""Square pixels, both ends within."""
 
 IOU_50 = 0
 IOU_75 = 5
@@ -25,19 +35,44 @@ class CocoEvaluation:
 
     Args:
         truth: objects of the images 0 … ``images`` - 1.
-        detections: of the same images, in the order that breaks ties of scores.
+        detections: of the same images, in the order that breaks ties of scores, and no more of an
+            image and class than count.
         images: number of images.
         labels: number of classes.
+        pairs: which detections overlap which objects; that of their boxes if not given.
     """
 
-    def __init__(self, truth: Boxes, detections: Detections, *, images: int, labels: int) -> None:
+    def __init__(
+        self,
+        truth: Boxes,
+        detections: Detections,
+        *,
+        images: int,
+        labels: int,
+        pairs: Pairs | None = None,
+    ) -> None:
+        self.truth = truth
+        self.detections = detections
         self._images = images
         self._labels = labels
-        self._detections = len(detections)
-        self._empty = len(truth) == 0
-        self._matched: Any = None
-        if not self._empty:
-            self._pair = _coco_pair(truth, detections, images=images, labels=labels)
+        self._rankings: dict[str, Ranking] = {}
+        self.pairs = box_pairs(truth, detections) if pairs is None else pairs
+
+    @cached_property
+    def matched(self) -> NDArray[np.int32]:
+        """(detections, 10) object that each is matched with at each IoU threshold; -1 for none."""
+        return self._match(self.truth.crowd)
+
+    def matches(self) -> NDArray[np.int32]:
+        """Which object each detection is matched with at IoU 0.5; -1 for none.
+
+        Matching is greedy by descending score, so leaving out the detections below a score does
+        not change the matches of the others.
+
+        Returns:
+            (detections,) int32 index into the truth; also of crowds.
+        """
+        return self.matched[:, IOU_50]
 
     def average_precision(self, images: NDArray[np.int64]) -> NDArray[np.float64]:
         """Average precision over these images.
@@ -51,88 +86,48 @@ class CocoEvaluation:
             (labels, 10) float64 by class and IoU threshold; NaN for a class without ground truth
             in these images.
         """
-        if self._empty or len(images) == 0:
-            return np.full((self._labels, len(IOU_THRESHOLDS)), np.nan)
-        if self._matched is None:
-            evaluator = self._evaluate(IOU_THRESHOLDS)
-            # Accumulation has no public way to choose images: the per-image results, ordered by
-            # class and then image, are cut to those wanted.
-            self._matched = evaluator, list(evaluator._evalImgs_cpp)
-        evaluator, results = self._matched
-        chosen = images.tolist()
-        evaluator._paramsEval.imgIds = chosen
-        evaluator._evalImgs_cpp = [
-            results[k * self._images + i] for k in range(self._labels) for i in chosen
-        ]
-        evaluator.accumulate()
-        precision = evaluator.eval["precision"][:, :, :, 0, 0]  # (IoU, recall, class)
-        means: NDArray[np.float64] = precision.mean(axis=1).T
-        return np.where(means < 0, np.nan, means)
+        return self.ranking().average_precision(self.once(images))
 
-    def matches(self) -> NDArray[np.int64]:
-        """Which object each detection is matched to at IoU 0.5; -1 for none.
+    def once(self, images: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """(images,) weight 1 for these images and 0 for the others; None where that is all."""
+        if len(images) == self._images:
+            return None
+        weights = np.zeros(self._images, dtype=np.int64)
+        weights[images] = 1
+        return weights
 
-        Matching is greedy by descending score, so leaving out the detections below a score does
-        not change the matches of the others.
+    def ranking(self, area: str = "all") -> Ranking:
+        """Detections by score, with objects outside a range of areas ignored.
 
-        Returns:
-            (detections,) int64 index into the truth.
+        Args:
+            area: one of AREA_RANGES.
         """
-        out = np.full(self._detections, -1, dtype=np.int64)
-        if self._empty:
-            return out
-        evaluator = self._evaluate(IOU_THRESHOLDS[:1])
-        evaluator.accumulate()
-        pairs = [key.split("_") for key in evaluator.eval["matched"]]
-        if pairs:
-            detection, truth = np.array(pairs, dtype=np.int64).T
-            out[detection - 1] = truth - 1
-        return out
+        if area not in self._rankings:
+            low, high = AREA_RANGES[area]
+            outside, off = (
+                (boxes.area < low) | (boxes.area > high) for boxes in (self.truth, self.detections)
+            )
+            left_out = outside | self.truth.crowd
+            matched = self.matched if area == "all" else self._match(left_out)
+            hit = matched >= 0
+            # At least one entry, which stands for "none" and is masked by hit.
+            of_left_out = hit & np.append(left_out, False)[matched]
+            self._rankings[area] = Ranking(
+                self.truth.take(~left_out),
+                self.detections,
+                found=hit & ~of_left_out,
+                ignored=of_left_out | (~hit & off[:, None]),
+                labels=self._labels,
+            )
+        return self._rankings[area]
 
-    def _evaluate(self, iou_thresholds: NDArray[np.float64]) -> Any:
-        from faster_coco_eval import COCOeval_faster
-
-        evaluator = COCOeval_faster(*self._pair, iouType="bbox", separate_eval=True)
-        evaluator.params.iouThrs = iou_thresholds
-        evaluator.params.maxDets = [MAX_DETECTIONS]
-        evaluator.params.areaRng = [[0.0, float("inf")]]
-        evaluator.params.areaRngLbl = ["all"]
-        evaluator.evaluate()
-        return evaluator
-
-
-def _coco_pair(
-    truth: Boxes, detections: Detections, *, images: int, labels: int
-) -> tuple[Any, Any]:
-    """Ground truth and detections as the library's own objects; ids count from 1."""
-    from faster_coco_eval import COCO
-
-    sizes = truth.xyxy[:, 2:] - truth.xyxy[:, :2]
-    objects = zip(
-        truth.image.tolist(),
-        truth.label.tolist(),
-        np.hstack([truth.xyxy[:, :2], sizes]).tolist(),
-        sizes.prod(axis=1).tolist(),
-        strict=True,
-    )
-    known = COCO(
-        {
-            "images": [{"id": i} for i in range(images)],
-            "categories": [{"id": k, "name": str(k)} for k in range(labels)],
-            "annotations": [
-                {"id": n, "image_id": i, "category_id": k, "bbox": box, "area": area, "iscrowd": 0}
-                for n, (i, k, box, area) in enumerate(objects, start=1)
-            ],
-        }
-    )
-    xywh = np.hstack([detections.xyxy[:, :2], detections.xyxy[:, 2:] - detections.xyxy[:, :2]])
-    found = zip(
-        detections.image.tolist(),
-        detections.label.tolist(),
-        xywh.tolist(),
-        detections.score.tolist(),
-        strict=True,
-    )
-    return known, known.loadRes(
-        [{"image_id": i, "category_id": k, "bbox": b, "score": s} for i, k, b, s in found]
-    )
+    def _match(self, ignored: NDArray[np.bool_]) -> NDArray[np.int32]:
+        same = self.detections.label[self.pairs.detection] == self.truth.label[self.pairs.truth]
+        return greedy_matches(
+            self.pairs.take(same),
+            score=self.detections.score,
+            group=self.detections.image * self._labels + self.detections.label,
+            thresholds=IOU_THRESHOLDS,
+            ignored=ignored,
+            crowd=self.truth.crowd,
+        )

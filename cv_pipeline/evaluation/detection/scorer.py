@@ -7,13 +7,22 @@ from the operating point's score upwards, matched within their class at IoU 0.5.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
-from cv_pipeline.evaluation.detection.coco import IOU_50, IOU_75, MAX_DETECTIONS, CocoEvaluation
+from cv_pipeline.evaluation.detection.coco import (
+    IOU_50,
+    IOU_75,
+    IOU_THRESHOLDS,
+    MAX_DETECTIONS,
+    CocoEvaluation,
+)
+from cv_pipeline.evaluation.detection.error_kinds import KINDS, MISSED, ErrorKinds, error_kinds
+from cv_pipeline.evaluation.detection.matching import greedy_matches
 from cv_pipeline.evaluation.measure import Counts, Measure, confusion_columns, defined, ratio
 
 DEFAULT_SCORE = 0.5
@@ -140,21 +149,73 @@ class DetectionScorer:
         matched = counted & (self._match >= 0)
         missed = np.ones(len(self._truth), dtype=bool)
         missed[self._match[matched]] = False
-        truth, detections = self._truth.take(missed), self._detections.take(counted & ~matched)
-        again = CocoEvaluation(
-            truth.without_labels(), detections.without_labels(), images=self._images, labels=1
-        ).matches()
+        wrong = counted & ~matched
+        pairs = self._coco.pairs
+        again = greedy_matches(
+            pairs.take(wrong[pairs.detection] & missed[pairs.truth]),
+            score=self._detections.score,
+            group=self._detections.image,
+            thresholds=IOU_THRESHOLDS[:1],
+            ignored=self._truth.crowd,
+            crowd=self._truth.crowd,
+        )[wrong, 0]
         none = len(self._labels)
-        confused = again >= 0
-        unseen = np.ones(len(truth), dtype=bool)
-        unseen[again[confused]] = False
+        taken = again[again >= 0]
+        missed[taken] = False
         right = self._detections.label[matched]
-        predicted_as = np.where(confused, truth.label[again] if len(truth) else none, none)
+        unseen = self._truth.label[missed]
+        predicted_as = np.full(len(again), none)
+        predicted_as[again >= 0] = self._truth.label[taken]
         return confusion_columns(
-            np.concatenate([right, predicted_as, truth.label[unseen]]),
-            np.concatenate([right, detections.label, np.full(unseen.sum(), none)]),
+            np.concatenate([right, predicted_as, unseen]),
+            np.concatenate([right, self._detections.label[wrong], np.full(len(unseen), none)]),
             labels=self._labels,
         )
+
+    def matches(self) -> pa.Table:
+        """The columns of schema MATCHES with the image's index for its id, by image and rank.
+
+        What is missed comes last within an image.
+        """
+        kinds = self.error_kinds()
+        counted, missed = kinds.counted, kinds.missed
+        meant = np.concatenate([kinds.truth, missed])
+        said = np.concatenate([counted, np.full(len(missed), -1)])
+        names = pa.array([*self._labels, None], pa.string())
+        none = len(self._labels)
+        return pa.table(
+            {
+                "image": np.concatenate(
+                    [self._detections.image[counted], self._truth.image[missed]]
+                ),
+                "rank": _at(self._detections.key, said, pa.int32()),
+                "annotation_id": _at(self._truth.key, meant, pa.string()),
+                "truth": names.take(pa.array(np.append(self._truth.label, none)[meant])),
+                "predicted": names.take(pa.array(np.append(self._detections.label, none)[said])),
+                "score": _at(self._detections.score, said, pa.float64()),
+                "iou": pa.array(
+                    np.append(kinds.iou, np.full(len(missed), np.nan)), from_pandas=True
+                ),
+                "kind": pa.array(KINDS).take(
+                    pa.array(np.append(kinds.kind, np.full(len(missed), KINDS.index(MISSED))))
+                ),
+            }
+        ).sort_by([("image", "ascending"), ("rank", "ascending"), ("annotation_id", "ascending")])
+
+    def error_kinds(self) -> ErrorKinds:
+        """What is wrong with each detection at the operating point, and what was missed."""
+        return error_kinds(
+            self._truth,
+            self._detections,
+            pairs=self._coco.pairs,
+            match=self._match,
+            counts=self._detections.score >= self._score,
+        )
+
+
+def _at(values: NDArray[Any], rows: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
+    """The values at these rows; null where a row is -1."""
+    return pa.array(values, from_pandas=True).cast(kind).take(pa.array(rows, mask=rows < 0))
 
 
 def _measures(
