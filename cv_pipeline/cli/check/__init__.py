@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cv_pipeline.cli.check.classification import classification
 from cv_pipeline.cli.check.leakage import leakage
 
 check = typer.Typer(
@@ -12,5 +13,6 @@ check = typer.Typer(
     no_args_is_help=True,
 )
 check.command()(leakage)
+check.command()(classification)
 
 __all__ = ["check"]

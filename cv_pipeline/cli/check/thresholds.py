@@ -53,7 +53,9 @@ class Threshold:
         """All of it as plain values."""
         return {**vars(self), "passed": self.passed}
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """It in words: what was measured, and whether that is enough."""
         value = "not defined" if self.value is None else f"{self.value:.4f}"
         said = "ok" if self.passed else "missed"
         return f"{said}: {self.metric} {value}, {self.bound} {self.threshold:g}"

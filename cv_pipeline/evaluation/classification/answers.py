@@ -33,3 +33,7 @@ class Answers:
         """The answers where a mask is true."""
         known = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
         return replace(self, **{name: values[chosen] for name, values in known.items()})
+
+    def scored(self) -> Self:
+        """The answers whose score is known."""
+        return self.take(~np.isnan(self.confidence))

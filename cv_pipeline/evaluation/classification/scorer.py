@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.classification.answers import Answers
@@ -97,3 +98,25 @@ class ClassificationScorer:
     def confusion(self) -> pa.Table:
         """The columns of schema CONFUSION but for split."""
         return confusion_columns(self._answers.truth, self._answers.predicted, labels=self._labels)
+
+    def matches(self) -> pa.Table:
+        """The columns of schema MATCHES with the image's index for id and split; a row each."""
+        per_image = self.per_image()
+        answered = per_image["predicted"].is_valid()
+        size = len(per_image)
+        return pa.table(
+            {
+                "image": np.arange(size),
+                "rank": pa.nulls(size, pa.int32()),
+                "annotation_id": pa.nulls(size, pa.string()),
+                "truth": per_image["truth"],
+                "predicted": per_image["predicted"],
+                "score": per_image["confidence"],
+                "iou": pa.nulls(size, pa.float64()),
+                "kind": pc.if_else(
+                    per_image["correct"],
+                    "correct",
+                    pc.if_else(answered, "classification", "missed"),
+                ),
+            }
+        )

@@ -25,6 +25,23 @@ FEWEST_RESAMPLES = 100
 MOST_WEIGHTS = 300_000_000
 """Images × classes × samples that areas and average precisions are resampled with, at most."""
 TOP = (3, 5)
+METRICS = (
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "weighted_f1",
+    "balanced_accuracy",
+    "recall",
+    "precision",
+    *(f"top{k}_accuracy" for k in TOP),
+    "AUROC",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "ECE",
+    "adaptive_ECE",
+)
+CLASS_METRICS = ("recall", "precision", "f1", "AUROC", "average_precision")
 LOWER_IS_BETTER = ("log_loss", "brier", "ECE", "adaptive_ECE")
 
 CONVENTIONS = {
@@ -91,17 +108,17 @@ def summarise(
     metrics: dict[str, Interval] = {}
     if images:
         _of_answers(answers, labels, metrics, classes, resampling)
-        _of_scores(answers.take(answered), labels, metrics, classes, resampling)
+        _of_scores(answers.scored(), labels, metrics, classes, resampling)
     if images and answers.scores is not None:
         rank = np.where(answered, rank_of_truth(answers.scores, answers.truth), size)
-        for k in TOP:
-            if k < size:
-                metrics[f"top{k}_accuracy"] = wilson(int((rank < k).sum()), images)
+        metrics |= {
+            f"top{k}_accuracy": wilson(int((rank < k).sum()), images) for k in TOP if k < size
+        }
     support = np.bincount(answers.truth, minlength=size)
     return Summary(
         images=images,
         unanswered=int((~answered).sum()),
-        metrics=metrics,
+        metrics={name: metrics[name] for name in METRICS if name in metrics},
         classes=classes,
         support={labels[k]: int(support[k]) for k in present},
     )
@@ -139,8 +156,8 @@ def _of_scores(
     classes: Mapping[str, dict[str, Interval]],
     resampling: Resampling,
 ) -> None:
-    """The metrics of scores, over the images that were answered."""
-    scored = len(answers.truth) > 0 and not np.isnan(answers.confidence).any()
+    """The metrics of scores, over the images whose answer has one."""
+    scored = len(answers.truth) > 0
     if scored:
         correct = answers.truth == answers.predicted
         metrics |= _calibration_errors(answers.confidence, correct, resampling)

@@ -86,8 +86,8 @@ def read_answers(path: Path, *, columns: Columns) -> TableAnswers:
     true = _codes(truth, labels)
     scores = _scores(table, classes, path, columns) if classes else None
     if scores is not None and said is None:
-        top = np.where(np.isnan(scores).any(axis=1), -1.0, scores.max(axis=1, initial=0.0))
-        predicted = np.where(top < 0, len(labels), np.nan_to_num(scores, nan=-1.0).argmax(axis=1))
+        filled = np.nan_to_num(scores, nan=-1.0)
+        predicted = np.where(filled[:, 0] < 0, len(labels), filled.argmax(axis=1))
     else:
         predicted = _codes(said, labels)
     labelled = true < len(labels)
@@ -234,8 +234,8 @@ def _unit(table: pa.Table, name: str, path: Path) -> NDArray[np.float64]:
     if bad.any():
         first = int(bad.argmax())
         raise EvaluationError(
-            f"{int(bad.sum())} of {len(bad)} scores in the column {name!r} of {path} are not between"
-            f" 0 and 1, the first of them {values[first]} in row {first + 1}.",
+            f"{int(bad.sum())} of {len(bad)} scores in the column {name!r} of {path} are not"
+            f" between 0 and 1, the first of them {values[first]} in row {first + 1}.",
             do="Give probabilities, such as the softmax of logits.",
         )
     return values
