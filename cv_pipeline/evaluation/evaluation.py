@@ -6,7 +6,9 @@ the numbers mean. Its digest covers them and the digests of what was compared.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas.confusion import CONFUSION
+from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.errors import EvaluationError, nearest
@@ -33,9 +36,14 @@ from cv_pipeline.evaluation.slicing.slices import WHOLE, evaluate_slices, headli
 from cv_pipeline.project import Project, Task
 
 MARKER = "evaluation.json"
-SCHEMA_ID = "evaluation/1"
+SCHEMA_ID = "evaluation/2"
 
-_TABLES = {"slices": SLICES, "per_image": PER_IMAGE, "confusion": CONFUSION}
+_TABLES = {
+    "slices": SLICES,
+    "per_image": PER_IMAGE,
+    "confusion": CONFUSION,
+    "matches": MATCHES,
+}
 _LIBRARY = {"detection": "faster-coco-eval", "classification": "scikit-learn"}
 
 
@@ -65,7 +73,7 @@ class EvaluationRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    schema_id: Literal["evaluation/1"]
+    schema_id: Literal["evaluation/2"]
     digest: str
     task: Task
     metric: str
@@ -94,6 +102,7 @@ class Evaluation:
         slices: schema SLICES, by split, class (all first), key, value and metric.
         per_image: schema PER_IMAGE, by split, score (worst first) and image.
         confusion: schema CONFUSION, by split and class.
+        matches: schema MATCHES, by split, image and rank (missed objects last).
     """
 
     folder: Path
@@ -101,6 +110,7 @@ class Evaluation:
     slices: pa.Table
     per_image: pa.Table
     confusion: pa.Table
+    matches: pa.Table
 
     @property
     def digest(self) -> str:
@@ -153,6 +163,7 @@ def evaluate(
         "slices": slices,
         "per_image": _per_image(scoring.splits),
         "confusion": _confusion(scoring.splits),
+        "matches": _matches(scoring.splits),
     }
     record = _record(project, source, scoring, tables, split, metadata)
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +181,7 @@ def load_evaluation(folder: Path) -> Evaluation:
             says.
     """
     again = "Evaluate again: cvp run PROJECT --select eval_slices"
+    _refuse_older(folder, do=again)
     try:
         record = EvaluationRecord.model_validate_json((folder / MARKER).read_bytes())
         tables = {name: pq.read_table(folder / f"{name}.parquet") for name in _TABLES}
@@ -188,6 +200,18 @@ def load_evaluation(folder: Path) -> Evaluation:
             do=again,
         )
     return Evaluation(folder=folder, record=record, **tables)
+
+
+def _refuse_older(folder: Path, *, do: str) -> None:
+    """Say so when an earlier release wrote the folder."""
+    with suppress(OSError, ValueError):
+        written = json.loads((folder / MARKER).read_bytes()).get("schema_id")
+        if written != SCHEMA_ID:
+            raise EvaluationError(
+                f"{folder} is an evaluation of the layout {written}, which an earlier release"
+                f" wrote; this one reads {SCHEMA_ID}.",
+                do=do,
+            )
 
 
 def _slices(splits: Sequence[ScoredSplit], project: Project, metadata: pa.Table) -> pa.Table:
@@ -217,6 +241,19 @@ def _per_image(splits: Sequence[ScoredSplit]) -> pa.Table:
     return pa.concat_tables(parts).sort_by(
         [("split", "ascending"), ("score", "ascending"), ("image_id", "ascending")]
     )
+
+
+def _matches(splits: Sequence[ScoredSplit]) -> pa.Table:
+    parts = []
+    for s in splits:
+        rows = s.scorer.matches()
+        parts.append(
+            rows.append_column("image_id", s.image_ids.take(rows["image"]))
+            .append_column("split", pa.repeat(s.name, len(rows)))
+            .select(MATCHES.names)
+            .cast(MATCHES)
+        )
+    return pa.concat_tables(parts)
 
 
 def _confusion(splits: Sequence[ScoredSplit]) -> pa.Table:

@@ -30,7 +30,8 @@ def detection_inputs(
 
     Args:
         images: column image_id, distinct; its row number becomes the index of the image.
-        annotations: schema ANNOTATIONS; rows of kind bbox are the ground truth.
+        annotations: schema ANNOTATIONS; rows of kind bbox are the ground truth, with the attribute
+            iscrowd around crowds.
         predictions: schema PREDICTIONS.
         labels: classes; the position becomes the index.
 
@@ -48,9 +49,16 @@ def detection_inputs(
     boxes = _boxes(found, name="predictions")
     order = np.lexsort((rank, -score, image))
     true_image, true_label = _indices(truth, images, labels, name="annotations")
+    crowd = pc.match_substring_regex(truth["attributes"], r'"iscrowd":\s*true')
     return (
-        Boxes(true_image, true_label, _boxes(truth, name="annotations")),
-        Detections(image, label, boxes, score).take(order),
+        Boxes(
+            true_image,
+            true_label,
+            _boxes(truth, name="annotations"),
+            crowd=_flags(crowd),
+            key=truth["annotation_id"].to_numpy(),
+        ),
+        Detections(image, label, boxes, score, key=rank).take(order),
     )
 
 

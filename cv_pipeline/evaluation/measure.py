@@ -122,6 +122,10 @@ class Scorer(Protocol):
         """The columns of schema CONFUSION but for split."""
         ...
 
+    def matches(self) -> pa.Table:
+        """The columns of schema MATCHES with the image's index, ``image``, for id and split."""
+        ...
+
 
 def defined(value: float) -> float | None:
     """The number, or None for NaN."""

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cv_pipeline.catalog.schemas.confusion import CONFUSION
+from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.errors import EvaluationError
@@ -194,6 +195,52 @@ class TestDetection:
             {"split": "test", "truth": "tomato", "predicted": "orange", "count": 4}
         ]
 
+    def test_matches_name_the_prediction_the_object_and_the_kind(self, world):
+        rows = world.evaluate().matches
+        assert rows.schema.equals(MATCHES)
+        first = [r for r in rows.to_pylist() if r["image_id"] == "test0"]
+        assert [(r["truth"], r["predicted"], r["score"], r["kind"]) for r in first] == [
+            ("apple", "apple", 0.9, "correct"),
+            ("tomato", "orange", 0.8, "classification"),
+        ]
+        annotation_of = {
+            (r["image_id"], r["label"]): r["annotation_id"] for r in world.annotations.to_pylist()
+        }
+        assert [r["annotation_id"] for r in first] == [
+            annotation_of["test0", "apple"],
+            annotation_of["test0", "tomato"],
+        ]
+        rank_of = {
+            (r["image_id"], r["label"], r["score"]): r["rank"]
+            for r in world.predictions.to_pylist()
+        }
+        for row in rows.to_pylist():
+            assert row["rank"] == rank_of[row["image_id"], row["predicted"], row["score"]]
+
+    def test_a_missed_object_has_a_row(self, world):
+        world.predictions = world.predictions.filter(
+            pc.not_equal(world.predictions["image_id"], "test9")
+        )
+        rows = world.evaluate().matches.to_pylist()
+        assert [
+            (r["truth"], r["predicted"], r["score"], r["iou"], r["kind"])
+            for r in rows
+            if r["image_id"] == "test9"
+        ] == [("apple", None, None, None, "missed"), ("tomato", None, None, None, "missed")]
+
+    def test_a_crowd_is_no_object_and_what_is_found_in_it_no_mistake(self, world):
+        annotations = world.annotations.to_pylist()
+        for row in annotations:
+            if row["image_id"] == "test9" and row["label"] == "tomato":
+                row["attributes"] = '{"iscrowd": true}'
+        world.annotations = pa.Table.from_pylist(annotations, schema=world.annotations.schema)
+        made = world.evaluate()
+        assert made.record.objects["test"] == 19
+        rows = [r for r in made.matches.to_pylist() if r["image_id"] == "test9"]
+        assert [(r["truth"], r["kind"]) for r in rows] == [("apple", "correct")]
+        of_image = made.per_image.filter(pc.equal(made.per_image["image_id"], "test9")).to_pylist()
+        assert [(r["objects"], r["false_positives"]) for r in of_image] == [(1, 0)]
+
     def test_notes_say_what_is_left_out(self, world):
         assert world.evaluate().record.notes == (
             "Without ground truth in test, and so left out of the means: orange.",
@@ -348,7 +395,7 @@ class TestLoad:
         made = world.evaluate()
         read = load_evaluation(made.folder)
         assert read.record == made.record
-        for name in ("slices", "per_image", "confusion"):
+        for name in ("slices", "per_image", "confusion", "matches"):
             assert getattr(read, name).equals(getattr(made, name))
         assert read.slices.schema.equals(SLICES)
 
@@ -366,6 +413,12 @@ class TestLoad:
         pq.write_table(made.slices.drop_columns("small"), made.folder / "slices.parquet")
         with pytest.raises(EvaluationError, match=r"slices\.parquet has other columns"):
             load_evaluation(made.folder)
+
+    def test_refuses_the_layout_of_an_earlier_release(self, world):
+        marker = world.evaluate().folder / "evaluation.json"
+        marker.write_text(marker.read_text().replace("evaluation/2", "evaluation/1"))
+        with pytest.raises(EvaluationError, match=r"layout evaluation/1.*Evaluate again"):
+            load_evaluation(marker.parent)
 
     def test_refuses_what_is_none(self, tmp_path):
         with pytest.raises(EvaluationError, match="is not an evaluation"):

@@ -10,7 +10,7 @@ MATCHES = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # train, val or test
         pa.field("split", pa.string(), nullable=False),
-        # the prediction's rank in its image; null for a missed object
+        # the prediction's rank in its image; null for a missed object, and for classification
         pa.field("rank", pa.int32()),
         # the object that is meant; null for a prediction that means none, and for classification
         pa.field("annotation_id", pa.string()),

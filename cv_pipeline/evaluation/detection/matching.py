@@ -77,9 +77,10 @@ def _turns(
     ordered = group[waiting][order]
     starts = np.append(True, ordered[1:] != ordered[:-1])
     position = np.arange(len(order))
-    turn = np.empty(len(order), dtype=np.int64)
+    turn: NDArray[np.int64] = np.empty(len(order), dtype=np.int64)
     turn[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
-    return turn[np.cumsum(first) - 1]
+    out: NDArray[np.int64] = turn[np.cumsum(first) - 1]
+    return out
 
 
 def _sorted(

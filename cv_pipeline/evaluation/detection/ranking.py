@@ -73,8 +73,8 @@ class Ranking:
         Returns:
             (labels, T) float64; NaN for a class without an object.
         """
-        curves = self.interpolated(weights, points=points)
-        return curves.mean(axis=2)
+        means: NDArray[np.float64] = self.interpolated(weights, points=points).mean(axis=2)
+        return means
 
     def interpolated(
         self, weights: NDArray[np.int64] | None = None, *, points: NDArray[np.float64]
@@ -82,8 +82,7 @@ class Ranking:
         """(labels, T, points) interpolated precision; NaN for a class without an object."""
         segment, found, said, objects = self._at_matches(weights)
         recall = found / objects[segment % self._labels]
-        # As pycocotools: a precision is not divided by zero.
-        precision = found / (said + np.spacing(1))
+        precision = found / said
         reached = np.searchsorted(points, recall, side="right") - 1
         best = np.zeros(self._thresholds * self._labels * len(points))
         cell = segment * len(points) + reached

@@ -1,7 +1,8 @@
 """Scores detections against boxes: average precision, and what is right and wrong at one score.
 
 Average precision is COCO's. Recall, precision, per-image results and confusion count detections
-from the operating point's score upwards, matched within their class at IoU 0.5.
+from the operating point's score upwards, matched within their class at IoU 0.5. A crowd is no
+object, and a detection of one neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ class DetectionScorer:
         self._images = images
         self._labels = labels
         self._coco = CocoEvaluation(truth, self._detections, images=images, labels=len(labels))
-        self._match = self._coco.matches()
+        match = self._coco.matches()
+        of_crowd = (match >= 0) & np.append(truth.crowd, False)[match]
+        self._match = np.where(of_crowd, -1, match)
+        self._aside = of_crowd
+        self._single = ~truth.crowd
         self._score = score
 
     def at(self, score: float) -> DetectionScorer:
@@ -70,9 +75,10 @@ class DetectionScorer:
         if not (self._match >= 0).any():
             return None
         order = np.argsort(-self._detections.score, kind="stable")
+        order = order[~self._aside[order]]
         scores = self._detections.score[order]
         found = np.cumsum(self._match[order] >= 0)
-        f1 = 2 * found / (np.arange(1, len(order) + 1) + len(self._truth))
+        f1 = 2 * found / (np.arange(1, len(order) + 1) + self._single.sum())
         last_of_score = np.append(scores[1:] != scores[:-1], True)
         return float(scores[np.argmax(np.where(last_of_score, f1, -1.0))])
 
@@ -85,8 +91,8 @@ class DetectionScorer:
         chosen = np.zeros(self._images, dtype=bool)
         chosen[images] = True
         size = len(self._labels)
-        truth = self._truth.take(chosen[self._truth.image])
-        counted = chosen[self._detections.image] & (self._detections.score >= self._score)
+        truth = self._truth.take(chosen[self._truth.image] & self._single)
+        counted = chosen[self._detections.image] & self._counted()
         objects = np.bincount(truth.label, minlength=size)
         detected = np.bincount(self._detections.label[counted], minlength=size)
         found = np.bincount(self._detections.label[counted & (self._match >= 0)], minlength=size)
@@ -109,9 +115,9 @@ class DetectionScorer:
 
     def per_image(self) -> pa.Table:
         """The columns of schema PER_IMAGE but for image_id and split, in the images' order."""
-        counted = self._detections.score >= self._score
+        counted = self._counted()
         matched = counted & (self._match >= 0)
-        objects = np.bincount(self._truth.image, minlength=self._images)
+        objects = np.bincount(self._truth.image[self._single], minlength=self._images)
         right = np.bincount(self._detections.image[matched], minlength=self._images)
         wrong = np.bincount(self._detections.image[counted & ~matched], minlength=self._images)
         total = objects + right + wrong
@@ -131,9 +137,9 @@ class DetectionScorer:
 
     def counts(self) -> Counts:
         """Objects, found and predicted, by image and class."""
-        counted = self._detections.score >= self._score
+        counted = self._counted()
         return Counts.of(
-            objects=(self._truth.image, self._truth.label),
+            objects=(self._truth.image[self._single], self._truth.label[self._single]),
             predicted=(self._detections.image[counted], self._detections.label[counted]),
             right=self._match[counted] >= 0,
             labels=len(self._labels),
@@ -145,9 +151,9 @@ class DetectionScorer:
         True positives are the diagonal. What they leave is matched again regardless of class, at
         IoU 0.5, and what that leaves is counted against none.
         """
-        counted = self._detections.score >= self._score
+        counted = self._counted()
         matched = counted & (self._match >= 0)
-        missed = np.ones(len(self._truth), dtype=bool)
+        missed = self._single.copy()
         missed[self._match[matched]] = False
         wrong = counted & ~matched
         pairs = self._coco.pairs
@@ -209,8 +215,12 @@ class DetectionScorer:
             self._detections,
             pairs=self._coco.pairs,
             match=self._match,
-            counts=self._detections.score >= self._score,
+            counts=self._counted(),
         )
+
+    def _counted(self) -> NDArray[np.bool_]:
+        """(detections,) mask of the operating point, without those of crowds."""
+        return (self._detections.score >= self._score) & ~self._aside
 
 
 def _at(values: NDArray[Any], rows: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
