@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assets import (
     annotation_exports,
+    champion,
     dataset_candidate,
     dataset_version,
     eval_slices,
@@ -22,6 +23,7 @@ STAGES = [
     trained_model,
     predictions,
     eval_slices,
+    champion,
 ]
 
 __all__ = ["STAGES"]

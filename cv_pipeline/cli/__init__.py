@@ -7,6 +7,7 @@ from cv_pipeline.cli.app import App
 from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
 from cv_pipeline.cli.diff import diff
+from cv_pipeline.cli.epochs import epochs
 from cv_pipeline.cli.export import export
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
@@ -21,6 +22,7 @@ from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.takeout import takeout
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
+from cv_pipeline.cli.verdict import verdict
 from cv_pipeline.cli.verify import verify
 from cv_pipeline.cli.worst import worst
 
@@ -44,6 +46,7 @@ for command in (
     overview,
     trace,
     worst,
+    epochs,
     diff,
     history,
     export,

@@ -75,6 +75,11 @@ class Inputs:
         self._read[key] = event
         return event
 
+    @property
+    def log(self) -> EventLog:
+        """The event log that all this is read from."""
+        return self._log
+
     def latest(self, asset: str) -> Materialization | None:
         """The newest materialization of an asset of the project, without reading it."""
         return self._log.latest(f"{self._project}/{asset}")
