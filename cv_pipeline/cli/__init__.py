@@ -47,6 +47,7 @@ for command in (
     trace,
     worst,
     epochs,
+    verdict,
     diff,
     history,
     export,
