@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step, reporting
+from assets.step import Step, metadata_table, reporting
 from cv_pipeline.datasets.splitting.folds import folds_of
 from cv_pipeline.datasets.version import load_version
+from cv_pipeline.monitoring.epoch_drop import epoch_drops, summarize_drops
 from cv_pipeline.provenance import pinned
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import (
@@ -18,6 +19,7 @@ from cv_pipeline.training import (
     read_model_card,
     run_training,
 )
+from cv_pipeline.training.epoch_results import read_epochs, worse_images
 from resources import ObjectStoreResource, Projects, Tracking
 
 CODE_VERSION = "1"
@@ -77,7 +79,7 @@ def trained_model(
     known = memo.get(recipe) if config.reuse else None
     if known is not None:
         step.log.info(f"reusing model {known['model_digest'][:12]} of an identical training")
-        return step.result(known["model_digest"], {**known["metadata"], "reused": True})
+        return _result(step, known["model_digest"], {**known["metadata"], "reused": True})
     with step.scratch() as scratch:
         spec = TrainingSpec(
             project=project.name,
@@ -118,7 +120,7 @@ def trained_model(
     }
     plain = {k: getattr(v, "value", v) for k, v in metadata.items()}
     memo.put(recipe, {"model_digest": report.model_digest, "metadata": plain})
-    return step.result(report.model_digest, {**metadata, "reused": False})
+    return _result(step, report.model_digest, {**metadata, "reused": False})
 
 
 @dg.asset_check(
@@ -146,6 +148,52 @@ def model_preprocessing(
         passed=found.passed, description=found.summary, metadata={"images": found.images}
     )
     return pinned(result, model)
+
+
+@dg.asset_check(
+    asset="trained_model",
+    name="validation_drop",
+    description="The validation metric never fell from one epoch to the next, or below the best.",
+)
+@reporting
+def validation_drop(
+    context: dg.AssetCheckExecutionContext, projects: Projects, object_store: ObjectStoreResource
+) -> dg.AssetCheckResult:
+    """The curve of the training, and the validation images that the largest drop is made of."""
+    key = next(iter(context.selected_asset_check_keys)).asset_key
+    step = Step(context, projects=projects, object_store=object_store, project=key.path[0])
+    model = step.inputs.read("trained_model")
+    folder = step.fetch("models", model.version, marker="model.json")
+    curve = read_epochs(folder).to_pydict()
+    drops = epoch_drops(
+        curve["epoch"], curve["validation"], drift=step.project.monitoring.metric_drift
+    )
+    metric = "AP50" if step.project.task == "detection" else "accuracy"
+    summary = summarize_drops(metric, drops, epochs=max(curve["epoch"]))
+    step.log.info(summary)
+    metadata: dict[str, Any] = {"model": model.version, "drops": [vars(d) for d in drops]}
+    if drops:
+        worst = max(drops, key=lambda d: d.drop)
+        images = worse_images(folder, epoch=worst.epoch, against=worst.reference_epoch)
+        metadata |= {
+            "epoch": worst.epoch,
+            "against_epoch": worst.reference_epoch,
+            "drop": worst.drop,
+            "images_worse": len(images),
+            "images": metadata_table(images),
+        }
+    result = dg.AssetCheckResult(
+        passed=not drops,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=summary,
+        metadata=metadata,
+    )
+    return pinned(result, model)
+
+
+def _result(step: Step, digest: str, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
+    curve = read_epochs(step.fetch("models", digest, marker="model.json"))
+    return step.result(digest, {**metadata, "curve": metadata_table(curve)})
 
 
 def _folds(dataset: Path, fold: int | None) -> FoldParts | None:

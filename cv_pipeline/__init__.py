@@ -2,7 +2,8 @@
 
 ``cv_pipeline.Datalake.open(project=…).query(…)`` finds images; ``cv_pipeline.trace(kind, ref)``
 gives the lineage of a model, dataset, image or metric; ``cv_pipeline.worst_images(ref)`` the images
-behind a metric.
+behind a metric; ``cv_pipeline.images_that_got_worse(model, epoch=…)`` those behind a drop during
+training, which ``cv_pipeline.training_curve(model)`` shows.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Datalake", "__version__", "trace", "worst_images"]
+__all__ = [
+    "Datalake",
+    "__version__",
+    "images_that_got_worse",
+    "trace",
+    "training_curve",
+    "worst_images",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +31,10 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.provenance import trace
 
         return trace
+    if name in ("images_that_got_worse", "training_curve"):
+        from cv_pipeline.provenance import epochs
+
+        return getattr(epochs, name)
     if name == "worst_images":
         from cv_pipeline.provenance import worst_images
 

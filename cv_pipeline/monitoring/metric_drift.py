@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from cv_pipeline.monitoring.relative_drop import relative_drop
 from cv_pipeline.project import MetricDrift, Retraining
 
 DAY = timedelta(days=1)
-# a drop of exactly the threshold triggers, whatever its last binary digit
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,8 @@ def decide(
 ) -> RetrainDecision:
     """Compare the newest evaluation with the best so far and with the one before.
 
-    The drop from a reference is ``(reference - newest) / reference``. It is defined for references
-    above 0. Evaluations of other metrics than the newest one's, and those that are not finite,
-    are no references.
+    Evaluations of other metrics than the newest one's, and those that are not finite, are no
+    references; :mod:`~cv_pipeline.monitoring.relative_drop` says what a drop is.
 
     Args:
         history: evaluations, in any order.
@@ -94,33 +92,27 @@ def decide(
     )
     if not earlier:
         return _stay(f"{newest.metric} {newest.value:.4g} is the first evaluation to compare")
-    last, best = earlier[-1].value, max(p.value for p in earlier)
-    against: Literal["best", "last"]
-    if _exceeds(newest.value, last, drift.relative_drop):
-        against, reference, name = "last", last, "the evaluation before"
-    elif _exceeds(newest.value, best, drift.relative_drop):
-        against, reference, name = "best", best, "the best so far"
-    else:
+    values = [p.value for p in earlier]
+    found = relative_drop(newest.value, values, threshold=drift.relative_drop)
+    if found is None:
         return _stay(
             f"{newest.metric} {newest.value:.4g} is within {drift.relative_drop:.3g} of the best"
-            f" {best:.4g} and of the last {last:.4g}"
+            f" {max(values):.4g} and of the last {values[-1]:.4g}"
         )
-    drop = (reference - newest.value) / reference
+    name = {"last": "the evaluation before", "best": "the best so far"}[found.against]
     fall = (
-        f"{newest.metric} fell {drop:.1%} from {name}, {reference:.4g} to {newest.value:.4g}"
-        f" (allowed: {drift.relative_drop:.1%})"
+        f"{newest.metric} fell {found.drop:.1%} from {name}, {found.reference:.4g} to"
+        f" {newest.value:.4g} (allowed: {drift.relative_drop:.1%})"
     )
     held_back = _held_back(retraining, now=now, recent=recent_retrainings)
     reason = f"{fall}, but {held_back}" if held_back else fall
-    return RetrainDecision(retrain=not held_back, reason=f"{reason}.", against=against, drop=drop)
+    return RetrainDecision(
+        retrain=not held_back, reason=f"{reason}.", against=found.against, drop=found.drop
+    )
 
 
 def _stay(reason: str) -> RetrainDecision:
     return RetrainDecision(retrain=False, reason=f"{reason}.", against=None, drop=None)
-
-
-def _exceeds(value: float, reference: float, threshold: float) -> bool:
-    return reference > 0 and (reference - value) / reference >= threshold - _TOLERANCE
 
 
 def _held_back(retraining: Retraining, *, now: datetime, recent: Sequence[datetime]) -> str | None:
