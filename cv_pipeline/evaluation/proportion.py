@@ -24,7 +24,8 @@ def wilson(part: int, whole: int) -> Interval:
 
 
 def wilson_bounds(
-    part: NDArray[np.int64] | NDArray[np.float64], whole: NDArray[np.int64]
+    part: NDArray[np.int64] | NDArray[np.float64],
+    whole: NDArray[np.int64] | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """(n, 2) low and high ends of the 95 % score intervals; NaN where the whole is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,0 +1,264 @@
+"""What is known of images besides their labels, as few distinct values each: slices are made of it.
+
+Every value comes with words for people and with the condition of the query language that selects
+the same images from the datalake; ranges of numbers end at round numbers, so that the words are
+exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cv_pipeline.catalog.query.nodes import (
+    And,
+    Comparison,
+    Condition,
+    Field,
+    Membership,
+    Not,
+    Presence,
+)
+from cv_pipeline.catalog.query.text import condition_text
+
+MEASURES = ("brightness", "contrast", "sharpness", "saturation", "hue")
+BINS = 5
+"""Ranges of equal count that a number is divided into."""
+FEW_NUMBERS = 8
+"""Distinct numbers up to which each is a value by itself."""
+MOST_VALUES = 100
+"""Values of a text that are looked at: the most frequent ones."""
+DENSITY = "annotations_count"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a fact.
+
+    Attributes:
+        text: the value, or the range: ``dim``, ``below 0.21``; None where it is not set.
+        words: for people: ``lighting = dim``, ``brightness below 0.21``.
+        query: the condition that selects its images; empty where only their ids do.
+    """
+
+    text: str | None
+    words: str
+    query: str
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """What is known of n images under one name.
+
+    Attributes:
+        name: metadata key, or image property.
+        codes: (n,) int32: which value an image has; ``len(values)`` for one that is not looked at.
+        values: the values.
+    """
+
+    name: str
+    codes: NDArray[np.int32]
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the lake knows of images, beside the manifest.
+
+    Attributes:
+        metadata: current metadata: columns image_id, key and value; one row per image and key.
+        measures: column image_id, and :data:`MEASURES` of those images that were measured.
+        descriptors: columns image_id and descriptor (64 numbers), of those that have one.
+    """
+
+    metadata: pa.Table
+    measures: pa.Table = field(
+        default_factory=lambda: pa.table(
+            {"image_id": pa.array([], pa.string())}
+            | {name: pa.array([], pa.float64()) for name in MEASURES}
+        )
+    )
+    descriptors: pa.Table = field(
+        default_factory=lambda: pa.table(
+            {
+                "image_id": pa.array([], pa.string()),
+                "descriptor": pa.array([], pa.list_(pa.float32(), 64)),
+            }
+        )
+    )
+
+
+def image_facts(
+    images: pa.Table, known: Known, *, objects: NDArray[np.int64] | None, least: int
+) -> tuple[list[Fact], list[str]]:
+    """Everything that is known of images: metadata, file, measures, month, number of objects.
+
+    Args:
+        images: rows of the manifest.
+        known: what else is known.
+        objects: (images,) objects on each; None for a classification, where there is one.
+        least: images below which a value is not looked at.
+
+    Returns:
+        The facts, each of two values or more, and a sentence for each that has too many.
+    """
+    facts, left_out = [], []
+    for name, columns in _columns(images, known, objects):
+        fact = of_column(name, columns.values, columns.operand, least=least)
+        if fact is None:
+            distinct = len(columns.values.unique())
+            if distinct > 1:
+                left_out.append(
+                    f"{name} has {distinct:,} values on {len(images):,} images, no two of them on"
+                    f" {least} or more: it makes no slices."
+                )
+            continue
+        facts.append(fact)
+    return facts, left_out
+
+
+@dataclass(frozen=True)
+class _Column:
+    values: pa.Array
+    operand: Field
+
+
+def _columns(
+    images: pa.Table, known: Known, objects: NDArray[np.int64] | None
+) -> Iterator[tuple[str, _Column]]:
+    ids = images["image_id"].combine_chunks()
+    for key in sorted(pc.unique(known.metadata["key"]).to_pylist()):
+        yield key, _Column(metadata_column(ids, known.metadata, key), Field("metadata", key=key))
+    for name in ("format", "dtype", "bands", "width", "height"):
+        yield name, _Column(images[name].combine_chunks(), Field(name))
+    at = pc.index_in(ids, value_set=known.measures["image_id"].combine_chunks())
+    for name in MEASURES:
+        yield name, _Column(known.measures[name].combine_chunks().take(at), Field(name))
+    months = pc.strftime(images["captured_at"].combine_chunks(), "%Y-%m")
+    yield "date_range", _Column(months, Field("date_range"))
+    if objects is not None:
+        yield DENSITY, _Column(pa.array(objects), Field(DENSITY))
+
+
+def metadata_column(image_ids: pa.Array, metadata: pa.Table, key: str) -> pa.Array:
+    """The value of a metadata key for each image, null where it is not set."""
+    rows = metadata.filter(pc.equal(metadata["key"], key))
+    at = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
+    values: pa.Array = rows["value"].combine_chunks().take(at)
+    return values
+
+
+def of_column(name: str, values: pa.Array, operand: Field, *, least: int) -> Fact | None:
+    """A column as a fact: numbers in ranges, texts by value.
+
+    Args:
+        name: of the fact.
+        values: a value for each image, null where none is known.
+        operand: the field of the query language that it is.
+        least: images below which a value is not looked at.
+
+    Returns:
+        The fact; None where fewer than two values are on ``least`` images or more.
+    """
+    numbers = _numbers(values)
+    if numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > FEW_NUMBERS:
+        fact = _of_numbers(name, numbers, operand)
+    else:
+        fact = _of_texts(name, values, operand, is_number=numbers is not None)
+    counts = np.bincount(fact.codes, minlength=len(fact.values) + 1)[:-1]
+    kept = np.flatnonzero(counts >= least)
+    if len(kept) < 2:
+        return None
+    renumbered = np.full(len(fact.values) + 1, len(kept), dtype=np.int32)
+    renumbered[kept] = np.arange(len(kept))
+    return Fact(name, renumbered[fact.codes], tuple(fact.values[k] for k in kept))
+
+
+def _numbers(values: pa.Array) -> NDArray[np.float64] | None:
+    """The values as numbers, NaN where null; None where one is not a finite number."""
+    if pa.types.is_string(values.type):
+        distinct = values.dictionary_encode()
+        try:
+            known = distinct.dictionary.cast(pa.float64())
+        except pa.ArrowInvalid:
+            return None
+        values = known.take(distinct.indices)
+    numbers: NDArray[np.float64] = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    finite = np.isfinite(numbers).sum() == len(values) - values.null_count
+    return numbers if finite else None
+
+
+def _of_texts(name: str, values: pa.Array, operand: Field, *, is_number: bool) -> Fact:
+    texts = values.cast(pa.string()).dictionary_encode()
+    codes = texts.indices.fill_null(len(texts.dictionary)).to_numpy(zero_copy_only=False)
+    counts = np.bincount(codes, minlength=len(texts.dictionary) + 1)
+    frequent = np.sort(np.argsort(-counts[:-1], kind="stable")[:MOST_VALUES])
+    chosen = sorted(frequent.tolist(), key=lambda c: texts.dictionary[c].as_py())
+    made = []
+    for code in chosen:
+        text = texts.dictionary[code].as_py()
+        is_text = pa.types.is_string(values.type) or not is_number
+        compared = Comparison(operand, "=", text if is_text else float(text))
+        made.append(Value(text, f"{name} = {text}", condition_text(compared)))
+    if counts[-1]:
+        unset = condition_text(Not(Presence(operand)))
+        made.append(Value(None, f"{name} not set", unset))
+        chosen.append(len(texts.dictionary))
+    place = np.full(len(texts.dictionary) + 1, len(made), dtype=np.int32)
+    place[chosen] = np.arange(len(made))
+    return Fact(name, place[codes], tuple(made))
+
+
+def _of_numbers(name: str, numbers: NDArray[np.float64], operand: Field) -> Fact:
+    known = numbers[~np.isnan(numbers)]
+    inner = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])
+    edges = np.unique([float(f"{edge:.3g}") for edge in inner])
+    edges = edges[(edges > known.min()) & (edges <= known.max())]
+    values = []
+    for low, high in zip([None, *edges.tolist()], [*edges.tolist(), None], strict=True):
+        above = Comparison(operand, ">=", low) if low is not None else None
+        below = Comparison(operand, "<", high) if high is not None else None
+        both = [c for c in (above, below) if c is not None]
+        condition: Condition = both[0] if len(both) == 1 else And(tuple(both))
+        if not both:
+            condition = Presence(operand)
+        text = _range(low, high)
+        values.append(Value(text, f"{name} {text}", condition_text(condition)))
+    codes = np.searchsorted(edges, numbers, side="right").astype(np.int32)
+    missing = np.isnan(numbers)
+    if missing.any():
+        codes[missing] = len(values)
+        unset = condition_text(Not(Presence(operand)))
+        values.append(Value(None, f"{name} not set", unset))
+    return Fact(name, codes, tuple(values))
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "of any size" if high is None else f"below {high:g}"
+    return f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+
+
+def query_facts(image_ids: pa.Array, declared: Mapping[str, pa.Array]) -> list[Fact]:
+    """Named queries as facts of one value.
+
+    Args:
+        image_ids: the images.
+        declared: name of each query to the ids of the images that it selects.
+    """
+    out = []
+    for name, chosen in declared.items():
+        inside = pc.is_in(image_ids, value_set=chosen).to_numpy(zero_copy_only=False)
+        codes = np.where(inside, 0, 1).astype(np.int32)
+        out.append(Fact(name, codes, (Value("yes", name, ""),)))
+    return out
+
+
+def ids_condition(image_ids: Sequence[str]) -> str:
+    """The condition that selects these images and no others."""
+    return condition_text(Membership(Field("image"), tuple(image_ids)))
