@@ -6,6 +6,7 @@ import typer
 
 from cv_pipeline.cli.check.classification import classification
 from cv_pipeline.cli.check.leakage import leakage
+from cv_pipeline.cli.check.segmentation import segmentation
 
 check = typer.Typer(
     help="Check plain files, without a project: exit status 0 when nothing is found, 1 when"
@@ -14,5 +15,6 @@ check = typer.Typer(
 )
 check.command()(leakage)
 check.command()(classification)
+check.command()(segmentation)
 
 __all__ = ["check"]
