@@ -151,8 +151,7 @@ def change(column: str, row: int, value: Any):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (change("score_cat", 3, 1.5), "of answers.csv are not between 0 and 1, the first of them 1.5 in"
-         + " row 4."),
+        (change("score_cat", 3, 1.5), "0 and 1, the first of them 1.5 in row 4."),
         (change("score_cat", 0, float("nan")), "not between 0 and 1, the first of them nan"),
         (change("score_dog", 2, -0.1), "not between 0 and 1"),
         (change("score_dog", 2, None), "1 rows of answers.csv have a score for some of the"),
