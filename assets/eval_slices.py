@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.lake import current_metadata
-from cv_pipeline.evaluation import Evaluation, evaluate, worst_slices
+from cv_pipeline.evaluation import Evaluation, evaluate
+from cv_pipeline.evaluation.slicing.lake import known_images
 from resources import ObjectStoreResource, Projects
 
-CODE_VERSION = "1"
-WORST = 10
+CODE_VERSION = "2"
 
 
 class EvalSlicesConfig(dg.Config):
@@ -29,7 +29,7 @@ def eval_slices(
     projects: Projects,
     object_store: ObjectStoreResource,
 ) -> dg.MaterializeResult[Any]:
-    """Metrics on the test split, whole and by slice, and a row for every image.
+    """Metrics on the test split, whole and by slice, the worst slices, and a row for every image.
 
     The dataset version is the one that the predictions were made on. The metric-drift sensor
     compares the numbers recorded here.
@@ -38,15 +38,17 @@ def eval_slices(
     predictions = step.inputs.read("predictions", version=config.predictions)
     dataset = step.inputs.follow(predictions, "dataset_version")
     dataset_folder = step.fetch("datasets", dataset.version, marker="dataset.json")
+    versions = table_versions(dataset)
     with step.scratch() as folder:
         made = evaluate(
             project=step.project,
             dataset=dataset_folder,
             predictions=step.fetch("predictions", predictions.version, marker="predictions.json"),
-            metadata=current_metadata(
-                step.catalog, version=table_versions(dataset)["image_metadata"]
-            ),
+            metadata=current_metadata(step.catalog, version=versions["image_metadata"]),
             folder=folder,
+            known=known_images(
+                step.project, step.catalog, dataset=dataset_folder, table_versions=versions
+            ),
         )
         step.publish("evaluations", made.digest, folder, marker="evaluation.json")
     return step.result(
@@ -59,7 +61,8 @@ def eval_slices(
             "model": predictions.metadata["model"],
             "dataset": dataset.version,
             "slices": metadata_table(_of_all_classes(made)),
-            "worst_slices": metadata_table(worst_slices(made.slices, WORST)),
+            "worst_slices": metadata_table(made.worst_slices.drop_columns(["sentence"])),
+            "worst_slices_in_words": made.worst_slices["sentence"].to_pylist(),
         },
     )
 

@@ -60,6 +60,12 @@ class Query(Section):
         return from_keywords(**_said(dict(self)))
 
 
+class SliceQuery(Query):
+    """Which images a slice is made of: labelled or not, unless it says so."""
+
+    labelled: bool | None = Field(None, description="only images with labels, or without")
+
+
 def _said(given: dict[str, Any]) -> dict[str, Any]:
     """Keys that say something: what is null or empty does not."""
     return {name: value for name, value in given.items() if value not in (None, (), [], {})}

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from cv_pipeline.cron import require_cron
-from cv_pipeline.dataset_query import Query
+from cv_pipeline.dataset_query import Query, SliceQuery
 from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.requirement import Requirement
@@ -232,6 +232,10 @@ class Evaluation(Section):
         None, description="the optimizing metric; null for the task's own (AP50, accuracy)"
     )
     slices: tuple[str, ...] = Field((), description="metadata keys: a slice for each value")
+    slice_queries: dict[Annotated[str, Field(min_length=1)], SliceQuery] = Field(
+        default_factory=dict,
+        description="name of a slice to its query, a text or keywords as in dataset.query",
+    )
     min_slice: int = Field(10, ge=1, description="images below which a slice is too small")
 
 

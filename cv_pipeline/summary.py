@@ -15,7 +15,7 @@ from dagster import DagsterInstance
 from cv_pipeline.datasets.checks import CHECKS
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import ProvenanceError
-from cv_pipeline.evaluation import load_evaluation, worst_slices
+from cv_pipeline.evaluation import load_evaluation
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import EventLog, Materialization, verdicts_on
 from cv_pipeline.settings import cv_home
@@ -33,7 +33,7 @@ class Summary:
         stages: newest materialization of each asset, by asset name, in pipeline order.
         verdicts: what each check said of the newest candidate.
         slices: the optimizing metric on the whole and on each slice, as rows.
-        worst: slices that fall furthest below the whole.
+        worst: the worst slices that were found, as rows of schema WORST_SLICES.
         metric: name of the optimizing metric.
     """
 
@@ -91,7 +91,7 @@ def summarise(project: Project, *, instance: DagsterInstance, store: ObjectStore
             for row in made.slices.to_pylist()
             if row["split"] == split and row["label"] is None and row["metric"] == metric
         ]
-        worst = worst_slices(made.slices, WORST).to_pylist()
+        worst = made.worst_slices.slice(0, WORST).to_pylist()
     return Summary(
         project=project.name,
         stages=stages,

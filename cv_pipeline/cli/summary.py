@@ -81,13 +81,8 @@ def _next(found: Summary) -> None:
     if found.worst:
         console.print("\n[bold]worst slices[/]")
         for row in found.worst:
-            what = f"{row['label']}, " if row["label"] else ""
-            console.print(
-                f"  {what}{_slice_name(row)}: {row['metric']}"
-                f" {row['value']:.2f} against {row['whole']:.2f} overall"
-                f" ({row['objects']} objects in {row['images']} images)",
-                markup=False,
-            )
+            console.print(f"  {row['sentence']}", markup=False)
+        console.print(f"  their images: cvp slices {found.project} --images", markup=False)
     console.print("\n[bold]where to look next[/]")
     console.print("  make ui                  the lineage, the checks and the plots, in a browser")
     for kind, asset in (("model", "trained_model"), ("dataset", "dataset_version")):

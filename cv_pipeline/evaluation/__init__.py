@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cv_pipeline.evaluation.evaluation import Evaluation, evaluate, load_evaluation
 from cv_pipeline.evaluation.metrics import Metrics, classification_metrics, detection_metrics
-from cv_pipeline.evaluation.slicing.slices import worst_slices
+from cv_pipeline.evaluation.slicing.facts import Known
 
 __all__ = [
     "Evaluation",
+    "Known",
     "Metrics",
     "classification_metrics",
     "detection_metrics",
     "evaluate",
     "load_evaluation",
-    "worst_slices",
 ]

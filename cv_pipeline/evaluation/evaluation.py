@@ -24,6 +24,7 @@ from cv_pipeline.catalog.schemas.confusion import CONFUSION
 from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
+from cv_pipeline.catalog.schemas.worst_slices import WORST_SLICES
 from cv_pipeline.errors import EvaluationError, nearest
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
 from cv_pipeline.evaluation.scoring import (
@@ -32,7 +33,9 @@ from cv_pipeline.evaluation.scoring import (
     score_classification,
     score_detection,
 )
+from cv_pipeline.evaluation.slicing.facts import Known
 from cv_pipeline.evaluation.slicing.slices import WHOLE, evaluate_slices, headline_split
+from cv_pipeline.evaluation.slicing.worst import find_worst_slices
 from cv_pipeline.project import Project, Task
 
 MARKER = "evaluation.json"
@@ -43,6 +46,7 @@ _TABLES = {
     "per_image": PER_IMAGE,
     "confusion": CONFUSION,
     "matches": MATCHES,
+    "worst_slices": WORST_SLICES,
 }
 _LIBRARY = {"detection": "faster-coco-eval", "classification": "scikit-learn"}
 
@@ -103,6 +107,7 @@ class Evaluation:
         per_image: schema PER_IMAGE, by split, score (worst first) and image.
         confusion: schema CONFUSION, by split and class.
         matches: schema MATCHES, by split, image and rank (missed objects last).
+        worst_slices: schema WORST_SLICES of the headline split, the worst first.
     """
 
     folder: Path
@@ -111,6 +116,7 @@ class Evaluation:
     per_image: pa.Table
     confusion: pa.Table
     matches: pa.Table
+    worst_slices: pa.Table
 
     @property
     def digest(self) -> str:
@@ -124,7 +130,13 @@ class Evaluation:
 
 
 def evaluate(
-    *, project: Project, dataset: Path, predictions: Path, metadata: pa.Table, folder: Path
+    *,
+    project: Project,
+    dataset: Path,
+    predictions: Path,
+    metadata: pa.Table,
+    folder: Path,
+    known: Known | None = None,
 ) -> Evaluation:
     """Evaluate predictions on the splits of a dataset version that were predicted.
 
@@ -137,6 +149,7 @@ def evaluate(
         predictions: folder of the predictions on that very version.
         metadata: current metadata: columns image_id, key, value; one row per image and key.
         folder: where to write; made if absent.
+        known: what else is known of the images, to look for bad slices by.
 
     Raises:
         EvaluationError: the folders are incomplete or do not belong together, the predictions are
@@ -151,7 +164,8 @@ def evaluate(
         labels=project.ontology.labels,
         splits=source.splits,
     )
-    slices = _slices(scoring.splits, project, metadata)
+    known = known or Known()
+    slices = _slices(scoring.splits, project, metadata, known)
     split = headline_split(slices)
     if split is None:
         raise EvaluationError(
@@ -159,13 +173,21 @@ def evaluate(
             " truth, so there is nothing to compare the predictions with.",
             do="Label some images of the test split, or predict a split that has labels.",
         )
+    worst, left_out = find_worst_slices(
+        next(s for s in scoring.splits if s.name == split),
+        project=project,
+        images=source.images,
+        metadata=metadata,
+        known=known,
+    )
     tables = {
         "slices": slices,
         "per_image": _per_image(scoring.splits),
         "confusion": _confusion(scoring.splits),
         "matches": _matches(scoring.splits),
+        "worst_slices": worst,
     }
-    record = _record(project, source, scoring, tables, split, metadata)
+    record = _record(project, source, scoring, tables, split, metadata, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
@@ -214,7 +236,9 @@ def _refuse_older(folder: Path, *, do: str) -> None:
             )
 
 
-def _slices(splits: Sequence[ScoredSplit], project: Project, metadata: pa.Table) -> pa.Table:
+def _slices(
+    splits: Sequence[ScoredSplit], project: Project, metadata: pa.Table, known: Known
+) -> pa.Table:
     parts = [
         evaluate_slices(
             s.scorer,
@@ -223,6 +247,8 @@ def _slices(splits: Sequence[ScoredSplit], project: Project, metadata: pa.Table)
             metadata=metadata,
             keys=project.evaluation.slices,
             min_slice=project.evaluation.min_slice,
+            labels=project.ontology.labels,
+            declared=known.declared,
         )
         for s in splits
     ]
@@ -273,6 +299,7 @@ def _record(
     tables: dict[str, pa.Table],
     split: str,
     metadata: pa.Table,
+    left_out: Sequence[str],
 ) -> EvaluationRecord:
     slices = tables["slices"]
     whole = slices.filter(
@@ -298,7 +325,7 @@ def _record(
         labels=project.ontology.labels,
         min_slice=project.evaluation.min_slice,
         conventions=scoring.conventions,
-        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata)),
+        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata), *left_out),
         library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
     )
     return undigested.model_copy(update={"digest": _digest(tables, undigested)})

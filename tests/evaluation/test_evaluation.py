@@ -17,7 +17,7 @@ from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.errors import EvaluationError
-from cv_pipeline.evaluation import Evaluation, evaluate, load_evaluation, worst_slices
+from cv_pipeline.evaluation import Evaluation, evaluate, load_evaluation
 from cv_pipeline.project import Project
 
 LABELS = ("apple", "orange", "tomato")
@@ -171,9 +171,15 @@ class TestDetection:
         assert "0.8000, the best F1 on val" in made.record.conventions["operating_point"]
 
     def test_the_weak_slice_stands_out(self, world):
-        worst = worst_slices(world.evaluate().slices, 3).to_pylist()
-        assert (worst[0]["label"], worst[0]["slice_value"]) == ("tomato", "dim")
-        assert worst[0]["difference"] == pytest.approx(-0.6)
+        rows = world.evaluate().slices.to_pylist()
+        dim = next(
+            r
+            for r in rows
+            if (r["slice_value"], r["label"], r["metric"]) == ("dim", "tomato", "recall")
+        )
+        assert (dim["value"], dim["rest"], dim["small"]) == (0.0, 1.0, False)
+        # 0 of 4 against 6 of 6: Fisher's exact probability is 1 / 210 on each side
+        assert dim["p_value"] == pytest.approx(2 / 210)
 
     def test_per_image_puts_the_worst_first(self, world):
         rows = world.evaluate().per_image

@@ -27,6 +27,8 @@ from cv_pipeline.catalog.query.nodes import (
 from cv_pipeline.catalog.query.text import condition_text
 
 MEASURES = ("brightness", "contrast", "sharpness", "saturation", "hue")
+FILE = ("format", "dtype", "bands", "width", "height")
+"""Columns of the manifest that say what file an image is."""
 BINS = 5
 """Ranges of equal count that a number is divided into."""
 FEW_NUMBERS = 8
@@ -67,39 +69,55 @@ class Fact:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """What the lake knows of images, beside the manifest.
+class Declared:
+    """A query that a project declares as a slice, answered.
 
     Attributes:
-        metadata: current metadata: columns image_id, key and value; one row per image and key.
-        measures: column image_id, and :data:`MEASURES` of those images that were measured.
-        descriptors: columns image_id and descriptor (64 numbers), of those that have one.
+        query: its condition, canonically; empty where it is a sample, or has a limit.
+        image_ids: ids of the images that it selects, also those of other splits.
     """
 
-    metadata: pa.Table
+    query: str
+    image_ids: pa.Array
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the lake knows of images, beside their metadata.
+
+    Attributes:
+        measures: column image_id, and :data:`MEASURES` of those images that were measured.
+        descriptors: columns image_id and descriptor (a list of numbers of one length), of those
+            that have one.
+        declared: name of a slice to the query that the project declares.
+    """
+
     measures: pa.Table = field(
-        default_factory=lambda: pa.table(
-            {"image_id": pa.array([], pa.string())}
-            | {name: pa.array([], pa.float64()) for name in MEASURES}
-        )
+        default_factory=lambda: pa.schema(
+            [("image_id", pa.string()), *((name, pa.float64()) for name in MEASURES)]
+        ).empty_table()
     )
     descriptors: pa.Table = field(
-        default_factory=lambda: pa.table(
-            {
-                "image_id": pa.array([], pa.string()),
-                "descriptor": pa.array([], pa.list_(pa.float32(), 64)),
-            }
-        )
+        default_factory=lambda: pa.schema(
+            [("image_id", pa.string()), ("descriptor", pa.list_(pa.float32(), 64))]
+        ).empty_table()
     )
+    declared: Mapping[str, Declared] = field(default_factory=dict)
 
 
 def image_facts(
-    images: pa.Table, known: Known, *, objects: NDArray[np.int64] | None, least: int
+    images: pa.Table,
+    metadata: pa.Table,
+    known: Known,
+    *,
+    objects: NDArray[np.int64] | None,
+    least: int,
 ) -> tuple[list[Fact], list[str]]:
     """Everything that is known of images: metadata, file, measures, month, number of objects.
 
     Args:
-        images: rows of the manifest.
+        images: rows of the manifest; of its columns those of :data:`FILE` and captured_at count.
+        metadata: current metadata: columns image_id, key and value; one row per image and key.
         known: what else is known.
         objects: (images,) objects on each; None for a classification, where there is one.
         least: images below which a value is not looked at.
@@ -108,7 +126,7 @@ def image_facts(
         The facts, each of two values or more, and a sentence for each that has too many.
     """
     facts, left_out = [], []
-    for name, columns in _columns(images, known, objects):
+    for name, columns in _columns(images, metadata, known, objects):
         fact = of_column(name, columns.values, columns.operand, least=least)
         if fact is None:
             distinct = len(columns.values.unique())
@@ -129,18 +147,20 @@ class _Column:
 
 
 def _columns(
-    images: pa.Table, known: Known, objects: NDArray[np.int64] | None
+    images: pa.Table, metadata: pa.Table, known: Known, objects: NDArray[np.int64] | None
 ) -> Iterator[tuple[str, _Column]]:
     ids = images["image_id"].combine_chunks()
-    for key in sorted(pc.unique(known.metadata["key"]).to_pylist()):
-        yield key, _Column(metadata_column(ids, known.metadata, key), Field("metadata", key=key))
-    for name in ("format", "dtype", "bands", "width", "height"):
-        yield name, _Column(images[name].combine_chunks(), Field(name))
+    for key in sorted(pc.unique(metadata["key"]).to_pylist()):
+        yield key, _Column(metadata_column(ids, metadata, key), Field("metadata", key=key))
+    for name in FILE:
+        if name in images.column_names:
+            yield name, _Column(images[name].combine_chunks(), Field(name))
     at = pc.index_in(ids, value_set=known.measures["image_id"].combine_chunks())
     for name in MEASURES:
         yield name, _Column(known.measures[name].combine_chunks().take(at), Field(name))
-    months = pc.strftime(images["captured_at"].combine_chunks(), "%Y-%m")
-    yield "date_range", _Column(months, Field("date_range"))
+    if "captured_at" in images.column_names:
+        months = pc.strftime(images["captured_at"].combine_chunks(), "%Y-%m")
+        yield "date_range", _Column(months, Field("date_range"))
     if objects is not None:
         yield DENSITY, _Column(pa.array(objects), Field(DENSITY))
 
@@ -244,18 +264,18 @@ def _range(low: float | None, high: float | None) -> str:
     return f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
 
 
-def query_facts(image_ids: pa.Array, declared: Mapping[str, pa.Array]) -> list[Fact]:
-    """Named queries as facts of one value.
+def declared_facts(image_ids: pa.Array, declared: Mapping[str, Declared]) -> list[Fact]:
+    """Declared queries as facts of one value.
 
     Args:
         image_ids: the images.
-        declared: name of each query to the ids of the images that it selects.
+        declared: name of each query to its answer.
     """
     out = []
-    for name, chosen in declared.items():
-        inside = pc.is_in(image_ids, value_set=chosen).to_numpy(zero_copy_only=False)
+    for name, query in declared.items():
+        inside = pc.is_in(image_ids, value_set=query.image_ids).to_numpy(zero_copy_only=False)
         codes = np.where(inside, 0, 1).astype(np.int32)
-        out.append(Fact(name, codes, (Value("yes", name, ""),)))
+        out.append(Fact(name, codes, (Value("yes", name, query.query),)))
     return out
 
 

@@ -43,8 +43,7 @@ class Setting:
         overall: what recall over all classes is called: ``recall``, or ``accuracy`` where every
             image has one label.
         least: images below which a slice is not looked at.
-        matches: columns image (index), truth and predicted (class, null for none), of what was
-            missed or mistaken; None where nothing is known of it.
+        matches: schema MATCHES with the column image (index) in place of image_id and split.
     """
 
     split: str
@@ -53,7 +52,7 @@ class Setting:
     labels: tuple[str, ...]
     overall: str
     least: int
-    matches: pa.Table | None = None
+    matches: pa.Table
 
 
 def find_slices(setting: Setting, facts: Sequence[Fact], *, most: int = MOST) -> pa.Table:
@@ -253,18 +252,29 @@ def _query(parts: list[str], image_ids: pa.Array, inside: NDArray[np.bool_]) -> 
 
 
 def _taken_for(
-    matches: pa.Table | None, inside: NDArray[np.bool_], label: str | None
+    matches: pa.Table, inside: NDArray[np.bool_], label: str | None
 ) -> tuple[str | None, int]:
-    """What the missed objects of some images were most often called, and how many of them."""
-    if matches is None:
+    """What the missed objects of a class were most often called, and how many of them.
+
+    Args:
+        matches: schema MATCHES with the column image in place of image_id and split.
+        inside: (images,) mask of the slice.
+        label: the class; for None nothing is said.
+    """
+    if label is None:
         return None, 0
-    chosen = pa.array(inside[matches["image"].to_numpy()])
-    wrong = pc.fill_null(pc.not_equal(matches["truth"], matches["predicted"]), False)
-    mask = pc.and_(chosen, wrong)
-    if label is not None:
-        mask = pc.and_(mask, pc.fill_null(pc.equal(matches["truth"], label), False))
-    called = matches.filter(mask)["predicted"].value_counts().to_pylist()
-    if not called or label is None:
+    of_class = pc.fill_null(pc.equal(matches["truth"], label), False)
+    rows = matches.filter(pc.and_(pa.array(inside[matches["image"].to_numpy()]), of_class))
+    found = rows.filter(pc.equal(rows["kind"], "correct"))["annotation_id"].drop_null()
+    called = pc.fill_null(pc.not_equal(rows["predicted"], label), False)
+    missed = pc.invert(pc.is_in(rows["annotation_id"], value_set=found.combine_chunks()))
+    wrong = rows.filter(pc.and_(called, missed))
+    # an object that was called several things counts as the first; classification has no objects
+    object_of = wrong["annotation_id"].fill_null("").combine_chunks().dictionary_encode()
+    key = np.stack([wrong["image"].to_numpy(), object_of.indices.to_numpy()])
+    first = np.unique(key, axis=1, return_index=True)[1]
+    names = wrong["predicted"].take(pa.array(first)).value_counts().to_pylist()
+    if not names:
         return None, 0
-    most = min(called, key=lambda c: (-c["counts"], c["values"]))
+    most = min(names, key=lambda n: (-n["counts"], n["values"]))
     return most["values"], int(most["counts"])

@@ -90,10 +90,11 @@ class Terms:
         """Each row's class and pair of terms as one number, and what each pair adds to the sums."""
         whole = int(2 * self.x.max(initial=0)) + 1  # terms are whole numbers or halves
         pairs = np.rint(2 * self.y).astype(np.int64) * whole + np.rint(2 * self.x).astype(np.int64)
-        known, state = np.unique(pairs, return_inverse=True)
+        # one pair more, so that there is one where there are no rows
+        known, state = np.unique(np.append(pairs, 0), return_inverse=True)
         x, y = (known % whole) / 2, (known // whole) / 2
         adds = np.column_stack([np.ones(len(known)), x, y, x * x, x * y, y * y])
-        return self.label * len(known) + state, adds
+        return self.label * len(known) + state[:-1], adds
 
     def sums(self, cell: NDArray[np.integer], cells: int) -> Sums:
         """Sums by cell and class.

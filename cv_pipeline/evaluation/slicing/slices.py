@@ -1,12 +1,13 @@
-"""Metrics of every slice of a split, and which slices are worst.
+"""Metrics of every declared slice of a split, each with its interval, and beside the rest.
 
-A slice is the images that share a value of one metadata key. The slices of one key, with those on
-which it is not set, make up the split.
+A slice is the images that share a value of one metadata key, or that a declared query selects. The
+slices of one key, with those on which it is not set, make up the split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,35 +16,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.slices import SLICES
-from cv_pipeline.evaluation.measure import Scorer
+from cv_pipeline.evaluation.measure import Measure, Scorer
+from cv_pipeline.evaluation.slicing.facts import Declared, metadata_column
+from cv_pipeline.evaluation.slicing.ratios import Terms, ratio_terms
+from cv_pipeline.evaluation.slicing.statistics import (
+    LEVEL,
+    Comparison,
+    compare,
+    corrected,
+    ratio_interval,
+)
 
 WHOLE = ""
+CHOSEN = "yes"
+"""The value of a slice that a query selects."""
 HEADLINE_ORDER = ("test", "val", "train")
-OVERALL_METRICS = ("AP50", "accuracy")
-CLASS_METRIC = "recall"
-
-WORST_SLICES = pa.schema(
-    [
-        # metadata key that the slice is made by
-        pa.field("slice_key", pa.string(), nullable=False),
-        # its value; null for the images on which the key is not set
-        pa.field("slice_value", pa.string()),
-        # class; null for all classes
-        pa.field("label", pa.string()),
-        # AP50 or accuracy for all classes, recall for one
-        pa.field("metric", pa.string(), nullable=False),
-        # on the slice, 0 to 1
-        pa.field("value", pa.float64(), nullable=False),
-        # on the whole split, for the same class
-        pa.field("whole", pa.float64(), nullable=False),
-        # value - whole, below 0
-        pa.field("difference", pa.float64(), nullable=False),
-        # images of the slice; of a class, those of them that hold it
-        pa.field("images", pa.int64(), nullable=False),
-        # ground-truth objects behind the number
-        pa.field("objects", pa.int64(), nullable=False),
-    ]
-)
+_RATIOS = ("recall", "precision", "f1")
+_STATISTICS = ("low", "high", "rest", "difference", "p_value", "adjusted_p")
 
 
 def evaluate_slices(
@@ -54,8 +43,14 @@ def evaluate_slices(
     metadata: pa.Table,
     keys: Sequence[str],
     min_slice: int,
+    labels: tuple[str, ...],
+    declared: Mapping[str, Declared] | None = None,
 ) -> pa.Table:
-    """Measure the whole split and the slices of each key, for all classes and for each.
+    """Measure the whole split and each slice, for all classes and for each.
+
+    What is a ratio of sums over images (recall, precision, F1 and accuracy, but no mean over
+    classes) has an interval, and is compared with the images outside of the slice; see
+    :func:`compare`. Probabilities are corrected for all comparisons of the split.
 
     Args:
         scorer: the results of the split.
@@ -63,65 +58,47 @@ def evaluate_slices(
         image_ids: its images, in the scorer's order.
         metadata: current metadata: columns image_id, key, value; one row per image and key.
         keys: metadata keys; one that is set on none of the images gives no slices.
-        min_slice: images below which a slice is small.
+        min_slice: images below which a slice is small: it is measured, and not compared.
+        labels: classes.
+        declared: name to the images that a query selects.
 
     Returns:
         Schema SLICES, by class (all first), key (whole first), value and metric; no value for a
         metric that is not defined.
     """
-    rows: list[dict[str, Any]] = [
-        {
-            "slice_key": key,
-            "slice_value": value,
-            "split": split,
-            "label": m.label,
-            "metric": m.metric,
-            "value": m.value,
-            "images": m.images,
-            "objects": m.objects,
-            "small": m.images < min_slice,
-        }
-        for key, value, images in _slices(image_ids, metadata, keys)
-        for m in scorer.measure(images)
-    ]
+    place = {label: n for n, label in enumerate(labels)} | {None: len(labels)}
+    counts = scorer.counts()
+    everything = np.arange(len(image_ids))
+    measured = scorer.measure(everything)
+    with_ratios = _ratios(measured)
+    terms = {
+        metric: ratio_terms(counts, metric, images=len(image_ids), labels=len(labels))
+        for metric in sorted({metric for _, metric in with_ratios})
+    }
+    rows = []
+    for m in measured:
+        row = _row(m, WHOLE, WHOLE, split, min_slice)
+        if (m.label is None, m.metric) in with_ratios:
+            ends = ratio_interval(terms[m.metric].whole()[place[m.label]])
+            row |= _defined({"low": ends[1], "high": ends[2]})
+        rows.append(row)
+    for part in _parts(image_ids, metadata, keys, declared or {}):
+        compared = {metric: _compared(t, part) for metric, t in terms.items()}
+        for code, value in enumerate(part.values):
+            images = np.flatnonzero(part.codes == code)
+            for m in scorer.measure(images):
+                row = _row(m, part.key, value, split, min_slice)
+                if (m.label is None, m.metric) in with_ratios:
+                    of_slice = compared[m.metric][code, place[m.label]]
+                    row |= _defined({name: getattr(of_slice, name) for name in _STATISTICS[:-1]})
+                    if row["small"]:
+                        row["p_value"] = None
+                rows.append(row)
+    p_values = np.array([np.nan if r["p_value"] is None else r["p_value"] for r in rows])
+    for row, p in zip(rows, corrected(p_values).tolist(), strict=True):
+        row |= {"adjusted_p": None if np.isnan(p) else p, "significant": bool(p <= LEVEL)}
     rows.sort(key=_reading_order)
     return pa.Table.from_pylist(rows, schema=SLICES)
-
-
-def worst_slices(slices: pa.Table, n: int) -> pa.Table:
-    """The slices that fall furthest below the whole split, worst first.
-
-    All classes together are compared by AP50 or accuracy, a class by its recall with that class's
-    recall on the whole split. Small slices, and those no worse than the whole, are left out, as
-    are splits other than the headline split.
-
-    Args:
-        slices: schema SLICES.
-        n: at most this many.
-
-    Returns:
-        Schema WORST_SLICES.
-    """
-    split = headline_split(slices)
-    rows = slices.filter(
-        pc.and_(
-            pc.and_(pc.equal(slices["split"], split), pc.is_valid(slices["value"])),
-            pc.if_else(
-                pc.is_null(slices["label"]),
-                pc.is_in(slices["metric"], value_set=pa.array(OVERALL_METRICS)),
-                pc.equal(slices["metric"], CLASS_METRIC),
-            ),
-        )
-    ).to_pylist()
-    whole = {row["label"]: row["value"] for row in rows if row["slice_key"] == WHOLE}
-    worse = [
-        row | {"whole": whole[row["label"]], "difference": row["value"] - whole[row["label"]]}
-        for row in rows
-        if row["slice_key"] != WHOLE and not row["small"] and row["value"] < whole[row["label"]]
-    ]
-    # Sorting keeps the order of equals, which is that of the table.
-    worse.sort(key=lambda row: (row["difference"], -row["objects"]))
-    return pa.Table.from_pylist(worse[:n], schema=WORST_SLICES)
 
 
 def headline_split(slices: pa.Table) -> str | None:
@@ -136,23 +113,76 @@ def headline_split(slices: pa.Table) -> str | None:
     return next((split for split in HEADLINE_ORDER if split in present), None)
 
 
-def _slices(
-    image_ids: pa.Array, metadata: pa.Table, keys: Sequence[str]
-) -> Iterator[tuple[str, str | None, NDArray[np.int64]]]:
-    """Key, value and sorted image indices of the whole and of each slice."""
-    yield WHOLE, WHOLE, np.arange(len(image_ids))
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Slices that have no image in common.
+
+    Attributes:
+        key: metadata key, or name of a query.
+        codes: (images,) which slice an image is in; the number of slices for none.
+        values: what each slice is called.
+    """
+
+    key: str
+    codes: NDArray[np.int64]
+    values: list[str | None]
+
+
+def _parts(
+    image_ids: pa.Array, metadata: pa.Table, keys: Sequence[str], declared: Mapping[str, Declared]
+) -> list[_Parts]:
+    found = []
     for key in keys:
-        rows = metadata.filter(pc.equal(metadata["key"], key))
-        where = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
-        values = rows["value"].combine_chunks().take(where).dictionary_encode()
-        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        if (codes == -1).all():
+        values = metadata_column(image_ids, metadata, key).dictionary_encode()
+        if values.null_count == len(values):
             continue
-        names = values.dictionary.to_pylist()
-        for code in sorted(range(len(names)), key=names.__getitem__):
-            yield key, names[code], np.flatnonzero(codes == code)
-        if (codes == -1).any():
-            yield key, None, np.flatnonzero(codes == -1)
+        names = sorted(values.dictionary.to_pylist())
+        codes = pc.index_in(values.cast(pa.string()), value_set=pa.array(names, pa.string()))
+        parts: list[str | None] = [*names, None] if values.null_count else [*names]
+        found.append(_Parts(key, codes.fill_null(len(names)).to_numpy().astype(np.int64), parts))
+    for name, query in declared.items():
+        inside = pc.is_in(image_ids, value_set=query.image_ids)
+        chosen = inside.to_numpy(zero_copy_only=False)
+        if chosen.any():
+            found.append(_Parts(name, np.where(chosen, 0, 1), [CHOSEN]))
+    return found
+
+
+def _ratios(measured: Sequence[Measure]) -> set[tuple[bool, str]]:
+    """Of all classes or not, and metric: those that are ratios of sums over images."""
+    overall = {m.metric for m in measured if m.label is None}
+    # where there is an accuracy, recall and precision of all classes are means over classes
+    whole = {"accuracy"} if "accuracy" in overall else overall & {*_RATIOS}
+    of_class = {m.metric for m in measured if m.label is not None} & {*_RATIOS}
+    return {(True, metric) for metric in whole} | {(False, metric) for metric in of_class}
+
+
+def _compared(terms: Terms, part: _Parts) -> Comparison:
+    """(slices, classes + 1) each slice beside all images outside of it."""
+    sums = terms.sums(terms.of_rows(part.codes), len(part.values) + 1)[: len(part.values)]
+    return compare(sums, terms.whole() - sums)
+
+
+def _row(
+    measure: Measure, key: str, value: str | None, split: str, min_slice: int
+) -> dict[str, Any]:
+    return {
+        "slice_key": key,
+        "slice_value": value,
+        "split": split,
+        "label": measure.label,
+        "metric": measure.metric,
+        "value": measure.value,
+        "images": measure.images,
+        "objects": measure.objects,
+        "small": measure.images < min_slice,
+        **dict.fromkeys(_STATISTICS),
+    }
+
+
+def _defined(numbers: Mapping[str, Any]) -> dict[str, float | None]:
+    """The numbers, with None for NaN."""
+    return {name: None if np.isnan(n) else float(n) for name, n in numbers.items()}
 
 
 def _reading_order(row: dict[str, Any]) -> tuple[bool | str, ...]:

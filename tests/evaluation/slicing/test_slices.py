@@ -6,13 +6,11 @@ import pytest
 
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.evaluation.detection.scorer import DetectionScorer
-from cv_pipeline.evaluation.measure import Measure
+from cv_pipeline.evaluation.measure import Counts, Measure
 from cv_pipeline.evaluation.slicing.slices import (
     WHOLE,
-    WORST_SLICES,
     evaluate_slices,
     headline_split,
-    worst_slices,
 )
 
 
@@ -22,11 +20,8 @@ class CountingScorer:
     def measure(self, images):
         return [Measure(None, "AP50", float(images.mean()), len(images), 2 * len(images))]
 
-    def per_image(self):
-        raise NotImplementedError
-
-    def confusion(self):
-        raise NotImplementedError
+    def counts(self):
+        return Counts(*np.zeros((5, 0), dtype=np.int64))
 
 
 def metadata(*rows: tuple[str, str, str]) -> pa.Table:
@@ -47,6 +42,7 @@ def slices_of(known: pa.Table, keys: list[str]) -> dict[tuple[str, str | None], 
         metadata=known,
         keys=keys,
         min_slice=2,
+        labels=(),
     )
     assert made.schema.equals(SLICES)
     return {
@@ -91,6 +87,7 @@ class TestEvaluateSlices:
             metadata=known,
             keys=["camera"],
             min_slice=1,
+            labels=labels,
         ).to_pylist()
         for camera in range(3):
             chosen = np.arange(20) % 3 == camera
@@ -117,6 +114,7 @@ class TestEvaluateSlices:
             metadata=metadata(("a", "line", "1"), ("b", "line", "2")),
             keys=["line"],
             min_slice=1,
+            labels=("apple", "orange"),
         )
         parts = made.select(["label", "slice_key", "slice_value"]).to_pylist()
         assert [tuple(p.values()) for p in parts[:15:5]] == [
@@ -127,54 +125,11 @@ class TestEvaluateSlices:
 
 
 def table(*rows: tuple) -> pa.Table:
-    """Rows of key, value, split, label, metric, value, objects, small."""
-    names = ("slice_key", "slice_value", "split", "label", "metric", "value", "objects", "small")
+    """Rows of key, split and objects."""
+    schema = pa.schema([SLICES.field(n) for n in ("slice_key", "split", "objects")])
     return pa.Table.from_pylist(
-        [dict(zip(names, row, strict=True)) | {"images": 20} for row in rows], schema=SLICES
+        [dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema
     )
-
-
-SUMMARY = table(
-    (WHOLE, WHOLE, "test", None, "AP50", 0.8, 100, False),
-    (WHOLE, WHOLE, "test", "tomato", "recall", 0.7, 50, False),
-    (WHOLE, WHOLE, "val", None, "AP50", 0.9, 100, False),
-    ("lighting", "dim", "test", None, "AP50", 0.6, 40, False),
-    ("lighting", "dim", "test", "tomato", "recall", 0.2, 20, False),
-    ("lighting", "dim", "test", "tomato", "precision", 0.0, 20, False),  # not compared
-    ("lighting", "dim", "val", None, "AP50", 0.0, 40, False),  # not the headline split
-    ("lighting", "bright", "test", None, "AP50", 0.9, 60, False),  # better than the whole
-    ("line", "3", "test", None, "AP50", 0.1, 4, True),  # small
-    ("line", None, "test", None, "AP50", None, 0, False),  # not defined
-    ("line", "2", "test", None, "AP50", 0.6, 70, False),  # as far down, on more objects
-)
-
-
-class TestWorstSlices:
-    def test_ranks_by_difference_to_the_whole(self):
-        worst = worst_slices(SUMMARY, 10)
-        assert worst.schema.equals(WORST_SLICES)
-        assert worst.select(["label", "slice_key", "slice_value"]).to_pylist() == [
-            {"label": "tomato", "slice_key": "lighting", "slice_value": "dim"},
-            {"label": None, "slice_key": "line", "slice_value": "2"},
-            {"label": None, "slice_key": "lighting", "slice_value": "dim"},
-        ]
-        assert worst.to_pylist()[0] == {
-            "slice_key": "lighting",
-            "slice_value": "dim",
-            "label": "tomato",
-            "metric": "recall",
-            "value": 0.2,
-            "whole": 0.7,
-            "difference": pytest.approx(-0.5),
-            "images": 20,
-            "objects": 20,
-        }
-
-    def test_at_most_n(self):
-        assert worst_slices(SUMMARY, 1).num_rows == 1
-
-    def test_of_nothing(self):
-        assert worst_slices(SLICES.empty_table(), 5).equals(WORST_SLICES.empty_table())
 
 
 @pytest.mark.parametrize(
@@ -188,5 +143,5 @@ class TestWorstSlices:
     ],
 )
 def test_headline_split(objects, expected):
-    rows = [(WHOLE, WHOLE, s, None, "AP50", None, n, False) for s, n in objects.items()]
+    rows = [(WHOLE, s, n) for s, n in objects.items()]
     assert headline_split(table(*rows)) == expected
