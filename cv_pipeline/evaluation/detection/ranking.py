@@ -68,7 +68,7 @@ class Ranking:
 
         Args:
             weights: (images,) how often an image counts; once each if not given.
-            points: recall, ascending.
+            points: recall, ascending from 0.
 
         Returns:
             (labels, T) float64; NaN for a class without an object.
@@ -81,19 +81,14 @@ class Ranking:
     ) -> NDArray[np.float64]:
         """(labels, T, points) interpolated precision; NaN for a class without an object."""
         segment, found, said, objects = self._at_matches(weights)
-        recall = found / objects[segment % self._labels]
-        precision = found / said
-        reached = np.searchsorted(points, recall, side="right") - 1
-        best = np.zeros(self._thresholds * self._labels * len(points))
-        cell = segment * len(points) + reached
-        usable = reached >= 0
-        if not usable.all():
-            cell, precision = cell[usable], precision[usable]
-        if len(cell):
-            starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
-            best[cell[starts]] = np.maximum.reduceat(precision, starts)
-        curves = best.reshape(self._thresholds, self._labels, len(points))[:, :, ::-1]
-        curves = np.maximum.accumulate(curves, axis=2)[:, :, ::-1].transpose(1, 0, 2)
+        curves = interpolated_precision(
+            segment,
+            recall=found / objects[segment % self._labels],
+            precision=found / said,
+            segments=self._thresholds * self._labels,
+            points=points,
+        )
+        curves = curves.reshape(self._thresholds, self._labels, len(points)).transpose(1, 0, 2)
         return np.where((objects > 0)[:, None, None], curves, np.nan)
 
     def recall(
@@ -151,6 +146,37 @@ class Ranking:
             skipped = _running(weight[self._skipped])
             said = said - (skipped[until] - skipped[before])
         return segment, found, said, self.objects(weights)
+
+
+def interpolated_precision(
+    segment: NDArray[np.int64],
+    *,
+    recall: NDArray[np.float64],
+    precision: NDArray[np.float64],
+    segments: int,
+    points: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The highest precision at each of some recalls or a higher one, and 0 beyond the last match.
+
+    Args:
+        segment: (matches,) which curve a match is of; ascending.
+        recall: (matches,) at the match, ascending within a curve.
+        precision: (matches,) at the match.
+        segments: number of curves.
+        points: recall, ascending from 0.
+
+    Returns:
+        (segments, points) float64.
+    """
+    reached = np.searchsorted(points, recall, side="right") - 1
+    best = np.zeros(segments * len(points))
+    if len(segment):
+        cell = segment * len(points) + reached
+        starts = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
+        best[cell[starts]] = np.maximum.reduceat(precision, starts)
+    backwards = best.reshape(segments, len(points))[:, ::-1]
+    out: NDArray[np.float64] = np.maximum.accumulate(backwards, axis=1)[:, ::-1]
+    return out
 
 
 def _running(values: NDArray[np.int64]) -> NDArray[np.int64]:

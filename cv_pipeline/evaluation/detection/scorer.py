@@ -220,7 +220,8 @@ class DetectionScorer:
 
     def _counted(self) -> NDArray[np.bool_]:
         """(detections,) mask of the operating point, without those of crowds."""
-        return (self._detections.score >= self._score) & ~self._aside
+        out: NDArray[np.bool_] = (self._detections.score >= self._score) & ~self._aside
+        return out
 
 
 def _at(values: NDArray[Any], rows: NDArray[np.int64], kind: pa.DataType) -> pa.Array:

@@ -1,0 +1,93 @@
+"""Overlap of masks as run-length codes, by the mask library of COCO.
+
+A polygon, or run lengths in the clear, become compressed run lengths of the image's size, as
+pycocotools has it; the union of an object's polygons is the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_pipeline.evaluation.detection.boxes import Boxes
+from cv_pipeline.evaluation.detection.overlap import BACKGROUND_IOU, Pairs, joined
+
+RunLengths = dict[str, Any]
+"""``size`` (height, width) and compressed ``counts``."""
+
+
+def run_lengths(segmentation: list[Any] | RunLengths, *, width: int, height: int) -> RunLengths:
+    """A segmentation of a COCO file as compressed run lengths.
+
+    Args:
+        segmentation: polygons, or run lengths, compressed or not.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    from faster_coco_eval.core import mask
+
+    try:
+        made: RunLengths = mask.segmToRle(segmentation, width, height)
+    except (RuntimeError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(str(error)) from error
+    return made
+
+
+def mask_areas(masks: Sequence[RunLengths]) -> NDArray[np.float64]:
+    """(n,) square pixels of each mask."""
+    from faster_coco_eval.core import mask
+
+    if not masks:
+        return np.empty(0)
+    return np.asarray(mask.area(list(masks)), dtype=np.float64)
+
+
+def mask_pairs(
+    truth: Boxes,
+    detections: Boxes,
+    *,
+    truth_masks: Sequence[RunLengths],
+    masks: Sequence[RunLengths],
+) -> Pairs:
+    """Pairs of masks with an IoU of at least 0.1.
+
+    Args:
+        truth: objects.
+        detections: of the same images.
+        truth_masks: the mask of each object.
+        masks: the mask of each detection.
+    """
+    from faster_coco_eval.core import mask
+
+    of_image = _by_image(truth.image)
+    found = []
+    for image, rows in _by_image(detections.image).items():
+        there = of_image.get(image)
+        if there is None:
+            continue
+        iou = np.asarray(
+            mask.iou(
+                [masks[n] for n in rows.tolist()],
+                [truth_masks[n] for n in there.tolist()],
+                truth.crowd[there].astype(int).tolist(),
+            )
+        ).reshape(len(rows), len(there))
+        d, t = np.nonzero(iou >= BACKGROUND_IOU)
+        found.append(Pairs(rows[d], there[t], iou[d, t]))
+    pairs = joined(found)
+    return pairs.take(np.argsort(pairs.detection, kind="stable"))
+
+
+def _by_image(image: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Image to the ascending rows that are of it."""
+    order = np.argsort(image, kind="stable")
+    if len(order) == 0:
+        return {}
+    starts = np.flatnonzero(np.append(True, np.diff(image[order]) != 0))
+    return dict(zip(image[order][starts].tolist(), np.split(order, starts[1:]), strict=True))

@@ -1,0 +1,82 @@
+"""COCO's twelve numbers, for all classes and for each, over any weighting of the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cv_pipeline.evaluation.detection.coco import (
+    IOU_50,
+    IOU_75,
+    MAX_DETECTIONS,
+    CocoEvaluation,
+)
+from cv_pipeline.evaluation.measure import defined
+
+METRICS = (
+    "AP",
+    "AP50",
+    "AP75",
+    "APs",
+    "APm",
+    "APl",
+    "AR1",
+    "AR10",
+    "AR100",
+    "ARs",
+    "ARm",
+    "ARl",
+)
+_AREAS = {"s": "small", "m": "medium", "l": "large"}
+
+
+@dataclass(frozen=True)
+class CocoSummary:
+    """COCO's numbers.
+
+    Attributes:
+        overall: metric to its mean over the classes that have an object in the range of areas;
+            None without any.
+        classes: (labels,) metric to value, likewise.
+    """
+
+    overall: dict[str, float | None]
+    classes: tuple[dict[str, float | None], ...]
+
+
+def coco_summary(
+    evaluation: CocoEvaluation, weights: NDArray[np.int64] | None = None
+) -> CocoSummary:
+    """COCO's twelve numbers.
+
+    Args:
+        evaluation: what was matched.
+        weights: (images,) how often an image counts; once each if not given.
+    """
+    whole = evaluation.ranking()
+    precision = whole.average_precision(weights)
+    by_class = {
+        "AP": precision.mean(axis=1),
+        "AP50": precision[:, IOU_50],
+        "AP75": precision[:, IOU_75],
+    }
+    for short, area in _AREAS.items():
+        by_class[f"AP{short}"] = evaluation.ranking(area).average_precision(weights).mean(axis=1)
+    for at_most in (1, 10, MAX_DETECTIONS):
+        by_class[f"AR{at_most}"] = whole.recall(weights, at_most=at_most).mean(axis=1)
+    for short, area in _AREAS.items():
+        by_class[f"AR{short}"] = evaluation.ranking(area).recall(weights).mean(axis=1)
+    return CocoSummary(
+        overall={metric: _mean(by_class[metric]) for metric in METRICS},
+        classes=tuple(
+            {metric: defined(by_class[metric][k]) for metric in METRICS}
+            for k in range(len(precision))
+        ),
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
