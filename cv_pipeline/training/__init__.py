@@ -5,8 +5,10 @@ from __future__ import annotations
 from cv_pipeline.training.hardware import execution_environment
 from cv_pipeline.training.model_folder import ModelCard, read_model_card
 from cv_pipeline.training.normalisation_check import check_normalisation
-from cv_pipeline.training.process import run_prediction, run_training
+from cv_pipeline.training.process import run_explanation, run_prediction, run_training
 from cv_pipeline.training.spec import (
+    ActivationSpec,
+    Emphasis,
     EpochResult,
     FoldParts,
     PredictionReport,
@@ -18,6 +20,8 @@ from cv_pipeline.training.spec import (
 from cv_pipeline.training.tracking import initialise_tracking
 
 __all__ = [
+    "ActivationSpec",
+    "Emphasis",
     "EpochResult",
     "FoldParts",
     "ModelCard",
@@ -29,6 +33,7 @@ __all__ = [
     "execution_environment",
     "initialise_tracking",
     "read_model_card",
+    "run_explanation",
     "run_prediction",
     "run_training",
     "speed",

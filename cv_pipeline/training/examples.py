@@ -33,7 +33,7 @@ class Examples:
         decoded_bytes: (n,) int64: bytes of the stored images' pixels, decoded.
         encoded: (n,) bool: the stored file is what a loader can decode to 8-bit RGB by itself.
         annotations: schema ANNOTATIONS: the m rows of the task's kind.
-        image: (m,) int64: row of each target's image.
+        image: (m,) int64: row of each target's image, ascending.
         label: (m,) int64: index of its class.
         boxes: (m, 4) float64 xyxy, pixels of the stored image; NaN for classification.
     """
@@ -68,21 +68,21 @@ class Examples:
         """Some of the images, with their targets.
 
         Args:
-            rows: ascending rows of images.
+            rows: rows of images, each as often as it is wanted.
         """
-        position = np.full(len(self), -1, dtype=np.int64)
-        position[rows] = np.arange(len(rows))
-        image = position[self.image]
-        kept = image >= 0
+        first = np.searchsorted(self.image, np.arange(len(self) + 1))
+        counts = first[rows + 1] - first[rows]
+        ends = np.cumsum(counts)
+        targets = np.arange(counts.sum()) + np.repeat(first[rows] - (ends - counts), counts)
         return Examples(
             image_ids=self.image_ids.take(pa.array(rows)),
             sizes=self.sizes[rows],
             decoded_bytes=self.decoded_bytes[rows],
             encoded=self.encoded[rows],
-            annotations=self.annotations.filter(pa.array(kept)),
-            image=image[kept],
-            label=self.label[kept],
-            boxes=self.boxes[kept],
+            annotations=self.annotations.take(pa.array(targets)),
+            image=np.repeat(np.arange(len(rows)), counts),
+            label=self.label[targets],
+            boxes=self.boxes[targets],
         )
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.project import Task, Training
+from cv_pipeline.training.emphasis import Emphasised
 from cv_pipeline.training.fitted_on import FittedOn
 from cv_pipeline.training.spec import DIGEST, FoldParts, Record, Value
 
@@ -76,6 +77,9 @@ class ModelCard(Record):
     )
     folds: FoldParts | None = Field(
         None, description="folds that it was trained and validated on; null for train and val"
+    )
+    emphasised: Emphasised | None = Field(
+        None, description="images that were drawn more often; null when all were drawn once"
     )
     weights: int = Field(description="number of trained weights")
     code_version: str

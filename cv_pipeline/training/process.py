@@ -17,6 +17,8 @@ from typing import TypeVar
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.training.spec import (
+    ActivationReport,
+    ActivationSpec,
     Failure,
     Job,
     PredictionReport,
@@ -74,8 +76,24 @@ def run_prediction(spec: PredictionSpec, *, log: Callable[[str], None]) -> Predi
     return _run(spec, PredictionReport, log=log)
 
 
+def run_explanation(spec: ActivationSpec, *, log: Callable[[str], None]) -> ActivationReport:
+    """Make class-activation maps in a child process; ``spec.out`` is complete when this returns.
+
+    Args:
+        spec: what to explain.
+        log: takes a line of progress every few seconds.
+
+    Raises:
+        TrainingError: it could not be done; nothing is at ``spec.out`` then.
+    """
+    return _run(spec, ActivationReport, log=log)
+
+
 def _run(
-    spec: TrainingSpec | PredictionSpec, report: type[Report], *, log: Callable[[str], None]
+    spec: TrainingSpec | PredictionSpec | ActivationSpec,
+    report: type[Report],
+    *,
+    log: Callable[[str], None],
 ) -> Report:
     if spec.out.exists():
         raise TrainingError(f"{spec.out} exists already.", do="Name a folder that does not exist.")

@@ -30,6 +30,13 @@ class FoldParts(Record):
     validation: int = Field(description="fold that is validated on")
 
 
+class Emphasis(Record):
+    """Training images that are drawn several times an epoch."""
+
+    images: tuple[str, ...] = Field(description="the images; those not trained on do not count")
+    weight: int = Field(ge=2, description="times that each of them is drawn in an epoch")
+
+
 class TrainingSpec(Record):
     """One training, completely: the same specification gives the same weights on one machine."""
 
@@ -45,6 +52,7 @@ class TrainingSpec(Record):
         None, description="folds of it to train and validate on; null for its train and val splits"
     )
     taken_out: tuple[str, ...] = Field((), description="images of it to leave out")
+    emphasis: Emphasis | None = Field(None, description="images of it to draw more often")
     store_url: str = Field(description="object store that holds the images")
     out: Path = Field(description="model folder to make; absent until it is complete")
     tracking_uri: str = Field(description="MLflow's tracking store")
@@ -118,11 +126,30 @@ class PredictionReport(Record):
     latency: Latency | None = Field(None, description="of single images; null without any")
 
 
+class ActivationSpec(Record):
+    """Class-activation maps of a model on some labelled images, measured against their boxes."""
+
+    kind: Literal["explanation"] = "explanation"
+    model: Path = Field(description="model folder")
+    dataset: Path = Field(description="folder of the dataset version")
+    images: tuple[str, ...] = Field(description="images of it")
+    split: SplitName = Field(description="split that they are of")
+    store_url: str = Field(description="object store that holds the images")
+    out: Path = Field(description="table to make, schema ACTIVATIONS; absent until it is complete")
+
+
+class ActivationReport(Record):
+    """What the maps gave."""
+
+    rows: int = Field(description="pairs of image and class")
+    seconds: float = Field(description="wall clock of the process, imports included")
+
+
 class Job(Record):
     """What the file handed to a child process holds."""
 
     parent: int = Field(description="process id of the parent: the child dies with it")
-    work: Annotated[TrainingSpec | PredictionSpec, Field(discriminator="kind")]
+    work: Annotated[TrainingSpec | PredictionSpec | ActivationSpec, Field(discriminator="kind")]
 
 
 class Failure(Record):

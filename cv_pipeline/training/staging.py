@@ -30,22 +30,45 @@ class StagedImages:
     """Encoded images, by row.
 
     Args:
-        path: the file that holds them one after the other.
-        offsets: (n + 1,) int64: where each begins; the last is the end.
+        data: (size,) uint8: the images one after the other; None without any.
+        begins: (n,) int64: where each begins.
+        ends: (n,) int64: where each ends.
     """
 
-    def __init__(self, path: Path, offsets: NDArray[np.int64]) -> None:
-        self._offsets = offsets
-        self._data = np.memmap(path, dtype=np.uint8, mode="r") if offsets[-1] else None
+    def __init__(
+        self,
+        data: NDArray[np.uint8] | None,
+        *,
+        begins: NDArray[np.int64],
+        ends: NDArray[np.int64],
+    ) -> None:
+        self._data = data
+        self._begins, self._ends = begins, ends
+
+    @classmethod
+    def of_file(cls, path: Path, sizes: NDArray[np.int64]) -> StagedImages:
+        """The images that lie in a file.
+
+        Args:
+            path: the file.
+            sizes: (n,) int64: bytes of each.
+        """
+        ends = np.cumsum(sizes)
+        data = np.memmap(path, dtype=np.uint8, mode="r") if sizes.any() else None
+        return cls(data, begins=ends - sizes, ends=ends)
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self._offsets) - 1
+        return len(self._ends)
 
     def encoded(self, row: int) -> NDArray[np.uint8]:
         """(bytes,) uint8: one image, JPEG or PNG, 8-bit; a view of the file."""
         assert self._data is not None
-        return self._data[self._offsets[row] : self._offsets[row + 1]]
+        return self._data[self._begins[row] : self._ends[row]]
+
+    def take(self, rows: NDArray[np.int64]) -> StagedImages:
+        """Some of them, each as often as it is wanted; nothing is copied."""
+        return StagedImages(self._data, begins=self._begins[rows], ends=self._ends[rows])
 
 
 def stage(examples: Examples, *, blobs: Blobs, path: Path, progress: Progress) -> StagedImages:
@@ -73,7 +96,7 @@ def stage(examples: Examples, *, blobs: Blobs, path: Path, progress: Progress) -
             sizes[row] = file.write(data)
             if progress.due():
                 progress.tell(f"staged {row + 1} of {len(examples)} images")
-    return StagedImages(path, np.concatenate([[0], np.cumsum(sizes)]))
+    return StagedImages.of_file(path, sizes)
 
 
 def _load(examples: Examples, row: int, blobs: Blobs) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -20,6 +21,7 @@ from cv_pipeline.errors import TrainingError
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.device import prepare
+from cv_pipeline.training.emphasis import Emphasised, draws
 from cv_pipeline.training.examples import Examples
 from cv_pipeline.training.fitted_on import evenly_spaced, fitted_on
 from cv_pipeline.training.fitting import Epochs, fit
@@ -75,8 +77,18 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
         f" {len(examples)} images, validating on {len(held_out)}"
     )
     machine = hardware(device=device.type)
-    parameters = _parameters(spec, images=len(examples), validation_images=len(held_out))
-    logic = task_logic(spec.task, examples=examples, labels=spec.labels)
+    drawn, emphasised = np.arange(len(examples)), None
+    if spec.emphasis is not None:
+        drawn, emphasised = draws(examples.image_ids, spec.emphasis)
+        progress.tell(
+            f"{emphasised.images} images are drawn {emphasised.weight} times an epoch:"
+            f" {len(drawn)} draws"
+        )
+    parameters = _parameters(
+        spec, images=len(examples), validation_images=len(held_out), emphasised=emphasised
+    )
+    draw = examples.take(drawn)
+    logic = task_logic(spec.task, examples=draw, labels=spec.labels)
     with (
         Tracker(spec, parameters={**parameters, **machine}, metric=logic.metric) as tracker,
         scratch(spec.out) as (work, folder),
@@ -89,16 +101,16 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             batch_size=spec.training.batch_size,
         )
         validation = source.validation(held_out, normalisation) if len(held_out) else None
-        with pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as drawn:
+        with pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as augmentations:
             epochs = fit(
                 model,
                 logic,
                 Epochs(
-                    examples,
-                    source.loader(images, normalisation),
+                    draw,
+                    source.loader(images.take(drawn), normalisation),
                     training=spec.training,
                     seed=spec.seed,
-                    record=drawn.write_table,
+                    record=augmentations.write_table,
                 ),
                 training=spec.training,
                 device=device,
@@ -119,6 +131,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             normalisation=normalisation,
             normalised_on=fitted_on(examples),
             folds=spec.folds,
+            emphasised=emphasised,
             weights=sum(p.numel() for p in model.parameters()),
             code_version=spec.code_version,
             hardware=machine,
@@ -184,7 +197,9 @@ def _examples(spec: TrainingSpec, part: Literal["train", "val"]) -> Examples:
     )
 
 
-def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> dict[str, Value]:
+def _parameters(
+    spec: TrainingSpec, *, images: int, validation_images: int, emphasised: Emphasised | None
+) -> dict[str, Value]:
     """Every parameter of the training, flattened: ``augmentation.flip`` and so on."""
     chosen = spec.training.model_dump(mode="json", exclude={"seed", "validation_images"})
     return {
@@ -194,6 +209,7 @@ def _parameters(spec: TrainingSpec, *, images: int, validation_images: int) -> d
         **({"fold": spec.folds.validation} if spec.folds else {}),
         "train_images": images,
         "validation_images": validation_images,
+        **(_flattened(emphasised.model_dump(), "emphasis.") if emphasised else {}),
         **_flattened(chosen, ""),
     }
 

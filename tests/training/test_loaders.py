@@ -31,7 +31,7 @@ def smooth(seed: int, height: int, width: int) -> np.ndarray:
 
 def pack(path, pictures: list[bytes]) -> StagedImages:
     path.write_bytes(b"".join(pictures))
-    return StagedImages(path, np.cumsum([0, *map(len, pictures)]))
+    return StagedImages.of_file(path, np.array([len(p) for p in pictures]))
 
 
 @pytest.fixture
