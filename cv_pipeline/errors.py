@@ -17,6 +17,7 @@ Each says what happened, to which thing, and what to do next.
     ├── DatasetError             a dataset version cannot be built or found
     │   └── GateRefused          its candidate has no passing verdict
     ├── TrainingError            a training or prediction process failed
+    ├── CorrectiveError          a corrective run cannot be declared or launched
     ├── EvaluationError          predictions and ground truth do not fit together
     └── ProvenanceError          a reference cannot be resolved in the event log
 """
@@ -104,6 +105,10 @@ class GateRefused(DatasetError):
 
 class TrainingError(CVPipelineError):
     """A training or prediction process failed."""
+
+
+class CorrectiveError(CVPipelineError):
+    """A corrective run cannot be declared, found or launched."""
 
 
 class EvaluationError(CVPipelineError):

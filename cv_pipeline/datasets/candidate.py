@@ -56,6 +56,19 @@ TABLES_READ = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class AddedImages:
+    """Images that a dataset takes besides those of its query.
+
+    Attributes:
+        image_ids: their ids.
+        corrective: digest of the corrective record that declares them.
+    """
+
+    image_ids: pa.Array
+    corrective: str
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A dataset candidate on disk.
@@ -135,6 +148,7 @@ def build_candidate(
     catalog: Catalog,
     folder: Path,
     table_versions: Mapping[str, int] | None = None,
+    added: AddedImages | None = None,
 ) -> Candidate:
     """Select images, choose their labels, split them, and write the candidate.
 
@@ -143,6 +157,7 @@ def build_candidate(
         catalog: the project's tables.
         folder: an existing, empty folder to write to.
         table_versions: versions of the tables to read; the latest of those left out.
+        added: images to take besides those of the project's query.
 
     Raises:
         DatasetError: nothing is selected, nothing is labelled, features were not computed or
@@ -152,6 +167,8 @@ def build_candidate(
     given = table_versions or {}
     versions = {n: given[n] if n in given else catalog.table(n).version for n in TABLES_READ}
     query = select_images(catalog, project.dataset.query, table_versions=versions)
+    if added is not None:
+        query = query.with_images(added.image_ids)
     selected = len(query.image_ids)
     if not selected:
         raise DatasetError(
@@ -227,6 +244,7 @@ def build_candidate(
         shortfalls=assignment.shortfalls,
         left_out=selected - len(torn),
         bridges=int(torn.sum()),
+        corrective=added.corrective if added else None,
         statistics=fit_statistics(trained_on, features),
         files=hash_files(folder, tables),
     )

@@ -87,6 +87,7 @@ class CandidateRecord(Record):
         shortfalls: classes that a split has no image of.
         left_out: selected images that have no features, because they could not be read.
         bridges: selected images that were left out because they belong to images of two splits.
+        corrective: digest of the corrective record whose images were added; None without one.
         statistics: fitted on the training split alone; None in records of ``dataset/1``.
         files: SHA-256 of each table's file, for what the digest does not cover; none in records
             of an earlier release.
@@ -108,6 +109,7 @@ class CandidateRecord(Record):
     shortfalls: tuple[Shortfall, ...]
     left_out: int
     bridges: int = 0
+    corrective: str | None = None
     statistics: Statistics | None = None
     files: dict[_TableFile, str] = {}
 

@@ -48,6 +48,11 @@ class Selection:
         """Image ids in their order: array of strings."""
         return self.snapshot.image_ids(self.numbers)
 
+    def with_images(self, image_ids: pa.Array) -> Selection:
+        """These images and some more, by ascending id; what the snapshot lacks is left out."""
+        more = self.snapshot.numbering.find(image_ids)
+        return replace(self, numbers=np.union1d(self.numbers, more[more >= 0]))
+
     @property
     def sql(self) -> str:
         """The statement that selected the images."""
