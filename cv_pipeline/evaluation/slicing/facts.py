@@ -7,6 +7,7 @@ exact.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +37,12 @@ FEW_NUMBERS = 8
 MOST_VALUES = 100
 """Values of a text that are looked at: the most frequent ones."""
 DENSITY = "annotations_count"
+
+_NUMBER = r"-?[0-9.]+(?:e[+-]?[0-9]+)?"
+_RANGE = re.compile(
+    rf"below (?P<below>{_NUMBER})|(?P<low>{_NUMBER}) to (?P<high>{_NUMBER})"
+    rf"|(?P<least>{_NUMBER}) or more"
+)
 
 
 @dataclass(frozen=True)
@@ -277,6 +284,30 @@ def declared_facts(image_ids: pa.Array, declared: Mapping[str, Declared]) -> lis
         codes = np.where(inside, 0, 1).astype(np.int32)
         out.append(Fact(name, codes, (Value("yes", name, query.query),)))
     return out
+
+
+def named_condition(name: str, text: str | None) -> str:
+    """The condition that selects the images of a value, as it is written in an evaluation.
+
+    Args:
+        name: of the fact: a metadata key, or a field of an image such as brightness.
+        text: the value, or a range such as ``below 0.21``; None for what is not set.
+    """
+    own = name in (*FILE, *MEASURES, "date_range", DENSITY)
+    operand = Field(name) if own else Field("metadata", key=name)
+    if text is None:
+        return condition_text(Not(Presence(operand)))
+    ranged = _RANGE.fullmatch(text)
+    if ranged:
+        low, high = ranged["low"] or ranged["least"], ranged["high"] or ranged["below"]
+        parts: list[Condition] = []
+        if low is not None:
+            parts.append(Comparison(operand, ">=", float(low)))
+        if high is not None:
+            parts.append(Comparison(operand, "<", float(high)))
+        return condition_text(And(tuple(parts)) if len(parts) > 1 else parts[0])
+    is_number = own and name not in ("format", "dtype", "date_range")
+    return condition_text(Comparison(operand, "=", float(text) if is_number else text))
 
 
 def ids_condition(image_ids: Sequence[str]) -> str:

@@ -1,0 +1,178 @@
+"""``cvp slices``: where a model is worst, and the images behind any slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cv_pipeline.cli.app import Json, console, print_json
+from cv_pipeline.errors import EvaluationError
+from cv_pipeline.project import find_project
+from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
+
+if TYPE_CHECKING:
+    from cv_pipeline.evaluation import Evaluation
+    from cv_pipeline.provenance.slice_images import SliceImages
+
+
+def slices(
+    project: Annotated[str, typer.Argument(help="Name of the project.")],
+    evaluation: Annotated[
+        str, typer.Option(help="The evaluation: a digest or prefix, or latest.")
+    ] = "latest",
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many of each.")] = 10,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="KEY=VALUE|RANK",
+            help="One slice: metadata keys, image properties or declared queries with their"
+            " values (several make a pair), or the number of a found one.",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", help="Only objects of this class.")
+    ] = None,
+    images: Annotated[bool, typer.Option("--images", help="List the images, worst first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the worst slices of an evaluation, or one slice, with the query that selects its images.
+
+    A slice's own probability is not corrected: it was asked about, not searched for.
+    """
+    dagster_home()
+    found = find_project(project, projects_dir())
+    from dagster import DagsterInstance
+
+    from cv_pipeline.catalog.datalake.datalake import Datalake
+    from cv_pipeline.catalog.query.text import condition_text
+    from cv_pipeline.provenance import EventLog
+    from cv_pipeline.provenance.evaluated import find_evaluated
+    from cv_pipeline.provenance.slice_images import slice_images, slice_query, within_split
+    from cv_pipeline.storage import open_store
+
+    with DagsterInstance.get() as instance:
+        made = find_evaluated(
+            EventLog(instance),
+            project=project,
+            ref=evaluation,
+            store=open_store(store_url()),
+            cache=cv_home() / "cache",
+        ).evaluation
+        lake = Datalake.open(project, origin="cli")
+        wanted: list[tuple[str, list[str], str | None]] = []
+        if chosen and not chosen[0].isdigit():
+            values = dict(_pair(text) for text in chosen)
+            nodes = {n: q.to_ast().where for n, q in found.evaluation.slice_queries.items()}
+            declared = {n: condition_text(where) for n, where in nodes.items() if where}
+            query = slice_query(made, values, declared=declared)
+            words = [f"{k} not set" if v is None else f"{k} = {v}" for k, v in values.items()]
+            wanted.append((query, words, label))
+        else:
+            ranks = _ranks(made, chosen, count if images else 0)
+            wanted += [
+                (within_split(made, row["query"]), _words(row), row["label"])
+                for row in made.worst_slices.to_pylist()
+                if row["rank"] in ranks and row["query"]
+            ]
+        measured = [
+            slice_images(made, lake, query=query, words=words, label=of_class)
+            for query, words, of_class in wanted
+        ]
+    show_all = not chosen
+    if as_json:
+        print_json(_json(made, measured, count, images=images, show_all=show_all))
+        return
+    if show_all:
+        _show_worst(made, count)
+    for one in measured:
+        _show(one, project, made, count, images=images)
+
+
+def _pair(text: str) -> tuple[str, str | None]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise EvaluationError(
+            f"{text!r} is no slice.", do="Write KEY=VALUE, or the number of a found slice."
+        )
+    return key, value or None
+
+
+def _ranks(made: Evaluation, chosen: list[str] | None, count: int) -> set[int]:
+    known = made.worst_slices["rank"].to_pylist()
+    if not chosen:
+        return set(known[:count])
+    ranks = {int(text) for text in chosen if text.isdigit()}
+    if not ranks <= set(known):
+        raise EvaluationError(
+            f"There is no slice {min(ranks - set(known))}: {len(known)} were found.",
+            do="Run cvp slices PROJECT without --slice to see them.",
+        )
+    return ranks
+
+
+def _words(row: dict[str, Any]) -> list[str]:
+    pairs = ((row["slice_key"], row["slice_value"]), (row["second_key"], row["second_value"]))
+    return [f"{k} not set" if v is None else f"{k} = {v}" for k, v in pairs if k is not None]
+
+
+def _json(
+    made: Evaluation, measured: list[SliceImages], count: int, *, images: bool, show_all: bool
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"evaluation": made.digest, "split": made.record.split}
+    if show_all:
+        answer["worst_slices"] = made.worst_slices.slice(0, count).to_pylist()
+    listed = []
+    for one in measured:
+        value = one.to_json()
+        value["images_count"] = len(one.images)
+        value["images"] = value["images"][:count] if images else []
+        listed.append(value)
+    return {**answer, "slices": listed}
+
+
+def _show_worst(made: Evaluation, count: int) -> None:
+    rows = made.worst_slices.slice(0, count).to_pylist()
+    console.print(f"[bold]worst slices[/] of {made.record.split}, evaluation {made.digest[:16]}\n")
+    for row in rows:
+        console.print(f"  {row['rank']:>2}  {row['sentence']}", markup=False, soft_wrap=True)
+        console.print(f"      {row['query'] or 'no query'}", style="dim", markup=False)
+    if not rows:
+        console.print("  none is worse than the rest by more than chance")
+    console.print("\n  cvp slices PROJECT --slice RANK --images   its images", style="dim")
+
+
+def _show(one: SliceImages, project: str, made: Evaluation, count: int, *, images: bool) -> None:
+    console.print(f"\n[bold]{escape(one.what)}[/]", soft_wrap=True)
+    if one.value is None:
+        console.print("  no object on these images")
+    else:
+        rest = "–" if one.rest is None else f"{one.rest:.3f}"
+        chance = "" if one.p_value is None else f", p = {one.p_value:.1g}"
+        console.print(
+            f"  {one.metric} {one.value:.3f} ({one.low:.3f} to {one.high:.3f}), {rest} elsewhere"
+            f"{chance}; {one.objects:,} objects on {len(one.images):,} images",
+            markup=False,
+            soft_wrap=True,
+        )
+    dataset = made.record.dataset[:16]
+    console.print(
+        f'  cvp query {project} "{one.query}" --as-of {dataset}', markup=False, soft_wrap=True
+    )
+    if not images:
+        return
+    table = Table("image", "path", "objects", "missed", "score", box=None)
+    for row in one.images[:count]:
+        table.add_row(
+            f"[yellow]{row['image_id'][:12]}[/]",
+            escape(row["path"]),
+            str(row["objects"]),
+            str(row["missed"]),
+            f"{row['score']:.3f}",
+        )
+    console.print(table)
+    if len(one.images) > count:
+        console.print(f"  … and {len(one.images) - count:,} more: -n shows more")
