@@ -5,6 +5,7 @@ from __future__ import annotations
 from assets import (
     annotation_exports,
     champion,
+    corrective,
     dataset_candidate,
     dataset_version,
     eval_slices,
@@ -23,6 +24,7 @@ STAGES = [
     trained_model,
     predictions,
     eval_slices,
+    corrective,
     champion,
 ]
 

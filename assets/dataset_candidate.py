@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, metadata_table, reporting, table_versions
-from cv_pipeline.datasets.candidate import build_candidate
+from cv_pipeline.correction import read_corrective, selected_images
+from cv_pipeline.datasets.candidate import AddedImages, build_candidate
 from cv_pipeline.datasets.checks import CHECKS, load_context, run_check
 from cv_pipeline.datasets.checks.published import MARKER, write_finding
 from cv_pipeline.provenance import pinned
@@ -16,10 +17,19 @@ from resources import ObjectStoreResource, Projects
 CODE_VERSION = "1"
 
 
+class DatasetCandidateConfig(dg.Config):
+    """Digest of a corrective record whose images are taken besides those of the dataset query."""
+
+    corrective: str | None = None
+
+
 @dg.asset(deps=["image_features", "annotation_exports"], code_version=CODE_VERSION)
 @reporting
 def dataset_candidate(
-    context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
+    context: dg.AssetExecutionContext,
+    config: DatasetCandidateConfig,
+    projects: Projects,
+    object_store: ObjectStoreResource,
 ) -> dg.MaterializeResult[Any]:
     """The project's dataset query at fixed table versions, aggregated labels, and the split.
 
@@ -32,7 +42,11 @@ def dataset_candidate(
     )
     with step.scratch() as folder:
         made = build_candidate(
-            project=step.project, catalog=step.catalog, table_versions=versions, folder=folder
+            project=step.project,
+            catalog=step.catalog,
+            table_versions=versions,
+            folder=folder,
+            added=_added(step, config.corrective, versions) if config.corrective else None,
         )
         # the same content can come about in several ways, and the record tells this one
         record = hashlib.sha256((folder / "candidate.json").read_bytes()).hexdigest()
@@ -46,10 +60,17 @@ def dataset_candidate(
             **{f"images_{split}": count for split, count in made.splits.items()},
             "sql": made.sql,
             "folder": name,
+            **({"corrective": config.corrective} if config.corrective else {}),
             "left_out": made.record.left_out + made.record.bridges,
             "table_versions": {**versions, **made.table_versions},
         },
     )
+
+
+def _added(step: Step, corrective: str, versions: dict[str, int]) -> AddedImages:
+    record = read_corrective(step.store, step.project.name, corrective)
+    images = selected_images(step.catalog, record, table_versions=versions)
+    return AddedImages(images, corrective)
 
 
 @dg.multi_asset_check(

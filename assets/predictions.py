@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.step import Step, reporting
 from cv_pipeline.project import SplitName
+from cv_pipeline.provenance import Materialization
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import (
     PredictionSpec,
@@ -50,6 +51,18 @@ def predictions(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     model = step.inputs.read("trained_model", version=config.trained_model)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version, made_with=model)
+    made = predicted(step, model=model, dataset=dataset, store_url=object_store.url)
+    return step.result(made["digest"], {**made, "model": model.version, "dataset": dataset.version})
+
+
+def predicted(
+    step: Step, *, model: Materialization, dataset: Materialization, store_url: str
+) -> dict[str, Any]:
+    """Publish a model's predictions on a dataset version, unless they are known already.
+
+    Returns:
+        Metadata of the predictions, their ``digest`` among them.
+    """
     # a model of one fold was trained on images of the val split
     splits = SPLITS if model.metadata.get("fold") is None else ("test",)
     gone = step.taken_out(dataset, splits)
@@ -74,7 +87,7 @@ def predictions(
                 dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
                 dataset_digest=dataset.version,
                 taken_out=gone,
-                store_url=object_store.url,
+                store_url=store_url,
                 splits=splits,
                 out=folder / "predictions",
             )
@@ -89,6 +102,4 @@ def predictions(
             **speed(report),
         }
         memo.put(recipe, known)
-    return step.result(
-        known["digest"], {**known, "model": model.version, "dataset": dataset.version}
-    )
+    return known

@@ -5,14 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import Step, metadata_table, reporting
+from assets.step import Step, metadata_table, reporting, table_versions
+from cv_pipeline.correction import CorrectiveRecord, read_corrective, selected_images
 from cv_pipeline.datasets.splitting.folds import folds_of
 from cv_pipeline.datasets.version import load_version
 from cv_pipeline.monitoring.epoch_drop import epoch_drops, summarize_drops
-from cv_pipeline.provenance import pinned
+from cv_pipeline.provenance import Materialization, pinned
 from cv_pipeline.storage.memo import Memo
 from cv_pipeline.training import (
+    Emphasis,
     FoldParts,
+    ModelCard,
     TrainingSpec,
     check_normalisation,
     execution_environment,
@@ -32,12 +35,15 @@ class TrainedModelConfig(dg.Config):
     latest. ``seed`` replaces the project's, or that of the newest model of this dataset. ``reuse``
     takes the model of an earlier, identical training, for it would give the same weights. ``fold``
     validates on one fold of the dataset version and trains on the others, or by time on the earlier
-    ones; without it the train and val splits are used.
+    ones; without it the train and val splits are used. ``corrective`` is the digest of a corrective
+    record, which then says the parameters and the seed; without it, that of the newest model of
+    this dataset, so that no later run undoes a correction.
     """
 
     dataset_version: str | None = None
     seed: int | None = None
     fold: int | None = None
+    corrective: str | None = None
     reuse: bool = True
 
 
@@ -58,14 +64,19 @@ def trained_model(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version)
     project = step.project
-    seed = _seed(step, dataset.version) if config.seed is None else config.seed
+    record = _corrective(step, config, dataset.version)
+    training = record.training if record else project.training
+    emphasis = _emphasis(step, record, dataset) if record else None
+    seed = config.seed
+    if seed is None:
+        seed = record.seed if record else _seed(step, dataset.version)
     gone = step.taken_out(dataset, ("train", "val"))
     skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
     folder = step.fetch("datasets", dataset.version, marker="dataset.json")
     folds = _folds(folder, config.fold)
     recipe = {
         "dataset": dataset.version,
-        "training": project.training.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
         "task": project.task,
         "labels": project.ontology.labels,
         "seed": seed,
@@ -74,6 +85,8 @@ def trained_model(
         # what was taken out since is left out, and gives another model
         **({"taken_out": gone} if gone else {}),
         **({"fold": config.fold} if folds else {}),
+        **({"corrective": record.digest} if record else {}),
+        **({"emphasis": emphasis.model_dump(mode="json")} if emphasis else {}),
     }
     memo = Memo(step.store, project=project.name, stage="trained_model")
     known = memo.get(recipe) if config.reuse else None
@@ -85,30 +98,36 @@ def trained_model(
             project=project.name,
             task=project.task,
             labels=project.ontology.labels,
-            training=project.training,
+            training=training,
             seed=seed,
             dataset=folder,
             dataset_digest=dataset.version,
             folds=folds,
             taken_out=gone,
+            emphasis=emphasis,
             store_url=object_store.url,
             out=scratch / "model",
             tracking_uri=tracking.uri,
-            tags={"dagster_run_id": context.run.run_id, "dagster_asset": dataset.key},
+            tags={
+                "dagster_run_id": context.run.run_id,
+                "dagster_asset": dataset.key,
+                **({"corrective": record.digest} if record else {}),
+            },
             code_version=CODE_VERSION,
         )
         report = run_training(spec, log=step.log.info)
         model = step.publish("models", report.model_digest, spec.out, marker="model.json")
-    fitted = read_model_card(model).normalised_on
+    card = read_model_card(model)
     metadata = {
         **report.metrics,
         "dataset": dataset.version,
         **skipped,
         **({"fold": config.fold} if folds else {}),
-        "normalised_on": fitted.model_dump() if fitted else None,
+        "normalised_on": card.normalised_on.model_dump() if card.normalised_on else None,
         "seed": seed,
         "project_seed": project.training.seed,
-        "epochs": project.training.epochs,
+        "epochs": training.epochs,
+        **(_corrected(step, record, card) if record else {}),
         "parameters": report.parameters,
         "hardware": report.hardware,
         "seconds": report.seconds,
@@ -194,6 +213,37 @@ def validation_drop(
 def _result(step: Step, digest: str, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
     curve = read_epochs(step.fetch("models", digest, marker="model.json"))
     return step.result(digest, {**metadata, "curve": metadata_table(curve)})
+
+
+def _corrective(step: Step, config: TrainedModelConfig, dataset: str) -> CorrectiveRecord | None:
+    """The corrective record to train by; None for the project's own parameters."""
+    digest = config.corrective
+    if digest is None and config.seed is None and config.fold is None and config.reuse:
+        newest = step.inputs.latest("trained_model")
+        known = newest.metadata if newest is not None else {}
+        own = step.project.training.model_dump(mode="json")
+        if (known.get("dataset"), known.get("project_training")) == (dataset, own):
+            digest = known.get("corrective")
+    return read_corrective(step.store, step.project.name, digest) if digest else None
+
+
+def _emphasis(step: Step, record: CorrectiveRecord, dataset: Materialization) -> Emphasis | None:
+    if record.selection is None or record.selection.weight == 1:
+        return None
+    images = selected_images(step.catalog, record, table_versions=table_versions(dataset))
+    return Emphasis(images=tuple(images.to_pylist()), weight=record.selection.weight)
+
+
+def _corrected(step: Step, record: CorrectiveRecord, card: ModelCard) -> dict[str, Any]:
+    """Metadata of a model that was trained by a corrective record."""
+    return {
+        "corrective": record.digest,
+        "corrective_record": record.model_dump(mode="json", exclude={"training"}),
+        "parent_model": record.parent,
+        "emphasised": card.emphasised.model_dump() if card.emphasised else None,
+        # so that a change of the project's own parameters ends the correction
+        "project_training": step.project.training.model_dump(mode="json"),
+    }
 
 
 def _folds(dataset: Path, fold: int | None) -> FoldParts | None:

@@ -45,6 +45,16 @@ def retraining_job(project: str) -> UnresolvedAssetJobDefinition:
     )
 
 
+def corrective_job(project: str) -> UnresolvedAssetJobDefinition:
+    """Everything of the project, by a corrective record that the run's configuration names."""
+    return dg.define_asset_job(
+        f"{project}_corrective",
+        selection=dg.AssetSelection.groups(project),
+        description=f"A declared correction of {project}, compared with its parent; launch it with"
+        " cvp corrective.",
+    )
+
+
 class Attempts:
     """Runs that were already launched for one cause, such as one bad evaluation.
 
@@ -77,7 +87,8 @@ class Attempts:
 def is_busy(instance: dg.DagsterInstance, project: str) -> bool:
     """Whether an unfinished run, from wherever it was launched, makes the project's raw images."""
     key = dg.AssetKey([project, "raw_images"])
-    jobs = {pipeline_job(project).name, ingest_job(project).name, retraining_job(project).name}
+    made = (pipeline_job, ingest_job, retraining_job, corrective_job)
+    jobs = {job(project).name for job in made}
     return any(
         run.job_name in jobs or key in (run.asset_selection or ())
         for run in instance.get_runs(RunsFilter(statuses=UNFINISHED))

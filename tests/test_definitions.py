@@ -28,6 +28,7 @@ ASSETS = [
 ]
 CHECKS = [
     *[("dataset_candidate", name) for name in sorted(CHECK_NAMES)],
+    ("eval_slices", "corrective"),
     ("eval_slices", "requirements"),
     ("trained_model", "preprocessing"),
     ("trained_model", "validation_drop"),
@@ -86,7 +87,7 @@ def test_every_check_is_blocking_but_the_verdict_on_a_model(repository):
 
 def test_jobs_sensors_and_schedules(repository):
     jobs = sorted(j.name for j in repository.get_all_jobs() if not j.name.startswith("__"))
-    suffixes = ("ingest", "pipeline", "retraining")
+    suffixes = ("corrective", "ingest", "pipeline", "retraining")
     assert jobs == sorted(f"{p}_{s}" for p in PROJECTS for s in suffixes)
     sensors = {s.name: s for s in repository.sensor_defs}
     assert sorted(sensors) == sorted(

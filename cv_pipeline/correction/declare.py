@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cv_pipeline.actor import current_actor
 from cv_pipeline.catalog.datalake.datalake import Datalake
-from cv_pipeline.corrective.record import Change, CorrectiveRecord, Selection
+from cv_pipeline.correction.record import Change, CorrectiveRecord, Selection
 from cv_pipeline.errors import CorrectiveError, nearest
 from cv_pipeline.project import Project, Training
 from cv_pipeline.training import ModelCard

@@ -15,7 +15,7 @@ from cv_pipeline.catalog.datalake.selection import select
 from cv_pipeline.catalog.query import parse
 from cv_pipeline.catalog.snapshot import open_snapshot
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.corrective.record import CorrectiveRecord
+from cv_pipeline.correction.record import CorrectiveRecord
 
 
 def selected_images(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.corrective.comparison import ParentComparison, overall, recall_change
-from cv_pipeline.corrective.record import CorrectiveRecord
+from cv_pipeline.correction.comparison import ParentComparison, overall, recall_change
+from cv_pipeline.correction.record import CorrectiveRecord
 from cv_pipeline.errors import CorrectiveError, ObjectNotFound
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
 from cv_pipeline.evaluation.scoring import ScoredSplit, score_classification, score_detection

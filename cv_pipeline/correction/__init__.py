@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cv_pipeline.corrective.declare import declare, parse_changes
-from cv_pipeline.corrective.record import CorrectiveRecord, read_corrective, write_corrective
-from cv_pipeline.corrective.selection import selected_images
+from cv_pipeline.correction.declare import declare, parse_changes
+from cv_pipeline.correction.record import CorrectiveRecord, read_corrective, write_corrective
+from cv_pipeline.correction.selection import selected_images
 
 __all__ = [
     "CorrectiveRecord",
