@@ -26,6 +26,8 @@ from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.catalog.schemas.worst_slices import WORST_SLICES
 from cv_pipeline.errors import EvaluationError, nearest
+from cv_pipeline.evaluation.detection.error_kinds import KINDS
+from cv_pipeline.evaluation.measure import Interval
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
 from cv_pipeline.evaluation.scoring import (
     ScoredSplit,
@@ -48,7 +50,22 @@ _TABLES = {
     "matches": MATCHES,
     "worst_slices": WORST_SLICES,
 }
-_LIBRARY = {"detection": "faster-coco-eval", "classification": "scikit-learn"}
+_LIBRARY = {"detection": "cv-pipeline", "classification": "scikit-learn"}
+
+
+class ErrorTally(BaseModel):
+    """Errors of one kind.
+
+    Attributes:
+        count: how many there are at the operating point; of correct, how many are no error.
+        cost: AP50 that is lost by them, among detections of any score (TIDE's dAP); None where
+            that is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    count: int | None
+    cost: float | None
 
 
 class EvaluationRecord(BaseModel):
@@ -62,6 +79,8 @@ class EvaluationRecord(BaseModel):
         split: the split that metrics without a prefix are of.
         metrics: metric to value, 0 to 1; ``val/AP50`` is that of another split. A metric that is
             not defined is absent.
+        intervals: metric to its value and 95 % interval, on the headline split.
+        errors: kind of error to how many there are on the headline split and what they cost.
         operating_point: score from which upwards a detection counts; None for classification.
         images: evaluated images of each split.
         objects: ground-truth objects of each split.
@@ -83,6 +102,8 @@ class EvaluationRecord(BaseModel):
     metric: str
     split: str
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    errors: dict[str, ErrorTally]
     operating_point: float | None
     images: dict[str, int]
     objects: dict[str, int]
@@ -305,6 +326,7 @@ def _record(
     whole = slices.filter(
         pc.and_(pc.equal(slices["slice_key"], WHOLE), pc.is_null(slices["label"]))
     ).to_pylist()
+    scorer = next(s.scorer for s in scoring.splits if s.name == split)
     undigested = EvaluationRecord(
         schema_id=SCHEMA_ID,
         digest="",
@@ -316,6 +338,8 @@ def _record(
             for row in whole
             if (value := row["value"]) is not None
         },
+        intervals=scorer.intervals(),
+        errors=_errors(tables["matches"], split, scorer.error_costs()),
         operating_point=scoring.operating_point,
         images={row["split"]: row["images"] for row in whole},
         objects={row["split"]: row["objects"] for row in whole},
@@ -329,6 +353,20 @@ def _record(
         library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
     )
     return undigested.model_copy(update={"digest": _digest(tables, undigested)})
+
+
+def _errors(matches: pa.Table, split: str, costs: dict[str, float]) -> dict[str, ErrorTally]:
+    kinds = matches.filter(pc.equal(matches["split"], split))["kind"].value_counts().to_pylist()
+    counts = {row["values"]: row["counts"] for row in kinds}
+    return {
+        kind: ErrorTally(
+            # The special kinds of TIDE, all false positives and negatives, are sums of others.
+            count=counts.get(kind, 0) if kind in KINDS else None,
+            cost=costs.get(kind),
+        )
+        for kind in dict.fromkeys([*KINDS, *costs])
+        if kind in counts or kind in costs
+    }
 
 
 def _digest(tables: dict[str, pa.Table], record: EvaluationRecord) -> str:

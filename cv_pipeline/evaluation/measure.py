@@ -126,6 +126,14 @@ class Scorer(Protocol):
         """The columns of schema MATCHES with the image's index, ``image``, for id and split."""
         ...
 
+    def intervals(self) -> dict[str, Interval]:
+        """Metric to its 95 % interval, over all images and classes; those that are defined."""
+        ...
+
+    def error_costs(self) -> dict[str, float]:
+        """Kind of error to what it costs, 0 to 1; empty where that is not known."""
+        ...
+
 
 def defined(value: float) -> float | None:
     """The number, or None for NaN."""

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 from cv_pipeline.evaluation.detection.coco import IOU_THRESHOLDS, MAX_DETECTIONS
+from cv_pipeline.evaluation.detection.error_costs import MAX_PER_IMAGE
+from cv_pipeline.evaluation.detection.intervals import RESAMPLING
 from cv_pipeline.evaluation.detection.scorer import DEFAULT_SCORE, DetectionScorer
 from cv_pipeline.evaluation.inputs import classification_inputs, detection_inputs
 from cv_pipeline.evaluation.measure import Measure
@@ -111,8 +113,15 @@ def detection_conventions(operating_point: str) -> dict[str, str]:
         "matching": "by descending score within image and class, each object once; boxes are"
         " float64 and not clipped to the image",
         "area": "boxes of every size count; area is width × height of the box",
+        "crowds": "objects with the attribute iscrowd are none; detections on them, by the share of"
+        " the detection that is covered, are neither right nor wrong",
+        "intervals": f"95 %: percentiles of {RESAMPLING.resamples} seeded bootstrap samples of the"
+        " images",
+        "errors": "kinds by TIDE (Bolya et al. 2020), thresholds 0.5 and 0.1, counted at the"
+        " operating point; the cost is its dAP at IoU 0.50, among detections of any score, at most"
+        f" {MAX_PER_IMAGE} an image",
         "max_detections": f"the {MAX_DETECTIONS} highest-scored per image and class",
-        "operating_point": "recall, precision, per-image results and confusion count detections"
+        "operating_point": "recall, precision, F1, per-image results and confusion count detections"
         f" of score ≥ {operating_point}, at IoU {low:.2f}",
         "classes_without_ground_truth": "left out of the means of AP; their detections are false"
         " positives in precision, per-image results and confusion",

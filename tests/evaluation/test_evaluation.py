@@ -153,11 +153,13 @@ class TestDetection:
                 "AP75": made.metrics["AP75"],
                 "recall": 0.8,
                 "precision": 0.8,
+                "f1": 0.8,
                 "val/AP": 1.0,
                 "val/AP50": 1.0,
                 "val/AP75": 1.0,
                 "val/recall": 1.0,
                 "val/precision": 1.0,
+                "val/f1": 1.0,
             }
         )
         # of apple 1, of tomato 61 of 101 recall points
@@ -169,6 +171,20 @@ class TestDetection:
         made = world.evaluate()
         assert made.record.operating_point == 0.8
         assert "0.8000, the best F1 on val" in made.record.conventions["operating_point"]
+
+    def test_metrics_have_intervals_and_errors_have_counts_and_costs(self, world):
+        record = world.evaluate().record
+        assert set(record.intervals) == {"AP", "AP50", "AP75", "recall", "precision", "f1"}
+        for metric, interval in record.intervals.items():
+            assert interval.value == pytest.approx(record.metrics[metric])
+            assert interval.low < interval.value < interval.high
+        counts = {kind: tally.count for kind, tally in record.errors.items() if tally.count}
+        assert counts == {"correct": 16, "classification": 4}
+        # mending the four gives tomato its whole AP; orange has none and no detection then
+        assert record.errors["classification"].cost == pytest.approx(
+            1 - (1 + 61 / 101 + 0) / 3, abs=0.01
+        )
+        assert record.errors["false_negatives"].count is None
 
     def test_the_weak_slice_stands_out(self, world):
         rows = world.evaluate().slices.to_pylist()

@@ -25,6 +25,7 @@ def test_detection(images_of, annotations_of, predictions_of):
         "AP75": 0.5,
         "recall": 0.5,
         "precision": 0.5,
+        "f1": 0.5,
     }
     assert set(made.classes) == {"apple", "tomato"}
     assert made.classes["apple"]["AP"] == 1.0
@@ -40,7 +41,7 @@ def test_detection_without_ground_truth_has_no_ap(images_of, annotations_of, pre
         images=images_of("a"),
         labels=LABELS,
     )
-    assert made.overall == {"precision": 0.0}
+    assert made.overall == {"precision": 0.0, "f1": 0.0}
     assert made.classes == {}
 
 

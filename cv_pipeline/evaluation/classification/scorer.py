@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.classification.answers import Answers
-from cv_pipeline.evaluation.measure import Counts, Measure, confusion_columns, defined, ratio
+from cv_pipeline.evaluation.classification.summary import summarise
+from cv_pipeline.evaluation.measure import (
+    Counts,
+    Interval,
+    Measure,
+    confusion_columns,
+    defined,
+    ratio,
+)
 
 _OVERALL = ("accuracy", "macro_f1", "recall", "precision")
 
@@ -120,3 +128,11 @@ class ClassificationScorer:
                 ),
             }
         )
+
+    def intervals(self) -> dict[str, Interval]:
+        """Metric to its 95 % interval, over all images; those of the scores too."""
+        return summarise(self._answers, labels=self._labels).metrics
+
+    def error_costs(self) -> dict[str, float]:
+        """Nothing: every error costs one image."""
+        return {}

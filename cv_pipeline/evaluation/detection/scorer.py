@@ -22,9 +22,18 @@ from cv_pipeline.evaluation.detection.coco import (
     MAX_DETECTIONS,
     CocoEvaluation,
 )
+from cv_pipeline.evaluation.detection.error_costs import error_costs
 from cv_pipeline.evaluation.detection.error_kinds import KINDS, MISSED, ErrorKinds, error_kinds
+from cv_pipeline.evaluation.detection.intervals import detection_intervals
 from cv_pipeline.evaluation.detection.matching import greedy_matches
-from cv_pipeline.evaluation.measure import Counts, Measure, confusion_columns, defined, ratio
+from cv_pipeline.evaluation.measure import (
+    Counts,
+    Interval,
+    Measure,
+    confusion_columns,
+    defined,
+    ratio,
+)
 
 DEFAULT_SCORE = 0.5
 
@@ -83,7 +92,7 @@ class DetectionScorer:
         return float(scores[np.argmax(np.where(last_of_score, f1, -1.0))])
 
     def measure(self, images: NDArray[np.int64]) -> list[Measure]:
-        """AP, AP50, AP75, recall and precision over these images, for all classes and for each.
+        """AP, AP50, AP75, recall, precision and F1 over these images, for all classes and for each.
 
         Args:
             images: sorted indices.
@@ -218,6 +227,20 @@ class DetectionScorer:
             counts=self._counted(),
         )
 
+    def intervals(self) -> dict[str, Interval]:
+        """95 % intervals of AP, AP50, AP75, recall, precision and F1, by resampling images."""
+        return detection_intervals(self._coco.ranking(), self.counts(), images=self._images)
+
+    def error_costs(self) -> dict[str, float]:
+        """Kind of error to the AP50 it costs, among detections of any score; see ErrorCosts."""
+        return error_costs(
+            self._truth,
+            self._detections,
+            pairs=self._coco.pairs,
+            match=self._coco.matches(),
+            labels=len(self._labels),
+        ).costs
+
     def _counted(self) -> NDArray[np.bool_]:
         """(detections,) mask of the operating point, without those of crowds."""
         out: NDArray[np.bool_] = (self._detections.score >= self._score) & ~self._aside
@@ -236,7 +259,7 @@ def _measures(
     counts: tuple[int, int, int],
     images: int,
 ) -> list[Measure]:
-    """The five metrics of one class or of all.
+    """The metrics of one class or of all.
 
     Args:
         label: the class, or None.
@@ -251,5 +274,6 @@ def _measures(
         "AP75": defined(precisions[:, IOU_75].mean()) if objects else None,
         "recall": ratio(found, objects),
         "precision": ratio(found, detected),
+        "f1": ratio(2 * found, objects + detected),
     }
     return [Measure(label, metric, value, images, objects) for metric, value in values.items()]

@@ -24,7 +24,7 @@ def coco_files(
     masks: bool = False,
     ties: bool = True,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Ground truth and results; objects of all sizes and some crowds, scores that repeat unless told.
+    """Ground truth and results; objects of all sizes, some crowds, and scores that repeat.
 
     The last class has no object and the last image neither objects nor detections. With masks,
     both are ellipses as compressed run lengths and the results have no boxes.

@@ -1,7 +1,7 @@
 """Writes tide_reference.json: what tidecv 1.0.1 makes of some scenes.
 
 tidecv needs opencv-python, which cannot be installed beside opencv-python-headless, so it is run by
-itself: uv run --no-project --with tidecv==1.0.1 python tests/evaluation/detection/make_tide_reference.py
+itself, from this folder: uv run --no-project --with tidecv==1.0.1 make_tide_reference.py
 """
 
 from __future__ import annotations

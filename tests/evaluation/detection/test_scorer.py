@@ -49,16 +49,19 @@ class TestMeasure:
             (None, "AP75"): 0.5,
             (None, "recall"): pytest.approx(1 / 3),
             (None, "precision"): 0.5,
+            (None, "f1"): pytest.approx(0.4),
             ("apple", "AP"): 1.0,
             ("apple", "AP50"): 1.0,
             ("apple", "AP75"): 1.0,
             ("apple", "recall"): 0.5,
             ("apple", "precision"): 1.0,
+            ("apple", "f1"): pytest.approx(2 / 3),
             ("tomato", "AP"): 0.0,
             ("tomato", "AP50"): 0.0,
             ("tomato", "AP75"): 0.0,
             ("tomato", "recall"): 0.0,
             ("tomato", "precision"): None,
+            ("tomato", "f1"): 0.0,
         }
 
     def test_says_how_much_is_behind_a_number(self):
@@ -195,3 +198,84 @@ class TestConfusion:
         assert sum(n for (_, p), n in counts.items() if p is not None) == (found.score >= 0.5).sum()
         diagonal = sum(n for (t, p), n in counts.items() if t == p)
         assert diagonal == sum(per_image["true_positives"].to_pylist())
+
+
+class TestMatches:
+    def test_kinds(self):
+        half = (10.0, 10.0, 30.0, 19.0)  # 0.45 of BOX
+        rows = (
+            scorer(
+                [(0, APPLE, BOX), (0, TOMATO, FAR), (1, TOMATO, BOX), (2, ORANGE, BOX)],
+                [
+                    (0, APPLE, BOX, 0.9),  # correct
+                    (0, APPLE, BOX, 0.8),  # a duplicate of it
+                    (0, ORANGE, FAR, 0.7),  # the tomato, as an orange
+                    (1, TOMATO, half, 0.9),  # badly placed
+                    (1, APPLE, half, 0.9),  # another class, badly placed
+                    (1, APPLE, FAR, 0.9),  # background
+                    (2, ORANGE, BOX, 0.1),  # below the operating point: missed
+                ],
+            )
+            .matches()
+            .to_pylist()
+        )
+        assert [tuple(row.values()) for row in rows] == [
+            (0, 0, "0", "apple", "apple", 0.9, 1.0, "correct"),
+            (0, 1, "0", "apple", "apple", 0.8, 1.0, "duplicate"),
+            (0, 2, "1", "tomato", "orange", 0.7, 1.0, "classification"),
+            (1, 3, "2", "tomato", "tomato", 0.9, pytest.approx(0.45), "localisation"),
+            (1, 4, None, None, "apple", 0.9, pytest.approx(0.45), "both"),
+            (1, 5, None, None, "apple", 0.9, None, "background"),
+            (2, None, "3", "orange", None, None, None, "missed"),
+        ]
+
+    def test_of_nothing(self):
+        assert len(scorer([], []).matches()) == 0
+
+    def test_every_object_is_found_meant_or_missed(self, random_scene):
+        truth, found = random_scene(6, images=20, labels=3, objects=80, detections=200)
+        made = DetectionScorer(truth, found, images=20, labels=LABELS)
+        rows = made.matches().to_pylist()
+        of_objects = {r["annotation_id"] for r in rows if r["annotation_id"] is not None}
+        assert len(of_objects) == 80
+        correct = [r for r in rows if r["kind"] == "correct"]
+        assert len(correct) == sum(made.per_image()["true_positives"].to_pylist())
+        assert sum(r["kind"] != "missed" for r in rows) == (found.score >= 0.5).sum()
+
+
+class TestIntervals:
+    def test_hold_the_value_and_narrow_with_images(self, random_scene):
+        truth, found = random_scene(7, images=40, labels=3, objects=160, detections=300)
+        once = DetectionScorer(truth, found, images=40, labels=LABELS)
+        measured_once = measured(once.measure(np.arange(40)))
+        four = [
+            Boxes(
+                np.concatenate([b.image + 40 * n for n in range(4)]),
+                np.tile(b.label, 4),
+                np.tile(b.xyxy, (4, 1)),
+            )
+            for b in (truth, found)
+        ]
+        many = DetectionScorer(
+            four[0],
+            Detections(four[1].image, four[1].label, four[1].xyxy, np.tile(found.score, 4)),
+            images=160,
+            labels=LABELS,
+        ).intervals()
+        for metric, interval in once.intervals().items():
+            assert interval.value == pytest.approx(measured_once[None, metric])
+            assert interval.low < interval.value < interval.high
+            width = many[metric].high - many[metric].low
+            # four times the images: half the width, give or take what 200 resamples leave open
+            assert 0.35 < width / (interval.high - interval.low) < 0.7
+
+    def test_recall_has_the_width_of_the_normal_approximation(self):
+        rng = np.random.default_rng(11)
+        truth = [(n, APPLE, BOX) for n in range(300)]
+        found = [(n, APPLE, BOX, 0.9) for n in range(300) if rng.random() < 0.7]
+        interval = scorer(truth, found, images=300).intervals()["recall"]
+        error = np.sqrt(interval.value * (1 - interval.value) / 300)
+        assert (interval.high - interval.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.25)
+
+    def test_of_nothing(self):
+        assert scorer([], []).intervals() == {}

@@ -117,7 +117,7 @@ class TestEvaluateSlices:
             labels=("apple", "orange"),
         )
         parts = made.select(["label", "slice_key", "slice_value"]).to_pylist()
-        assert [tuple(p.values()) for p in parts[:15:5]] == [
+        assert [tuple(p.values()) for p in parts[:18:6]] == [
             (None, WHOLE, WHOLE),
             (None, "line", None),
             (None, "line", "1"),
