@@ -16,7 +16,7 @@ from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.training.lifeline import die_with
 from cv_pipeline.training.process import FAILURE, NO_MEMORY, REPORT
 from cv_pipeline.training.progress import Progress
-from cv_pipeline.training.spec import Failure, Job, Record, TrainingSpec
+from cv_pipeline.training.spec import ActivationSpec, Failure, Job, Record, TrainingSpec
 
 
 def main(job_file: Path) -> int:
@@ -60,6 +60,10 @@ def _work(job: Job, progress: Progress) -> Record:
         from cv_pipeline.training.trainer import train
 
         return train(job.work, progress=progress)
+    if isinstance(job.work, ActivationSpec):
+        from cv_pipeline.evaluation.activation_maps.sample import explain_sample
+
+        return explain_sample(job.work, progress=progress)
     from cv_pipeline.training.prediction import predict
 
     return predict(job.work, progress=progress)
