@@ -57,6 +57,8 @@ def eval_slices(
             **made.metrics,
             "metric": step.project.metric,
             "split": made.record.split,
+            "intervals": {m: vars(i) for m, i in made.record.intervals.items()},
+            "errors": {kind: t.model_dump() for kind, t in made.record.errors.items()},
             "notes": list(made.record.notes),
             "model": predictions.metadata["model"],
             "dataset": dataset.version,
