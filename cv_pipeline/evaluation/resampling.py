@@ -41,6 +41,21 @@ class Resampling:
             counts = np.bincount(drawn.ravel(), minlength=samples * images)
             yield counts.reshape(images, samples).astype(np.float64).T
 
+    def cells(self, counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """(samples, cells) how many images of each kind are drawn, in blocks that fit into memory.
+
+        Images of one kind need not be told apart: their number is multinomial.
+
+        Args:
+            counts: (cells,) images of each kind.
+        """
+        rng = np.random.default_rng(self.seed)
+        total = int(counts.sum())
+        step = max(1, WEIGHTS_AT_ONCE // len(counts))
+        for first in range(0, self.resamples, step):
+            samples = min(step, self.resamples - first)
+            yield rng.multinomial(total, counts / total, size=samples)
+
 
 def percentiles(value: float, samples: NDArray[np.float64]) -> Interval:
     """A value with the middle 95 % of its bootstrap samples, stretched to hold the value.

@@ -67,7 +67,7 @@ def test_scores_of_every_class(rows):
     truth = np.array([CLASSES.index(t) for t in rows["truth"]])
     assert answer["images"] == 40
     assert answer["metrics"]["accuracy"]["value"] == (scores.argmax(axis=1) == truth).mean()
-    assert {"AUROC", "log_loss", "brier", "ECE", "adaptive_ECE"} < set(answer["metrics"])
+    assert {"AUROC", "log_loss", "brier", "ece", "adaptive_ece"} < set(answer["metrics"])
     assert answer["classes"]["dog"]["images"] == (truth == 1).sum()
     assert sum(cell["count"] for cell in answer["confusion"]) == 40
     assert sum(b["count"] for b in answer["reliability"]) == 40
@@ -85,7 +85,7 @@ def test_predicted_classes_alone(rows):
     assert answer["metrics"]["accuracy"]["value"] == 0.5
     assert answer["unanswered"] == 1
     assert answer["notes"] == ["1 images have no prediction and count as wrong."]
-    assert "ECE" not in answer["metrics"]
+    assert "ece" not in answer["metrics"]
     assert list(answer["classes"]) == ["3", "cat", "dog"]
 
 
@@ -95,13 +95,13 @@ def test_predicted_classes_with_their_score():
     )
     Path(table).write_text(Path(table).read_text().replace(",", "\t"))
     answer = found(table)
-    assert answer["metrics"]["ECE"]["value"] == pytest.approx(0.25)
+    assert answer["metrics"]["ece"]["value"] == pytest.approx(0.25)
     assert "AUROC" not in answer["metrics"]
 
 
 def test_thresholds_set_the_exit_status(rows):
     table = written(rows)
-    assert found(table, "--min", "accuracy=0.5", "--max", "ECE=0.9")["passed"]
+    assert found(table, "--min", "accuracy=0.5", "--max", "ece=0.9")["passed"]
     answer = found(table, "--min", "accuracy=0.5", "--min", "dog/recall=1.01", status=1)
     assert [t["passed"] for t in answer["thresholds"]] == [True, False]
     told = check(table, "--max", "log_loss=0.0001")

@@ -1,4 +1,4 @@
-"""Thresholds that a check is held to: ``--min AP=0.5``, ``--max ECE=0.05``."""
+"""Thresholds that a check is held to: ``--min AP=0.5``, ``--max ece=0.05``."""
 
 from __future__ import annotations
 

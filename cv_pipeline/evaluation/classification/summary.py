@@ -38,11 +38,11 @@ METRICS = (
     "average_precision",
     "log_loss",
     "brier",
-    "ECE",
-    "adaptive_ECE",
+    "ece",
+    "adaptive_ece",
 )
 CLASS_METRICS = ("recall", "precision", "f1", "AUROC", "average_precision")
-LOWER_IS_BETTER = ("log_loss", "brier", "ECE", "adaptive_ECE")
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "adaptive_ece")
 
 CONVENTIONS = {
     "accuracy": "share of the labelled images whose predicted class is the true one",
@@ -60,15 +60,15 @@ CONVENTIONS = {
     "log_loss": "mean of -ln of the true class's score, raised to 2.2e-16; lower is better",
     "brier": "mean squared distance of all scores from 1 for the true class and 0 for the others"
     " (Brier 1950; 0 to 2); lower is better",
-    "ECE": "expected calibration error of the predicted class's score, 15 bins of equal width"
+    "ece": "expected calibration error of the predicted class's score, 15 bins of equal width"
     " (Guo et al. 2017); lower is better",
-    "adaptive_ECE": "the same with 15 bins of equal number (Nguyen and O'Connor 2015)",
+    "adaptive_ece": "the same with 15 bins of equal number (Nguyen and O'Connor 2015)",
     "images_without_prediction": "count as wrong; without a score, and so left out of AUROC,"
-    " average_precision, log_loss, brier, ECE and adaptive_ECE",
+    " average_precision, log_loss, brier, ece and adaptive_ece",
     "intervals": "95 %: Wilson's for accuracy, top-k, recall and precision of a class; else"
     f" percentiles of {RESAMPLING.resamples} seeded bootstrap samples of the images (fewer, but at"
     f" least {FEWEST_RESAMPLES}, for AUROC and average_precision of many images and classes);"
-    " those of ECE are moved by the mean gap that resampling adds",
+    " those of ece are moved by the mean gap that resampling adds",
 }
 
 
@@ -176,8 +176,8 @@ def _calibration_errors(
 ) -> dict[str, Interval]:
     out = {}
     for metric, of_bin in (
-        ("ECE", calibration.equal_width(confidence)),
-        ("adaptive_ECE", calibration.equal_mass(confidence, correct)),
+        ("ece", calibration.equal_width(confidence)),
+        ("adaptive_ece", calibration.equal_mass(confidence, correct)),
     ):
         gaps = np.zeros((len(confidence), calibration.BINS))
         gaps[np.arange(len(confidence)), of_bin] = correct - confidence

@@ -39,7 +39,7 @@ class Tallies:
             labels: number of classes.
         """
         true, said, count = _cells(answers, labels=labels)
-        return cls._of_cells(true, said, count[None, :], labels=labels)
+        return cls.of_cells(true, said, count[None, :], labels=labels)
 
     @classmethod
     def resampled(cls, answers: Answers, *, labels: int, resampling: Resampling) -> Self:
@@ -51,13 +51,18 @@ class Tallies:
             resampling: how many samples, and their seed.
         """
         true, said, count = _cells(answers, labels=labels)
-        total = int(count.sum())
-        rng = np.random.default_rng(resampling.seed)
-        drawn = rng.multinomial(total, count / total, size=resampling.resamples)
-        return cls._of_cells(true, said, drawn, labels=labels)
+        blocks = [
+            cls.of_cells(true, said, drawn, labels=labels) for drawn in resampling.cells(count)
+        ]
+        return cls(
+            *(
+                np.concatenate([getattr(b, name) for b in blocks])
+                for name in ("labelled", "predicted", "found")
+            )
+        )
 
     @classmethod
-    def _of_cells(
+    def of_cells(
         cls,
         true: NDArray[np.int64],
         said: NDArray[np.int64],
@@ -65,6 +70,14 @@ class Tallies:
         *,
         labels: int,
     ) -> Self:
+        """Count samples that are given as how often each cell of the confusion occurs.
+
+        Args:
+            true: (cells,) true class of each.
+            said: (cells,) predicted class; the number of classes for none.
+            counts: (samples, cells) images.
+            labels: number of classes.
+        """
         hit = true == said
         return cls(
             labelled=_summed(counts, true, size=labels),

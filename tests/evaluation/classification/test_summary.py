@@ -158,7 +158,7 @@ def test_one_image_is_defined():
     made = summarise(answers_of(np.array([[0.1, 0.9]]), np.array([1])), labels=("a", "b"))
     assert made.metrics["accuracy"].value == 1.0
     assert made.metrics["accuracy"].low == pytest.approx(0.2065, abs=1e-4)
-    assert made.metrics["ECE"].value == pytest.approx(0.1)
+    assert made.metrics["ece"].value == pytest.approx(0.1)
     assert "AUROC" not in made.metrics
     assert list(made.classes) == ["b"]
 
