@@ -46,7 +46,8 @@ class Requirement(Section):
     slice: str | None = Field(
         None,
         pattern=r"^[^=]+(=.*)?$",
-        description="slice that it is about, as KEY=VALUE; null for the whole test split",
+        description="slice that it is about, as KEY=VALUE or the name of a declared query; null"
+        " for the whole test split",
     )
     at_least: Limit | None = Field(None, description="the number must not be below this")
     at_most: Limit | None = Field(None, description="the number must not be above this")
@@ -57,12 +58,12 @@ class Requirement(Section):
         return self.metric in COSTS
 
     @property
-    def slice_parts(self) -> tuple[str, str | None] | None:
-        """Key and value of the slice; the value is None where only a name is given."""
+    def slice_parts(self) -> tuple[str, str] | None:
+        """Key and value of the slice; a declared query has its name and the value ``yes``."""
         if self.slice is None:
             return None
         key, equals, value = self.slice.partition("=")
-        return (key.strip(), value.strip()) if equals else (key.strip(), None)
+        return (key.strip(), value.strip()) if equals else (key.strip(), "yes")
 
     @property
     def words(self) -> str:

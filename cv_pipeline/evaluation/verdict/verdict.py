@@ -173,12 +173,11 @@ def _cost(one: Requirement, costs: Mapping[str, float]) -> _Found:
 def _quality(one: Requirement, evaluation: Evaluation) -> _Found:
     record = evaluation.record
     if one.label is None and one.slice is None and one.metric in record.metrics:
-        return _Found(interval=_interval(record, one.metric), value=record.metrics[one.metric])
+        return _Found(interval=record.intervals.get(one.metric), value=record.metrics[one.metric])
     key, value = one.slice_parts or (WHOLE, WHOLE)
     rows = _rows(evaluation.slices, split=record.split, label=one.label)
     of_slice = rows.filter(pc.equal(rows["slice_key"], key))
-    if value is not None:
-        of_slice = of_slice.filter(pc.equal(of_slice["slice_value"], value))
+    of_slice = of_slice.filter(pc.equal(of_slice["slice_value"], value))
     if len(of_slice) == 0:
         return _Found(missing=_no_slice(one, rows, key))
     numbers = of_slice.filter(pc.equal(of_slice["metric"], one.metric)).to_pylist()
@@ -190,7 +189,7 @@ def _quality(one: Requirement, evaluation: Evaluation) -> _Found:
     row = numbers[0]
     if row["value"] is None:
         return _Found(missing=f"it is not defined: {row['objects']} objects are there")
-    low, high = row.get("low"), row.get("high")
+    low, high = row["low"], row["high"]
     known_interval = low is not None and high is not None
     return _Found(
         interval=Interval(row["value"], low, high) if known_interval else None,
@@ -198,11 +197,6 @@ def _quality(one: Requirement, evaluation: Evaluation) -> _Found:
         images=row["images"],
         small=row["small"],
     )
-
-
-def _interval(record: Any, metric: str) -> Interval | None:
-    known: Interval | None = getattr(record, "intervals", {}).get(metric)
-    return known
 
 
 def _rows(slices: pa.Table, *, split: str, label: str | None) -> pa.Table:

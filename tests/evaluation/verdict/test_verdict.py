@@ -51,13 +51,11 @@ def evaluation(**record: Any) -> Any:
         dict(zip((*names, "images", "objects", "small"), row, strict=True)) | {"split": made.split}
         for row in ROWS
     ]
-    extra = [pa.field(n, pa.float64()) for n in ("low", "high") if n not in SLICES.names]
     filled = [
-        {f.name: row.get(f.name, False if pa.types.is_boolean(f.type) else None) for f in SLICES}
-        | row
+        {f.name: False if pa.types.is_boolean(f.type) else None for f in SLICES} | row
         for row in rows
     ]
-    return Evaluation(made, pa.Table.from_pylist(filled, schema=pa.schema([*SLICES, *extra])))
+    return Evaluation(made, pa.Table.from_pylist(filled, schema=SLICES))
 
 
 def only(found: Verdict) -> tuple[bool, float | None, str]:
