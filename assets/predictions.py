@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.step import Step, reporting
+from cv_pipeline.datasets.training_sample import training_sample
 from cv_pipeline.project import SplitName
 from cv_pipeline.provenance import Materialization
 from cv_pipeline.storage.memo import Memo
@@ -16,7 +17,7 @@ from cv_pipeline.training import (
 )
 from resources import ObjectStoreResource, Projects
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 SPLITS: tuple[SplitName, ...] = ("val", "test")
 
 
@@ -46,7 +47,8 @@ def predictions(
 ) -> dg.MaterializeResult[Any]:
     """The model's predictions on the validation and test splits, image by image, with scores.
 
-    Those of a model that was trained on folds are on the test split alone.
+    A sample of the training split is predicted too, to tell bias from variance. Those of a model
+    that was trained on folds are on the test split alone.
     """
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     model = step.inputs.read("trained_model", version=config.trained_model)
@@ -65,7 +67,14 @@ def predicted(
     """
     # a model of one fold was trained on images of the val split
     splits = SPLITS if model.metadata.get("fold") is None else ("test",)
-    gone = step.taken_out(dataset, splits)
+    version = step.fetch("datasets", dataset.version, marker="dataset.json")
+    train_images, outside = (
+        training_sample(version, step.project.evaluation.train_images)
+        if splits == SPLITS
+        else (0, frozenset[str]())
+    )
+    of_train: tuple[SplitName, ...] = ("train",) if train_images else ()
+    gone = tuple(i for i in step.taken_out(dataset, (*splits, *of_train)) if i not in outside)
     skipped = {"taken_out": len(gone), "left_out": list(gone)} if gone else {}
     recipe = {
         "model": model.version,
@@ -73,6 +82,7 @@ def predicted(
         "splits": splits,
         "code_version": CODE_VERSION,
         "environment": execution_environment(),
+        "train_images": train_images,
         # what was taken out since is left out, and gives other predictions
         **({"taken_out": gone} if gone else {}),
     }
@@ -84,11 +94,12 @@ def predicted(
                 task=step.project.task,
                 model=step.fetch("models", model.version, marker="model.json"),
                 model_digest=model.version,
-                dataset=step.fetch("datasets", dataset.version, marker="dataset.json"),
+                dataset=version,
                 dataset_digest=dataset.version,
                 taken_out=gone,
                 store_url=store_url,
                 splits=splits,
+                train_images=train_images,
                 out=folder / "predictions",
             )
             report = run_prediction(spec, log=step.log.info)

@@ -237,6 +237,15 @@ class Evaluation(Section):
         description="name of a slice to its query, a text or keywords as in dataset.query",
     )
     min_slice: int = Field(10, ge=1, description="images below which a slice is too small")
+    train_images: int | None = Field(
+        None,
+        ge=0,
+        description="training images that are predicted too, drawn by chance, so that errors on"
+        " train, val and test stand side by side; null for as many as val and test have",
+    )
+    activation_images: int = Field(
+        32, ge=0, description="images whose class-activation maps are measured; 0 for none"
+    )
 
 
 class MetricDrift(Section):
@@ -321,10 +330,11 @@ class Project(Section):
                     f" {nearest(one.label, self.ontology.labels)}"
                 )
             part = one.slice_parts
-            if part is not None and part[0] not in self.evaluation.slices:
+            known = (*self.evaluation.slices, *self.evaluation.slice_queries)
+            if part is not None and part[0] not in known:
                 raise ValueError(
-                    f"requirements.{place}.slice {part[0]!r} is not among evaluation.slices;"
-                    f" {nearest(part[0], self.evaluation.slices)}"
+                    f"requirements.{place}.slice {part[0]!r} is not among evaluation.slices or"
+                    f" evaluation.slice_queries; {nearest(part[0], known)}"
                 )
         return self
 

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cv_pipeline.datasets.training_sample import outside_sample
+from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.errors import EvaluationError
 from cv_pipeline.project import SplitName
 
@@ -30,8 +32,10 @@ class Predicted:
         taken_out: how many images were.
         digest: digest of the predictions.
         model: digest of the model.
-        splits: splits that were predicted: an image of theirs without rows has no prediction.
+        splits: splits that were predicted: an image of theirs without rows has no prediction. Of
+            train, images and annotations hold the sample that was predicted.
         predictions: schema PREDICTIONS.
+        verdicts: what the checks said of the dataset version.
     """
 
     dataset: str
@@ -42,6 +46,7 @@ class Predicted:
     model: str
     splits: tuple[str, ...]
     predictions: pa.Table
+    verdicts: tuple[Verdict, ...]
 
 
 class _DatasetHeader(BaseModel):
@@ -50,6 +55,7 @@ class _DatasetHeader(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     digest: str
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class _PredictionsHeader(BaseModel):
@@ -62,6 +68,7 @@ class _PredictionsHeader(BaseModel):
     model_digest: str
     splits: tuple[SplitName, ...]
     taken_out: tuple[str, ...] = ()
+    train_images: int = 0
 
 
 _Header = TypeVar("_Header", bound=BaseModel)
@@ -82,16 +89,24 @@ def read_predicted(*, dataset: Path, predictions: Path) -> Predicted:
             f" {made.dataset_digest[:16]}, not on {version.digest[:16]}.",
             do="Predict this dataset version first.",
         )
+    manifest = _table(dataset / "manifest.parquet")
     gone = pa.array(made.taken_out, pa.string())
+    splits, taken_out = tuple(made.splits), len(gone)
+    if made.train_images:
+        splits = (*splits, "train")
+        outside = outside_sample(manifest, made.train_images)
+        taken_out -= int(pc.sum(pc.is_in(gone, value_set=outside)).as_py() or 0)
+        gone = pa.concat_arrays([gone, outside.cast(pa.string())])
     out = Predicted(
         dataset=version.digest,
-        images=_without(_table(dataset / "manifest.parquet"), gone),
+        images=_without(manifest, gone),
         annotations=_without(_table(dataset / "annotations.parquet"), gone),
-        taken_out=len(gone),
+        taken_out=taken_out,
         digest=made.digest,
         model=made.model_digest,
-        splits=tuple(made.splits),
+        splits=splits,
         predictions=_table(predictions / "predictions.parquet"),
+        verdicts=version.verdicts,
     )
     named = out.images.filter(
         pc.is_in(out.images["split"], value_set=pa.array(out.splits, pa.string()))

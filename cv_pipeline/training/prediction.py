@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
-from cv_pipeline.datasets.record import ROWS_IN_GROUP
+from cv_pipeline.datasets.record import MANIFEST_FILE, ROWS_IN_GROUP
+from cv_pipeline.datasets.training_sample import outside_sample
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.storage import Blobs, open_store
 from cv_pipeline.training.augmentation import split_batches
@@ -60,9 +61,7 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
             do="Name a model of this project.",
         )
     device = prepare(seed=card.seed)
-    examples = read_examples(
-        spec.dataset, splits=spec.splits, task=card.task, labels=card.labels
-    ).without(spec.taken_out)
+    examples = _examples(spec, card).without(spec.taken_out)
     with scratch(spec.out) as (work, folder):
         blobs = Blobs(open_store(spec.store_url))
         images = stage(examples, blobs=blobs, path=work / "images", progress=progress)
@@ -89,6 +88,7 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
             dataset=spec.dataset_digest,
             splits=spec.splits,
             taken_out=sorted(spec.taken_out),
+            train_images=spec.train_images,
         )
         _write(folder, rows, examples, spec, digest)
     return PredictionReport(
@@ -99,6 +99,15 @@ def predict(spec: PredictionSpec, *, progress: Progress) -> PredictionReport:
         images_per_second=len(examples) / passed if len(examples) else None,
         latency=latency,
     )
+
+
+def _examples(spec: PredictionSpec, card: ModelCard) -> Examples:
+    splits = (*spec.splits, "train") if spec.train_images else spec.splits
+    examples = read_examples(spec.dataset, splits=splits, task=card.task, labels=card.labels)
+    if not spec.train_images:
+        return examples
+    manifest = pq.read_table(spec.dataset / MANIFEST_FILE, columns=["image_id", "split"])
+    return examples.without(outside_sample(manifest, spec.train_images).to_pylist())
 
 
 def load_model(card: ModelCard, folder: Path, *, device: torch.device) -> nn.Module:
@@ -147,6 +156,7 @@ def _write(
         images=len(examples),
         rows=len(rows),
         taken_out=tuple(sorted(spec.taken_out)),
+        train_images=spec.train_images,
     )
     text = json.dumps(summary.model_dump(mode="json"), indent=2, sort_keys=True)
     (folder / SUMMARY_FILE).write_text(f"{text}\n", encoding="utf-8")

@@ -34,6 +34,8 @@ class PredictionsSummary(Record):
         images: images that were predicted.
         rows: predictions.
         taken_out: images of those splits that were left out, for they had been taken out; sorted.
+        train_images: size of the sample of training images that was predicted besides; see
+            :mod:`cv_pipeline.datasets.training_sample`.
     """
 
     digest: str
@@ -43,6 +45,7 @@ class PredictionsSummary(Record):
     images: int
     rows: int
     taken_out: tuple[str, ...] = ()
+    train_images: int = 0
 
 
 def predictions_digest(
@@ -52,6 +55,7 @@ def predictions_digest(
     dataset: str,
     splits: Sequence[str],
     taken_out: Sequence[str] = (),
+    train_images: int = 0,
 ) -> str:
     """SHA-256 of predictions: of the model, the dataset version, the splits and the rows.
 
@@ -63,9 +67,11 @@ def predictions_digest(
         dataset: digest of the dataset version.
         splits: splits that were predicted.
         taken_out: images of those splits that were left out, sorted.
+        train_images: size of the sample of training images.
     """
     content = table_digest(rows, schema_id=SCHEMA_ID, sort_by=["image_id", "rank"])
-    return combined_digest(model, dataset, *splits, *taken_out, content)
+    sample = [f"train {train_images}"] if train_images else []
+    return combined_digest(model, dataset, *splits, *taken_out, *sample, content)
 
 
 def read_summary(folder: Path) -> PredictionsSummary:
@@ -101,6 +107,7 @@ def verify_predictions(folder: Path) -> list[str]:
         dataset=summary.dataset_digest,
         splits=summary.splits,
         taken_out=summary.taken_out,
+        train_images=summary.train_images,
     )
     if digest != summary.digest:
         problems.append(f"Its content hashes to {digest}, not to {summary.digest}.")

@@ -99,6 +99,7 @@ class PredictionSpec(Record):
     taken_out: tuple[str, ...] = Field((), description="images of it to leave out")
     store_url: str = Field(description="object store that holds the images")
     splits: tuple[SplitName, ...] = Field(("val", "test"), description="splits to predict")
+    train_images: int = Field(0, ge=0, description="training images to predict besides: a sample")
     out: Path = Field(description="predictions folder to make; absent until it is complete")
 
 

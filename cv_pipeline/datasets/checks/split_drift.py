@@ -74,11 +74,11 @@ def check_split_drift(context: CheckContext, threshold: float) -> Finding:
     together = set(context.record.rule.group_by)
     properties = [p for p in image_properties(context, manifest) if p.name not in together]
     properties.append(of_numbers(OBJECTS, manifest["objects"].to_numpy().astype(float)))
-    compared = [_compared(p, split, s) for p in properties for s in others]
-    compared += _of_labels(context.shown, split, others)
-    for row, p in zip(compared, _corrected([r["p"] for r in compared]), strict=True):
+    rows_of = [compared(p, split, s) for p in properties for s in others]
+    rows_of += _of_labels(context.shown, split, others)
+    for row, p in zip(rows_of, corrected([r["p"] for r in rows_of]), strict=True):
         row |= {"p": p, "found": bool(row["psi"] > threshold and p < CHANCE)}
-    rows = pa.Table.from_pylist(compared, schema=SPLIT_DRIFT)
+    rows = pa.Table.from_pylist(rows_of, schema=SPLIT_DRIFT)
     rows = rows.sort_by([("psi", "descending"), ("property", "ascending"), ("split", "ascending")])
     found = rows.filter(rows["found"])
     metrics = {
@@ -102,7 +102,17 @@ def _summary(found: pa.Table, comparisons: int) -> str:
     return f"{len(found):,} of {looked} with train show drift: {'; '.join(told)}{more}."
 
 
-def _compared(values: Property, split: NDArray[np.int64], other: int) -> dict[str, Any]:
+def compared(values: Property, split: NDArray[np.int64], other: int) -> dict[str, Any]:
+    """One comparison of a property of the images of split 0 with those of another split.
+
+    Args:
+        values: of n images.
+        split: (n,) the split of each.
+        other: the split to compare with.
+
+    Returns:
+        The columns of schema :data:`SPLIT_DRIFT` but for found; p is not corrected.
+    """
     counts = np.stack(
         [np.bincount(values.code[split == s], minlength=len(values.names)) for s in (0, other)]
     )
@@ -153,7 +163,8 @@ def _row(name: str, other: int, counts: NDArray[np.int64], values: list[str]) ->
     }
 
 
-def _corrected(p: list[float]) -> list[float]:
+def corrected(p: list[float]) -> list[float]:
+    """Probabilities corrected for their number, after Benjamini and Hochberg."""
     from scipy.stats import false_discovery_control
 
     return [float(x) for x in false_discovery_control(p)] if p else []

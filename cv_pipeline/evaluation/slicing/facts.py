@@ -133,7 +133,7 @@ def image_facts(
         The facts, each of two values or more, and a sentence for each that has too many.
     """
     facts, left_out = [], []
-    for name, columns in _columns(images, metadata, known, objects):
+    for name, columns in image_columns(images, metadata, known, objects):
         fact = of_column(name, columns.values, columns.operand, least=least)
         if fact is None:
             distinct = len(columns.values.unique())
@@ -148,28 +148,36 @@ def image_facts(
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
+    """One thing that is known of n images.
+
+    Attributes:
+        values: (n,) strings or numbers, null where it is not known.
+        operand: the field of the query language that it is.
+    """
+
     values: pa.Array
     operand: Field
 
 
-def _columns(
+def image_columns(
     images: pa.Table, metadata: pa.Table, known: Known, objects: NDArray[np.int64] | None
-) -> Iterator[tuple[str, _Column]]:
+) -> Iterator[tuple[str, Column]]:
+    """Everything that is known of images, by name; arguments as of :func:`image_facts`."""
     ids = images["image_id"].combine_chunks()
     for key in sorted(pc.unique(metadata["key"]).to_pylist()):
-        yield key, _Column(metadata_column(ids, metadata, key), Field("metadata", key=key))
+        yield key, Column(metadata_column(ids, metadata, key), Field("metadata", key=key))
     for name in FILE:
         if name in images.column_names:
-            yield name, _Column(images[name].combine_chunks(), Field(name))
+            yield name, Column(images[name].combine_chunks(), Field(name))
     at = pc.index_in(ids, value_set=known.measures["image_id"].combine_chunks())
     for name in MEASURES:
-        yield name, _Column(known.measures[name].combine_chunks().take(at), Field(name))
+        yield name, Column(known.measures[name].combine_chunks().take(at), Field(name))
     if "captured_at" in images.column_names:
         months = pc.strftime(images["captured_at"].combine_chunks(), "%Y-%m")
-        yield "date_range", _Column(months, Field("date_range"))
+        yield "date_range", Column(months, Field("date_range"))
     if objects is not None:
-        yield DENSITY, _Column(pa.array(objects), Field(DENSITY))
+        yield DENSITY, Column(pa.array(objects), Field(DENSITY))
 
 
 def metadata_column(image_ids: pa.Array, metadata: pa.Table, key: str) -> pa.Array:

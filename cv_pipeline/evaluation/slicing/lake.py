@@ -27,7 +27,7 @@ def known_images(
     table_versions: Mapping[str, int],
     references: References | None = None,
 ) -> Known:
-    """What is known of the images that are held out, and which the declared slices select.
+    """What is known of the images of a dataset version, and which the declared slices select.
 
     Descriptors are those of today: no version of their table is kept, so that a take-out can remove
     them, and one image has only ever one.
@@ -44,9 +44,8 @@ def known_images(
         CatalogError: a version was cleaned up.
         QueryError: a declared query is not possible.
     """
-    manifest = pq.read_table(dataset / MANIFEST_FILE, columns=["image_id", "split"])
-    held_out = manifest.filter(pc.not_equal(manifest["split"], "train"))["image_id"]
-    ids = held_out.combine_chunks()
+    manifest = pq.read_table(dataset / MANIFEST_FILE, columns=["image_id"])
+    ids = manifest["image_id"].combine_chunks()
     features = catalog.table("image_features").read(
         columns=["image_id", *MEASURES], version=table_versions["image_features"]
     )

@@ -1,0 +1,1 @@
+"""Errors on train, val and test side by side, and what they say together."""
