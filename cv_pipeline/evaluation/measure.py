@@ -130,6 +130,10 @@ class Scorer(Protocol):
         """Metric to its 95 % interval, over all images and classes; those that are defined."""
         ...
 
+    def curves(self) -> pa.Table:
+        """The columns of schema CURVES but for split."""
+        ...
+
     def error_costs(self) -> dict[str, float]:
         """Kind of error to what it costs, 0 to 1; empty where that is not known."""
         ...

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.classification.answers import Answers
 from cv_pipeline.evaluation.classification.summary import summarise
+from cv_pipeline.evaluation.curves import curves_table
 from cv_pipeline.evaluation.measure import (
     Counts,
     Interval,
@@ -132,6 +133,18 @@ class ClassificationScorer:
     def intervals(self) -> dict[str, Interval]:
         """Metric to its 95 % interval, over all images; those of the scores too."""
         return summarise(self._answers, labels=self._labels).metrics
+
+    def curves(self) -> pa.Table:
+        """The columns of schema CURVES but for split, by the score of the predicted class."""
+        answers, size = self._answers, len(self._labels)
+        answered = np.flatnonzero(answers.predicted < size)
+        return curves_table(
+            answers.confidence[answered],
+            (answers.truth == answers.predicted)[answered],
+            answers.predicted[answered],
+            objects=np.bincount(answers.truth, minlength=size),
+            labels=self._labels,
+        )
 
     def error_costs(self) -> dict[str, float]:
         """Nothing: every error costs one image."""

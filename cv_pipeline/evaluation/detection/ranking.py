@@ -91,6 +91,27 @@ class Ranking:
         curves = curves.reshape(self._thresholds, self._labels, len(points)).transpose(1, 0, 2)
         return np.where((objects > 0)[:, None, None], curves, np.nan)
 
+    def area(self, weights: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Area under the interpolated precision, at every recall that is reached.
+
+        Args:
+            weights: (images,) how often an image counts; once each if not given.
+
+        Returns:
+            (labels, T) float64; NaN for a class without an object.
+        """
+        segment, found, said, objects = self._at_matches(weights)
+        precision = found / said
+        out = np.zeros(self._thresholds * self._labels)
+        bounds = np.searchsorted(segment, np.arange(len(out) + 1))
+        for n in np.flatnonzero(np.diff(bounds)):
+            rows = slice(bounds[n], bounds[n + 1])
+            highest = np.maximum.accumulate(precision[rows][::-1])[::-1]
+            gained = np.diff(found[rows], prepend=0) / objects[n % self._labels]
+            out[n] = (gained * highest).sum()
+        areas = out.reshape(self._thresholds, self._labels)
+        return np.where(objects > 0, areas, np.nan).T
+
     def recall(
         self, weights: NDArray[np.int64] | None = None, *, at_most: int | None = None
     ) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.curves import curves_table
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 from cv_pipeline.evaluation.detection.coco import (
     IOU_50,
@@ -230,6 +231,17 @@ class DetectionScorer:
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of AP, AP50, AP75, recall, precision and F1, by resampling images."""
         return detection_intervals(self._coco.ranking(), self.counts(), images=self._images)
+
+    def curves(self) -> pa.Table:
+        """The columns of schema CURVES but for split, at IoU 0.5."""
+        alone = np.flatnonzero(~self._aside)
+        return curves_table(
+            self._detections.score[alone],
+            self._match[alone] >= 0,
+            self._detections.label[alone],
+            objects=np.bincount(self._truth.label[self._single], minlength=len(self._labels)),
+            labels=self._labels,
+        )
 
     def error_costs(self) -> dict[str, float]:
         """Kind of error to the AP50 it costs, among detections of any score; see ErrorCosts."""
