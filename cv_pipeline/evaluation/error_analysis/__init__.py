@@ -1,0 +1,1 @@
+"""What is wrong, where and why: mistakes, likely label errors, charts."""
