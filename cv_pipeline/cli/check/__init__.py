@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cv_pipeline.cli.check.classification import classification
+from cv_pipeline.cli.check.detections import detections
 from cv_pipeline.cli.check.leakage import leakage
 from cv_pipeline.cli.check.segmentation import segmentation
 
@@ -14,6 +15,7 @@ check = typer.Typer(
     no_args_is_help=True,
 )
 check.command()(leakage)
+check.command()(detections)
 check.command()(classification)
 check.command()(segmentation)
 

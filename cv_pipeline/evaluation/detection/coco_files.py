@@ -8,6 +8,7 @@ list of objects with image_id, category_id, score and bbox or segmentation.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def read_coco(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbo
         _ids(results, f"{predictions}")
     number_of = {known: n for n, known in enumerate(sorted(image_ids, key=_by_type))}
     class_of = {known: n for n, known in enumerate(sorted(category_ids, key=_by_type))}
-    names = {row["id"]: str(row.get("name", row["id"])) for row in categories}
+    names = _names(categories)
     frames = _frames(images, ground_truth, number_of)
     notes: list[str] = []
     parts = []
@@ -208,6 +209,15 @@ def _ids(rows: _Rows, where: str) -> list[int | str]:
     return ids
 
 
+def _names(categories: _Rows) -> dict[int | str, str]:
+    """Id to name; with the id where several have one name."""
+    names = {row["id"]: str(row.get("name", row["id"])) for row in categories}
+    times = Counter(names.values())
+    return {
+        known: name if times[name] == 1 else f"{name} ({known})" for known, name in names.items()
+    }
+
+
 def _frames(images: _Rows, where: Path, number_of: dict[int | str, int]) -> NDArray[np.float64]:
     """(images, 2) width and height; NaN where the file does not say."""
     sized = [row for row in images if "width" in row and "height" in row]
@@ -314,12 +324,6 @@ def _masks(
                 f"{where}: entry {n} has a segmentation that cannot be read: {error}.",
                 do="A segmentation is a list of polygons or run lengths {size, counts}.",
             ) from error
-        if list(made["size"]) != [int(height), int(width)]:
-            raise EvaluationError(
-                f"{where}: entry {n} has a mask of {made['size']} for an image of"
-                f" {[int(height), int(width)]} (height, width).",
-                do="Masks are of the whole image.",
-            )
         out.append(made)
     return out
 

@@ -19,7 +19,7 @@ RunLengths = dict[str, Any]
 """``size`` (height, width) and compressed ``counts``."""
 
 
-def run_lengths(segmentation: list[Any] | RunLengths, *, width: int, height: int) -> RunLengths:
+def run_lengths(segmentation: Any, *, width: int, height: int) -> RunLengths:
     """A segmentation of a COCO file as compressed run lengths.
 
     Args:
@@ -28,15 +28,44 @@ def run_lengths(segmentation: list[Any] | RunLengths, *, width: int, height: int
         height: of the image, in pixels.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or not of the image's size.
     """
     from faster_coco_eval.core import mask
+    from faster_coco_eval.mask_api_new_cpp import toUncompressedRLE
 
+    if isinstance(segmentation, dict):
+        if not {"size", "counts"} <= set(segmentation):
+            raise ValueError("run lengths are {size, counts}")
+        if list(segmentation["size"]) != [height, width]:
+            raise ValueError(
+                f"a mask of {segmentation['size']} for an image of height and width"
+                f" {[height, width]}"
+            )
+    elif not _polygons(segmentation):
+        raise ValueError("polygons are lists [x, y, …] of at least three corners")
     try:
         made: RunLengths = mask.segmToRle(segmentation, width, height)
-    except (RuntimeError, TypeError, KeyError, IndexError) as error:
-        raise ValueError(str(error)) from error
+        covered = sum(toUncompressedRLE([made])[0]["counts"])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    if covered != width * height:
+        raise ValueError(f"run lengths of {covered} pixels for an image of {width * height}")
     return made
+
+
+def _polygons(segmentation: Any) -> bool:
+    return (
+        isinstance(segmentation, list)
+        and len(segmentation) > 0
+        and all(
+            isinstance(part, list)
+            and len(part) >= 6
+            and len(part) % 2 == 0
+            and {type(value) for value in part} <= {int, float}
+            and bool(np.isfinite(part).all())
+            for part in segmentation
+        )
+    )
 
 
 def mask_areas(masks: Sequence[RunLengths]) -> NDArray[np.float64]:

@@ -1,0 +1,204 @@
+"""Every number of detections in COCO's files: what ``cvp check detections`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cv_pipeline.evaluation.curves import Curve
+from cv_pipeline.evaluation.detection.coco import IOU_50, MAX_DETECTIONS, CocoEvaluation
+from cv_pipeline.evaluation.detection.coco_files import CocoInput, IouType, read_coco
+from cv_pipeline.evaluation.detection.error_costs import ErrorCosts, error_costs
+from cv_pipeline.evaluation.detection.intervals import RESAMPLING, detection_intervals
+from cv_pipeline.evaluation.detection.summary import METRICS, CocoSummary, coco_summary
+from cv_pipeline.evaluation.detection.voc import ELEVEN_POINTS, voc_ranking
+from cv_pipeline.evaluation.measure import Counts, Interval, defined
+
+VOC_METRICS = ("VOC07_AP50", "VOC10_AP50")
+AT_BEST_F1 = ("precision", "recall", "f1")
+CLASS_METRICS = (*METRICS, *VOC_METRICS)
+
+
+@dataclass(frozen=True, eq=False)
+class FileCheck:
+    """What was measured.
+
+    Attributes:
+        metrics: COCO's twelve numbers, VOC's two, and precision, recall and F1 at the operating
+            point; None for one that is not defined.
+        classes: class to its metrics, and its objects and detections.
+        errors: kinds of error, by TIDE.
+        intervals: metric to its 95 % interval.
+        operating_point: score of the best F1 over all classes; None where nothing is found.
+        operating_points: scores to choose from, with their precision and recall.
+        images: images of the ground truth.
+        objects: objects that count, without crowds.
+        detections: predictions.
+        notes: sentences on what is unusual.
+        conventions: what the numbers mean, in words.
+    """
+
+    metrics: dict[str, float | None]
+    classes: dict[str, dict[str, float | int | None]]
+    errors: ErrorCosts
+    intervals: dict[str, Interval]
+    operating_point: float | None
+    operating_points: dict[str, dict[str, float]]
+    images: int
+    objects: int
+    detections: int
+    notes: tuple[str, ...]
+    conventions: dict[str, str]
+
+    def values(self) -> dict[str, float]:
+        """Metric, ``class/metric`` and kind of error's cost to value; those that are defined."""
+        known: dict[str, float | int | None] = dict(self.metrics)
+        for label, metrics in self.classes.items():
+            known |= {f"{label}/{metric}": metrics[metric] for metric in CLASS_METRICS}
+        known |= {f"error_kinds/{kind}": cost for kind, cost in self.errors.costs.items()}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def known(self) -> list[str]:
+        """Every name that could have a value."""
+        of_classes = [f"{label}/{metric}" for label in self.classes for metric in CLASS_METRICS]
+        return [*self.metrics, *of_classes]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values, COCO's numbers at the top."""
+        return {
+            **self.metrics,
+            "intervals": {metric: vars(i) for metric, i in self.intervals.items()},
+            "per_class": self.classes,
+            "error_kinds": {
+                kind: {"count": self.errors.counts.get(kind), "dAP": self.errors.costs.get(kind)}
+                for kind in dict.fromkeys([*self.errors.counts, *self.errors.costs])
+            },
+            "operating_point": self.operating_point,
+            "operating_points": self.operating_points,
+            "images": self.images,
+            "objects": self.objects,
+            "detections": self.detections,
+            "notes": list(self.notes),
+            "conventions": self.conventions,
+        }
+
+
+def check_files(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbox") -> FileCheck:
+    """Measure detections in COCO's files.
+
+    Args:
+        ground_truth: COCO's instances file.
+        predictions: COCO's result file.
+        iou_type: whether boxes or masks are compared.
+
+    Raises:
+        EvaluationError: a file cannot be read, or they do not fit together.
+    """
+    read = read_coco(ground_truth, predictions, iou_type=iou_type)
+    detections, pairs = read.strongest(MAX_DETECTIONS)
+    size, images = len(read.labels), len(read.image_ids)
+    evaluation = CocoEvaluation(read.truth, detections, images=images, labels=size, pairs=pairs)
+    voc = voc_ranking(read.truth, detections, pairs=pairs, labels=size)
+    voc_by_class = {
+        "VOC07_AP50": voc.average_precision(points=ELEVEN_POINTS)[:, 0],
+        "VOC10_AP50": voc.area()[:, 0],
+    }
+    single = ~read.truth.crowd
+    objects = np.bincount(read.truth.label[single], minlength=size)
+    match = evaluation.matches()
+    of_crowd = (match >= 0) & np.append(read.truth.crowd, False)[match]
+    alone = np.flatnonzero(~of_crowd)
+    points = Curve.of(
+        detections.score[alone], match[alone] >= 0, objects=int(objects.sum())
+    ).operating_points()
+    best = points.get("best_f1")
+    lowest = best["score"] if best else np.inf
+    counted = alone[detections.score[alone] >= lowest]
+    counts = Counts.of(
+        objects=(read.truth.image[single], read.truth.label[single]),
+        predicted=(detections.image[counted], detections.label[counted]),
+        right=match[counted] >= 0,
+        labels=size,
+    )
+    summary = coco_summary(evaluation)
+    metrics = dict(summary.overall)
+    for metric, values in voc_by_class.items():
+        metrics[metric] = float(np.nanmean(values)) if objects.any() else None
+    metrics |= {metric: best[metric] if best else None for metric in AT_BEST_F1}
+    return FileCheck(
+        metrics=metrics,
+        classes=_classes(read, summary, voc_by_class),
+        errors=error_costs(read.truth, detections, pairs=pairs, match=match, labels=size),
+        intervals=detection_intervals(evaluation.ranking(), counts, images=images),
+        operating_point=best["score"] if best else None,
+        operating_points=points,
+        images=images,
+        objects=int(objects.sum()),
+        detections=len(read.detections),
+        notes=(*read.notes, *_notes(read, kept=len(detections))),
+        conventions=_conventions(iou_type),
+    )
+
+
+def _classes(
+    read: CocoInput, summary: CocoSummary, voc: Mapping[str, Any]
+) -> dict[str, dict[str, float | int | None]]:
+    size = len(read.labels)
+    objects = np.bincount(read.truth.label[~read.truth.crowd], minlength=size)
+    said = np.bincount(read.detections.label, minlength=size)
+    return {
+        label: {
+            **summary.classes[k],
+            **{metric: defined(values[k]) for metric, values in voc.items()},
+            "objects": int(objects[k]),
+            "detections": int(said[k]),
+        }
+        for k, label in enumerate(read.labels)
+    }
+
+
+def _notes(read: CocoInput, *, kept: int) -> list[str]:
+    notes = []
+    if kept < len(read.detections):
+        notes.append(
+            f"{len(read.detections) - kept} of {len(read.detections)} predictions are beyond the"
+            f" {MAX_DETECTIONS} highest-scored of their image and class, and do not count."
+        )
+    objects = np.bincount(read.truth.label[~read.truth.crowd], minlength=len(read.labels))
+    absent = [read.labels[k] for k in np.flatnonzero(objects == 0)]
+    if absent:
+        shown = ", ".join(absent[:12]) + (", …" if len(absent) > 12 else "")
+        notes.append(f"Without ground truth, and so left out of the means: {shown}.")
+    return notes
+
+
+def _conventions(iou_type: IouType) -> dict[str, str]:
+    what = "width × height of boxes" if iou_type == "bbox" else "pixels of masks"
+    return {
+        "AP": "COCO's, as pycocotools: mean over classes and IoU 0.50 to 0.95 in steps of 0.05 of"
+        " precision at 101 recall points; AP50 and AP75 at that one IoU; s, m and l: objects of"
+        " up to 32², 32² to 96² and from 96² square pixels",
+        "AR": "recall with at most 1, 10 and 100 detections of an image and class, likewise",
+        "iou": "of boxes, float64 and not clipped to the image"
+        if iou_type == "bbox"
+        else "of masks",
+        "area": f"the annotation's area, else {what}; of detections, {what}",
+        "crowds": "ignored: a detection of one, by the share of the detection that is covered, is"
+        " neither right nor wrong",
+        "max_detections": f"the {MAX_DETECTIONS} highest-scored per image and class; for"
+        " error_kinds, of an image",
+        "classes_without_ground_truth": "null, and left out of the means",
+        "VOC": "at IoU 0.5, a detection compared with the object it overlaps most alone: VOC07 at"
+        " 11 recall points, VOC10 the area under the interpolated precision",
+        "operating_point": f"precision, recall and F1 are at the score of the best F1 at IoU"
+        f" {0.5 + 0.05 * IOU_50:.2f} over all classes",
+        "error_kinds": "TIDE (Bolya et al. 2020) as tidecv, IoU 0.5 and 0.1, over detections of any"
+        " score; dAP is the AP50 gained if all errors of a kind were mended",
+        "intervals": f"95 %: percentiles of {RESAMPLING.resamples} seeded bootstrap samples of the"
+        " images",
+        "undefined": "null",
+    }
