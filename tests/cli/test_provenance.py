@@ -29,7 +29,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedW
     monkeypatch.setenv("CV_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("CV_PROJECTS", str(tmp_path / "projects"))
     monkeypatch.setenv("CV_ACTOR", "anna")
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("cv_pipeline.cli.app.console.width", 200)
     with dg.DagsterInstance.get() as instance:
         yield RecordedWorld(instance, open_store(str(tmp_path / "store")))
 

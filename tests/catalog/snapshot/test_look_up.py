@@ -70,7 +70,7 @@ def test_what_means_no_image_or_several(catalog: Catalog, ref: str, message: str
 def test_any_path_is_found(paths: list[str], wanted: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(open_store(folder), "fruit")
-        rows = [{"image_id": f"{n}", "path": path} for n, path in enumerate(paths)]
+        rows = [{"image_id": f"{n:064x}", "path": path} for n, path in enumerate(paths)]
         catalog.table("images").merge(rows_of(IMAGES, rows), on=["image_id"])
         snapshot = open_snapshot(catalog)
         for path in {*paths, wanted}:
