@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cv_pipeline.cli import app
+from cv_pipeline.cli.app import console
 from cv_pipeline.errors import ProvenanceError
 from cv_pipeline.storage import Blobs, Tombstones, open_store
 from tests.provenance.recorded_world import RecordedWorld, path_of, sha
@@ -29,7 +30,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedW
     monkeypatch.setenv("CV_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("CV_PROJECTS", str(tmp_path / "projects"))
     monkeypatch.setenv("CV_ACTOR", "anna")
-    monkeypatch.setattr("cv_pipeline.cli.app.console.width", 200)
+    monkeypatch.setattr(console, "width", 200)
     with dg.DagsterInstance.get() as instance:
         yield RecordedWorld(instance, open_store(str(tmp_path / "store")))
 
