@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.measure import Interval
+from cv_pipeline.evaluation.resampling import Resampling, percentiles
+
 BINS = 15
 """As in Guo et al. 2017, On Calibration of Modern Neural Networks."""
 
@@ -91,6 +94,43 @@ def calibration_error(
     if weights is not None:
         gap, total = gap * weights, float(weights.sum())
     return float(np.abs(np.bincount(of_bin, weights=gap)).sum() / total) if total else np.nan
+
+
+def calibration_interval(
+    of_bin: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    correct: NDArray[np.bool_],
+    *,
+    image: NDArray[np.int64],
+    images: int,
+    resampling: Resampling,
+) -> Interval:
+    """Expected calibration error with its 95 % interval, by a bootstrap of the images.
+
+    Resampling adds noise, and noise adds to the error: the samples are moved down by the mean of
+    what it adds.
+
+    Args:
+        of_bin: (n,) bin of each score, at least one; the bins stay while images are resampled.
+        confidence: (n,) scores, 0 to 1.
+        correct: (n,) whether each is right.
+        image: (n,) index of the image that each is of.
+        images: number of images.
+        resampling: of the images.
+    """
+    value = calibration_error(of_bin, confidence, correct)
+    bins = int(of_bin.max()) + 1
+    gaps = np.bincount(
+        image * bins + of_bin, weights=correct - confidence, minlength=images * bins
+    ).reshape(images, bins)
+    count = np.bincount(image, minlength=images)
+    blocks = []
+    for weights in resampling.weights(images):
+        total = weights @ count
+        summed = np.abs(weights @ gaps).sum(axis=1)
+        blocks.append(np.where(total > 0, summed / np.maximum(total, 1), np.nan))
+    drawn = np.concatenate(blocks)
+    return percentiles(value, np.maximum(drawn - (np.nanmean(drawn) - value), 0.0))
 
 
 def reliability(

@@ -21,15 +21,25 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas.confusion import CONFUSION
+from cv_pipeline.catalog.schemas.curves import CURVES
 from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.catalog.schemas.worst_slices import WORST_SLICES
 from cv_pipeline.errors import EvaluationError, nearest
+from cv_pipeline.evaluation.calibration_report import (
+    CalibrationReport,
+    answers_report,
+    matches_report,
+)
+from cv_pipeline.evaluation.classification.summary import WHOLE_METRICS
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
 from cv_pipeline.evaluation.measure import Interval
+from cv_pipeline.evaluation.findings import Findings, look_into
+from cv_pipeline.evaluation.gap.gap import Gap
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
 from cv_pipeline.evaluation.scoring import (
+    TUNING_SPLIT,
     ScoredSplit,
     Scoring,
     score_classification,
@@ -37,7 +47,7 @@ from cv_pipeline.evaluation.scoring import (
 )
 from cv_pipeline.evaluation.slicing.facts import Known
 from cv_pipeline.evaluation.slicing.slices import WHOLE, evaluate_slices, headline_split
-from cv_pipeline.evaluation.slicing.worst import find_worst_slices
+from cv_pipeline.evaluation.suspicion import Suspicion
 from cv_pipeline.project import Project, Task
 
 MARKER = "evaluation.json"
@@ -49,6 +59,7 @@ _TABLES = {
     "confusion": CONFUSION,
     "matches": MATCHES,
     "worst_slices": WORST_SLICES,
+    "curves": CURVES,
 }
 _LIBRARY = {"detection": "cv-pipeline", "classification": "scikit-learn"}
 
@@ -80,6 +91,7 @@ class EvaluationRecord(BaseModel):
         metrics: metric to value, 0 to 1; ``val/AP50`` is that of another split. A metric that is
             not defined is absent.
         intervals: metric to its value and 95 % interval, on the headline split.
+        calibration: how far scores can be believed there; None where there are none.
         errors: kind of error to how many there are on the headline split and what they cost.
         operating_point: score from which upwards a detection counts; None for classification.
         images: evaluated images of each split.
@@ -89,6 +101,8 @@ class EvaluationRecord(BaseModel):
         model: digest of the model that made them.
         labels: classes.
         min_slice: images below which a slice is small.
+        gap: the errors on train, val and test, and what they say together.
+        suspicions: what is too good to be true, with the checks that follow from it.
         conventions: what the numbers mean, in words.
         notes: sentences on what is unusual.
         library: what computed the metrics, with its version.
@@ -103,6 +117,7 @@ class EvaluationRecord(BaseModel):
     split: str
     metrics: dict[str, float]
     intervals: dict[str, Interval]
+    calibration: CalibrationReport | None
     errors: dict[str, ErrorTally]
     operating_point: float | None
     images: dict[str, int]
@@ -112,6 +127,8 @@ class EvaluationRecord(BaseModel):
     model: str
     labels: tuple[str, ...]
     min_slice: int
+    gap: Gap
+    suspicions: tuple[Suspicion, ...]
     conventions: dict[str, str]
     notes: tuple[str, ...]
     library: str
@@ -129,6 +146,7 @@ class Evaluation:
         confusion: schema CONFUSION, by split and class.
         matches: schema MATCHES, by split, image and rank (missed objects last).
         worst_slices: schema WORST_SLICES of the headline split, the worst first.
+        curves: schema CURVES, by split, class (all first) and descending score.
     """
 
     folder: Path
@@ -138,6 +156,7 @@ class Evaluation:
     confusion: pa.Table
     matches: pa.Table
     worst_slices: pa.Table
+    curves: pa.Table
 
     @property
     def digest(self) -> str:
@@ -194,21 +213,24 @@ def evaluate(
             " truth, so there is nothing to compare the predictions with.",
             do="Label some images of the test split, or predict a split that has labels.",
         )
-    worst, left_out = find_worst_slices(
-        next(s for s in scoring.splits if s.name == split),
+    findings = look_into(
+        scoring,
+        split,
         project=project,
-        images=source.images,
+        source=source,
         metadata=metadata,
         known=known,
+        slices=slices,
     )
     tables = {
         "slices": slices,
         "per_image": _per_image(scoring.splits),
         "confusion": _confusion(scoring.splits),
         "matches": _matches(scoring.splits),
-        "worst_slices": worst,
+        "worst_slices": findings.worst_slices,
+        "curves": _curves(scoring.splits),
     }
-    record = _record(project, source, scoring, tables, split, metadata, left_out)
+    record = _record(project, source, scoring, tables, split, metadata, findings)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
@@ -303,6 +325,14 @@ def _matches(splits: Sequence[ScoredSplit]) -> pa.Table:
     return pa.concat_tables(parts)
 
 
+def _curves(splits: Sequence[ScoredSplit]) -> pa.Table:
+    drawn = [(s.name, s.scorer.curves()) for s in splits]
+    return pa.concat_tables(
+        table.append_column("split", pa.repeat(name, len(table))).select(CURVES.names).cast(CURVES)
+        for name, table in drawn
+    )
+
+
 def _confusion(splits: Sequence[ScoredSplit]) -> pa.Table:
     counted = [(s.name, s.scorer.confusion()) for s in splits]
     return pa.concat_tables(
@@ -320,13 +350,16 @@ def _record(
     tables: dict[str, pa.Table],
     split: str,
     metadata: pa.Table,
-    left_out: Sequence[str],
+    findings: Findings,
 ) -> EvaluationRecord:
     slices = tables["slices"]
     whole = slices.filter(
         pc.and_(pc.equal(slices["slice_key"], WHOLE), pc.is_null(slices["label"]))
     ).to_pylist()
-    scorer = next(s.scorer for s in scoring.splits if s.name == split)
+    headline = next(s for s in scoring.splits if s.name == split)
+    scorer = headline.scorer
+    intervals = scorer.intervals()
+    calibration = _calibration(scoring, headline, tables["matches"])
     undigested = EvaluationRecord(
         schema_id=SCHEMA_ID,
         digest="",
@@ -337,8 +370,11 @@ def _record(
             row["metric"] if row["split"] == split else f"{row['split']}/{row['metric']}": value
             for row in whole
             if (value := row["value"]) is not None
-        },
-        intervals=scorer.intervals(),
+        }
+        | {m: i.value for m, i in intervals.items() if m in WHOLE_METRICS}
+        | ({"ece": calibration.as_predicted.ece.value} if calibration else {}),
+        intervals=({"ece": calibration.as_predicted.ece} if calibration else {}) | intervals,
+        calibration=calibration,
         errors=_errors(tables["matches"], split, scorer.error_costs()),
         operating_point=scoring.operating_point,
         images={row["split"]: row["images"] for row in whole},
@@ -348,11 +384,25 @@ def _record(
         model=source.model,
         labels=project.ontology.labels,
         min_slice=project.evaluation.min_slice,
+        gap=findings.gap,
+        suspicions=findings.suspicions,
         conventions=scoring.conventions,
-        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata), *left_out),
+        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata), *findings.left_out),
         library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
     )
     return undigested.model_copy(update={"digest": _digest(tables, undigested)})
+
+
+def _calibration(
+    scoring: Scoring, headline: ScoredSplit, matches: pa.Table
+) -> CalibrationReport | None:
+    if headline.name in scoring.answers:
+        return answers_report(
+            scoring.answers[headline.name],
+            split=headline.name,
+            tuning=scoring.answers.get(TUNING_SPLIT),
+        )
+    return matches_report(matches, split=headline.name, image_ids=headline.image_ids)
 
 
 def _errors(matches: pa.Table, split: str, costs: dict[str, float]) -> dict[str, ErrorTally]:

@@ -7,12 +7,13 @@ on test are not fitted to test.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.classification.answers import Answers, unlike_probabilities
 from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 from cv_pipeline.evaluation.detection.scorer import DEFAULT_SCORE, DetectionScorer
 from cv_pipeline.evaluation.inputs import classification_inputs, detection_inputs, outside_frame
@@ -46,12 +47,14 @@ class Scoring:
         operating_point: score from which upwards a detection counts; None for classification.
         conventions: what the numbers mean, in words.
         notes: sentences on what is unusual about the inputs.
+        answers: split to the answers of its images; none for detection.
     """
 
     splits: tuple[ScoredSplit, ...]
     operating_point: float | None
     conventions: dict[str, str]
     notes: tuple[str, ...]
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
 
 def score_detection(
@@ -124,19 +127,25 @@ def score_classification(
         images=images, annotations=annotations, predictions=predictions, labels=labels
     )
     masks = _masks(images.filter(pa.array(labelled)), splits)
-    scorers = {
-        name: ClassificationScorer(answers.take(chosen), labels=labels)
-        for name, chosen in masks.items()
-    }
+    of_split = {name: answers.take(chosen) for name, chosen in masks.items()}
+    scorers = {name: ClassificationScorer(a, labels=labels) for name, a in of_split.items()}
     in_splits = np.isin(images["split"].to_numpy(), splits)
     unlabelled = int((in_splits & ~labelled).sum())
+    notes = []
+    if unlabelled:
+        notes.append(f"{unlabelled} of {in_splits.sum()} images have no label and are left out.")
+    unlike = unlike_probabilities(answers)
+    if unlike:
+        notes.append(
+            f"The scores of {unlike} images do not sum to 1, so log loss, Brier score and"
+            " calibration are not those of probabilities."
+        )
     return Scoring(
         splits=_scored(images.filter(pa.array(labelled)), masks, scorers),
         operating_point=None,
         conventions=dict(CLASSIFICATION_CONVENTIONS),
-        notes=(f"{unlabelled} of {in_splits.sum()} images have no label and are left out.",)
-        if unlabelled
-        else (),
+        notes=tuple(notes),
+        answers=of_split,
     )
 
 

@@ -154,6 +154,8 @@ class TestDetection:
                 "recall": 0.8,
                 "precision": 0.8,
                 "f1": 0.8,
+                # 16 of 20 detections are right, of score 0.9 (10 of 10) and 0.8 (6 of 10)
+                "ece": (10 * 0.1 + 10 * 0.2) / 20,
                 "val/AP": 1.0,
                 "val/AP50": 1.0,
                 "val/AP75": 1.0,
@@ -174,10 +176,10 @@ class TestDetection:
 
     def test_metrics_have_intervals_and_errors_have_counts_and_costs(self, world):
         record = world.evaluate().record
-        assert set(record.intervals) == {"AP", "AP50", "AP75", "recall", "precision", "f1"}
+        assert {"AP", "AP50", "AP75", "recall", "precision", "f1"} <= set(record.intervals)
         for metric, interval in record.intervals.items():
             assert interval.value == pytest.approx(record.metrics[metric])
-            assert interval.low < interval.value < interval.high
+            assert interval.low <= interval.value <= interval.high
         counts = {kind: tally.count for kind, tally in record.errors.items() if tally.count}
         assert counts == {"correct": 16, "classification": 4}
         # mending the four gives tomato its whole AP; orange has none and no detection then
@@ -322,12 +324,54 @@ class TestClassification:
             "macro_f1": 0.5,
             "recall": 0.5,
             "precision": 1.0,
+            "micro_f1": 0.5,
+            "weighted_f1": 0.5,
+            "balanced_accuracy": 0.5,
+            "AUROC": 1.0,
+            "average_precision": 1.0,
+            "ece": pytest.approx((0.1 + 0.7) / 2),
             "val/accuracy": 0.0,
             "val/macro_f1": 0.0,
             "val/recall": 0.0,
         }
         assert made.record.operating_point is None
         assert made.record.notes[0] == "1 of 4 images have no label and are left out."
+
+    def test_intervals_and_calibration(self, classified):
+        record = classified.evaluate().record
+        assert {"accuracy", "macro_f1", "log_loss", "brier", "ece"} < set(record.intervals)
+        for metric, interval in record.intervals.items():
+            assert interval.low <= interval.value <= interval.high
+            if metric in record.metrics:
+                assert interval.value == pytest.approx(record.metrics[metric])
+        calibration = record.calibration
+        assert (calibration.split, calibration.scored) == ("test", 2)
+        assert sum(b.count for b in calibration.as_predicted.reliability) == 2
+        assert calibration.temperature is None
+        assert calibration.note == "No image of val was predicted, to fit a temperature on."
+        assert record.notes[1].startswith("The scores of 2 images do not sum to 1")
+
+    def test_a_temperature_is_fitted_on_val_and_tried_on_test(
+        self, classified, annotations_of, predictions_of
+    ):
+        rng = np.random.default_rng(0)
+        images = [f"{split}{n}" for split in ("val", "test") for n in range(200)]
+        right = (rng.random(len(images)) < 0.7).tolist()
+        rows = [
+            (image, label, score)
+            for image, good in zip(images, right, strict=True)
+            for label, score in ((LABELS[not good], 0.96), (LABELS[good], 0.03), ("tomato", 0.01))
+        ]
+        classified.splits = {image: image.rstrip("0123456789") for image in images}
+        classified.annotations = annotations_of(*((image, "apple") for image in images))
+        classified.predictions = predictions_of(*rows)
+        calibration = classified.evaluate().record.calibration
+        before, after = calibration.as_predicted, calibration.tempered
+        assert calibration.fitted_on == 200
+        assert calibration.temperature > 2
+        assert after.ece.value < 0.1 < 0.2 < before.ece.value
+        assert after.log_loss < before.log_loss
+        assert after.brier < before.brier
 
     def test_tables(self, classified):
         made = classified.evaluate()

@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+SUM_TOLERANCE = 1e-3
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -37,3 +39,11 @@ class Answers:
     def scored(self) -> Self:
         """The answers whose score is known."""
         return self.take(~np.isnan(self.confidence))
+
+
+def unlike_probabilities(answers: Answers) -> int:
+    """How many of the answers have scores that do not sum to 1; 0 where these are not known."""
+    scored = answers.scored()
+    if scored.scores is None:
+        return 0
+    return int((np.abs(scored.scores.sum(axis=1) - 1) > SUM_TOLERANCE).sum())

@@ -41,6 +41,15 @@ METRICS = (
     "ece",
     "adaptive_ece",
 )
+WHOLE_METRICS = (
+    "micro_f1",
+    "weighted_f1",
+    "balanced_accuracy",
+    *(f"top{k}_accuracy" for k in TOP),
+    "AUROC",
+    "average_precision",
+)
+"""Those, 0 to 1 and better the higher, that an evaluation has for the whole and not for slices."""
 CLASS_METRICS = ("recall", "precision", "f1", "AUROC", "average_precision")
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "adaptive_ece")
 
@@ -174,19 +183,16 @@ def _of_scores(
 def _calibration_errors(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_], resampling: Resampling
 ) -> dict[str, Interval]:
-    out = {}
-    for metric, of_bin in (
-        ("ece", calibration.equal_width(confidence)),
-        ("adaptive_ece", calibration.equal_mass(confidence, correct)),
-    ):
-        gaps = np.zeros((len(confidence), calibration.BINS))
-        gaps[np.arange(len(confidence)), of_bin] = correct - confidence
-        drawn = np.concatenate(
-            [np.abs(w @ gaps).sum(axis=1) for w in resampling.weights(len(confidence))]
-        ) / len(confidence)
-        value = calibration.calibration_error(of_bin, confidence, correct)
-        out[metric] = percentiles(value, np.maximum(drawn - (drawn.mean() - value), 0.0))
-    return out
+    images = np.arange(len(confidence))
+    return {
+        metric: calibration.calibration_interval(
+            of_bin, confidence, correct, image=images, images=len(images), resampling=resampling
+        )
+        for metric, of_bin in (
+            ("ece", calibration.equal_width(confidence)),
+            ("adaptive_ece", calibration.equal_mass(confidence, correct)),
+        )
+    }
 
 
 def _of_ranking(

@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cv_pipeline.errors import EvaluationError, nearest
-from cv_pipeline.evaluation.classification.answers import Answers
+from cv_pipeline.evaluation.classification.answers import SUM_TOLERANCE, Answers
 
 ID = "image_id"
-SUM_TOLERANCE = 1e-3
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
