@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
+from cv_pipeline.cli.activation_map import activation_map
 from cv_pipeline.cli.app import App
 from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
+from cv_pipeline.cli.corrective import corrective
 from cv_pipeline.cli.diff import diff
 from cv_pipeline.cli.epochs import epochs
 from cv_pipeline.cli.export import export
@@ -17,6 +19,7 @@ from cv_pipeline.cli.queries import queries
 from cv_pipeline.cli.query import query
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
+from cv_pipeline.cli.slices import slices
 from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.takeout import takeout
@@ -46,8 +49,11 @@ for command in (
     overview,
     trace,
     worst,
+    slices,
     epochs,
+    corrective,
     verdict,
+    activation_map,
     diff,
     history,
     export,
