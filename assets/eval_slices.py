@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.lake import current_metadata
-from cv_pipeline.evaluation import Evaluation, evaluate
+from cv_pipeline.evaluation import Evaluation, evaluate, load_evaluation
 from cv_pipeline.evaluation.slicing.lake import known_images
+from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 
 
 class EvalSlicesConfig(dg.Config):
@@ -65,8 +66,39 @@ def eval_slices(
             "slices": metadata_table(_of_all_classes(made)),
             "worst_slices": metadata_table(made.worst_slices.drop_columns(["sentence"])),
             "worst_slices_in_words": made.worst_slices["sentence"].to_pylist(),
+            "gap": list(made.record.gap.reading),
+            "errors_by_split": metadata_table(
+                pa.Table.from_pylist([e.model_dump() for e in made.record.gap.errors])
+            ),
+            "suspicions": [s.model_dump() for s in made.record.suspicions],
         },
     )
+
+
+@dg.asset_check(
+    asset="eval_slices",
+    name="too_good_to_be_true",
+    description="No result looks like a leak or a giveaway from the outside.",
+)
+@reporting
+def too_good_to_be_true(
+    context: dg.AssetCheckExecutionContext, projects: Projects, object_store: ObjectStoreResource
+) -> dg.AssetCheckResult:
+    """What the evaluation suspects, each with the checks that follow from it; it stops nothing."""
+    key = next(iter(context.selected_asset_check_keys)).asset_key
+    step = Step(context, projects=projects, object_store=object_store, project=key.path[0])
+    evaluated = step.inputs.read("eval_slices")
+    folder = step.fetch("evaluations", evaluated.version, marker="evaluation.json")
+    suspicions = load_evaluation(folder).record.suspicions
+    told = " ".join(s.sentence for s in suspicions) or "Nothing is too good to be true."
+    step.log.info(told)
+    result = dg.AssetCheckResult(
+        passed=not suspicions,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told,
+        metadata={"suspicions": [s.model_dump() for s in suspicions]},
+    )
+    return pinned(result, evaluated)
 
 
 def _of_all_classes(made: Evaluation) -> pa.Table:
