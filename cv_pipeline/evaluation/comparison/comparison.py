@@ -108,6 +108,7 @@ def compare(
     *,
     metadata: pa.Table | None = None,
     keys: Sequence[str] = (),
+    declared: Mapping[str, pa.Array] | None = None,
     resampling: Resampling = RESAMPLING,
 ) -> Comparison:
     """Compare two models on the images of the headline split that both were evaluated on.
@@ -117,6 +118,7 @@ def compare(
         after: the second; the optimizing metric and the size of a small slice are its evaluation's.
         metadata: columns image_id, key, value; one row per image and key.
         keys: metadata keys to compare by.
+        declared: name of a slice to the ids of its images.
         resampling: of the images.
 
     Raises:
@@ -134,6 +136,7 @@ def compare(
             metadata=metadata,
             keys=keys,
             min_slice=second.min_slice,
+            declared=declared,
         )
     changed = _changed(shared, by_score=second.task == "detection")
     gained = int(pc.sum(pc.equal(changed["change"], "gained")).as_py() or 0)

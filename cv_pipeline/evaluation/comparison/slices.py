@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.compared import COMPARED_SLICES
@@ -24,8 +25,9 @@ def compared_slices(
     metadata: pa.Table,
     keys: Sequence[str],
     min_slice: int,
+    declared: Mapping[str, pa.Array] | None = None,
 ) -> pa.Table:
-    """Compare two models on every slice of some metadata keys.
+    """Compare two models on every slice of some metadata keys, and on declared ones.
 
     Args:
         paired: their counts.
@@ -34,12 +36,17 @@ def compared_slices(
         metadata: columns image_id, key, value; one row per image and key.
         keys: metadata keys; one that is set on none of the images gives no slices.
         min_slice: images below which a slice is small, and is not tested.
+        declared: name of a slice to the ids of its images; its value is ``yes``.
 
     Returns:
         Schema COMPARED_SLICES, by probability (the least first), key, value and class.
     """
     rows = []
     parts = list(_parts(image_ids, metadata, keys))
+    for name, ids in (declared or {}).items():
+        inside = pc.is_in(image_ids, value_set=ids).to_numpy(zero_copy_only=False)
+        if inside.any():
+            parts.append((name, "yes", np.flatnonzero(inside)))
     for k, label in [(None, None), *enumerate(paired.labels or ())]:
         before, after = paired.sums(metric if k is None else "recall", k)
         held = np.ones(paired.images, bool) if k is None else paired.holding(k)
