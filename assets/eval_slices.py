@@ -59,6 +59,7 @@ def eval_slices(
             "metric": step.project.metric,
             "split": made.record.split,
             "intervals": {m: vars(i) for m, i in made.record.intervals.items()},
+            "calibration": _calibration(made),
             "errors": {kind: t.model_dump() for kind, t in made.record.errors.items()},
             "notes": list(made.record.notes),
             "model": predictions.metadata["model"],
@@ -99,6 +100,13 @@ def too_good_to_be_true(
         metadata={"suspicions": [s.model_dump() for s in suspicions]},
     )
     return pinned(result, evaluated)
+
+
+def _calibration(made: Evaluation) -> dict[str, Any]:
+    """How far scores can be believed, without the bars of the diagrams."""
+    report = made.record.calibration
+    bars = {"as_predicted": {"reliability"}, "tempered": {"reliability"}}
+    return report.model_dump(mode="json", exclude=bars) if report else {}
 
 
 def _of_all_classes(made: Evaluation) -> pa.Table:
