@@ -8,6 +8,7 @@ from assets import (
     corrective,
     dataset_candidate,
     dataset_version,
+    error_analysis,
     eval_slices,
     image_features,
     predictions,
@@ -24,6 +25,7 @@ STAGES = [
     trained_model,
     predictions,
     eval_slices,
+    error_analysis,
     corrective,
     champion,
 ]

@@ -1,4 +1,4 @@
-"""Contact sheets: a few images of a set on one picture, for people to look at.
+"""Contact sheets and pages: images of a set for people to look at.
 
 They are objects of the store and never part of Dagster's event log, for nothing can be removed
 from that. Beside each lies which images it shows, so that a take-out finds it.
@@ -64,10 +64,35 @@ def keep_contact_sheet(
     return key, list(shown)
 
 
+def keep_page(store: ObjectStore, project: str, html: str, image_ids: Collection[str]) -> str:
+    """Keep a page that holds pixels of images, so that a take-out of one of them removes it.
+
+    Args:
+        store: the object store.
+        project: whose page it is.
+        html: the page.
+        image_ids: images whose pixels are on it.
+
+    Returns:
+        Key of the page.
+    """
+    data = html.encode()
+    name = sha256(data).hexdigest()
+    key = f"{_folder(project)}{name}.html"
+    told = {"images": sorted(image_ids), "suffix": ".html"}
+    store.write(f"{_folder(project)}{name}.json", json.dumps(told).encode())
+    store.write(key, data)
+    # asked after the write, as with the images themselves: a take-out may have been faster
+    tombstones = Tombstones(store)
+    if any(tombstones.get(image_id) for image_id in image_ids):
+        _remove(store, project, name, suffix=".html")
+    return key
+
+
 def remove_contact_sheets(
     store: ObjectStore, project: str, image_ids: Collection[str]
 ) -> list[str]:
-    """Remove the contact sheets of a project that show one of some images.
+    """Remove the contact sheets and pages of a project that show one of some images.
 
     Returns:
         Their keys, sorted.
@@ -75,16 +100,16 @@ def remove_contact_sheets(
     removed = []
     for info in list(store.list(_folder(project))):
         if info.key.endswith(".json"):
-            shown = json.loads(store.read(info.key))["images"]
-            if not set(image_ids).isdisjoint(shown):
+            told = json.loads(store.read(info.key))
+            if not set(image_ids).isdisjoint(told["images"]):
                 name = info.key.rpartition("/")[2].removesuffix(".json")
-                removed.append(_remove(store, project, name))
+                removed.append(_remove(store, project, name, suffix=told.get("suffix", ".jpg")))
     return removed
 
 
-def _remove(store: ObjectStore, project: str, name: str) -> str:
-    """Remove a contact sheet, and last of all what tells where to find it."""
-    key = f"{_folder(project)}{name}.jpg"
+def _remove(store: ObjectStore, project: str, name: str, *, suffix: str = ".jpg") -> str:
+    """Remove a contact sheet or page, and last of all what tells where to find it."""
+    key = f"{_folder(project)}{name}{suffix}"
     store.purge(key)
     store.delete(f"{_folder(project)}{name}.json")
     return key

@@ -10,15 +10,19 @@ from cv_pipeline.cli.checks import checks
 from cv_pipeline.cli.corrective import corrective
 from cv_pipeline.cli.diff import diff
 from cv_pipeline.cli.epochs import epochs
+from cv_pipeline.cli.errors import errors
 from cv_pipeline.cli.export import export
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
+from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
 from cv_pipeline.cli.overview import overview
 from cv_pipeline.cli.queries import queries
 from cv_pipeline.cli.query import query
+from cv_pipeline.cli.report import report
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
+from cv_pipeline.cli.set_aside import batches, set_aside
 from cv_pipeline.cli.slices import slices
 from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
@@ -51,9 +55,14 @@ for command in (
     worst,
     slices,
     epochs,
+    more,
+    set_aside,
+    batches,
     corrective,
     verdict,
     activation_map,
+    errors,
+    report,
     diff,
     history,
     export,

@@ -65,10 +65,13 @@ def activation_slices(
         named.select(["image_id", "key", "value"]), keys="image_id", join_type="inner"
     ).rename_columns({"key": "slice_key", "value": "slice_value"})
     columns = ["slice_key", "slice_value", "label", "share", "area"]
-    by_class = pa.concat_tables([whole.select(columns), joined.select(columns)])
+    # columns differ in whether they may be null
+    by_class = pa.concat_tables(
+        [whole.select(columns), joined.select(columns)], promote_options="default"
+    )
     everything = by_class.set_column(2, "label", pa.nulls(len(by_class), pa.string()))
     grouped = (
-        pa.concat_tables([everything, by_class])
+        pa.concat_tables([everything, by_class], promote_options="default")
         .group_by(["slice_key", "slice_value", "label"], use_threads=False)
         .aggregate([("share", "mean"), ("area", "mean"), ("share", "count")])
         .rename_columns({"share_mean": "share", "area_mean": "area", "share_count": "maps"})

@@ -1,8 +1,8 @@
 """The error analysis of one evaluation, as a content-hashed folder.
 
-It holds the labels that are likely to be wrong, how much of the activation lies on the objects,
-charts and the report. Its digest covers the tables and the evaluation that they are of; pictures
-and the report, which are made from those, it does not.
+It holds the labels that are likely to be wrong, how much of the activation lies on the objects, and
+charts. Its digest covers the tables and the evaluation that they are of; the charts, which are made
+from those, it does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,10 +33,8 @@ from cv_pipeline.evaluation.error_analysis.label_errors import (
     detection_label_errors,
 )
 from cv_pipeline.evaluation.evaluation import Evaluation
-from cv_pipeline.evaluation.slicing.slices import WHOLE
 
 MARKER = "error_analysis.json"
-REPORT = "report.html"
 SCHEMA_ID = "error_analysis/1"
 
 _TABLES = {
@@ -188,7 +185,7 @@ def draw(evaluation: Evaluation) -> dict[str, bytes]:
         charts["errors.png"] = errors_chart(errors, split=record.split)
     if record.task == "detection":
         charts["precision_recall.png"] = curve_chart(
-            evaluation.matches, split=record.split, objects=_objects(evaluation)
+            evaluation.curves, split=record.split, labels=record.labels
         )
     return charts
 
@@ -201,17 +198,6 @@ def error_counts(evaluation: Evaluation) -> Mapping[str, tuple[int, float | None
         for kind in KINDS
         if kind != CORRECT and (tally := tallies.get(kind)) and tally.count is not None
     }
-
-
-def _objects(evaluation: Evaluation) -> dict[str, int]:
-    slices = evaluation.slices
-    rows = slices.filter(
-        (pc.field("split") == evaluation.record.split)
-        & (pc.field("slice_key") == WHOLE)
-        & (pc.field("metric") == "recall")
-        & pc.field("label").is_valid()
-    )
-    return dict(zip(rows["label"].to_pylist(), rows["objects"].to_pylist(), strict=True))
 
 
 def _digest(tables: Mapping[str, pa.Table], evaluation: str) -> str:

@@ -124,35 +124,37 @@ def correctness_chart(matches: pa.Table, *, split: str) -> bytes:
     return _png(figure)
 
 
-def curve_chart(matches: pa.Table, *, split: str, objects: Mapping[str, int]) -> bytes:
-    """Precision against recall above the operating point, for each class with objects.
+def curve_chart(curves: pa.Table, *, split: str, labels: Sequence[str]) -> bytes:
+    """Precision against recall, for all classes together and for up to seven of them.
 
     Args:
-        matches: schema MATCHES, which begin at the operating point.
+        curves: schema CURVES.
         split: train, val or test.
-        objects: class to its ground-truth objects on the split; at most eight are drawn, those
-            of most objects.
+        labels: classes, in their order.
 
     Returns:
         PNG.
     """
-    rows = matches.filter(pc.and_(pc.equal(matches["split"], split), pc.is_valid(matches["score"])))
+    rows = curves.filter(pc.equal(curves["split"], split))
     figure, axes = _figure(6.2, 4.6)
-    drawn = sorted(objects, key=lambda label: -objects[label])[: len(_STYLES)]
-    for label, (colour, dash) in zip(drawn, _STYLES, strict=False):
-        of_class = rows.filter(pc.equal(rows["predicted"], label)).sort_by(
-            [("score", "descending")]
-        )
-        hits = np.cumsum(pc.equal(of_class["kind"], "correct").to_numpy())
-        if len(hits) and objects[label]:
-            recall, precision = hits / objects[label], hits / np.arange(1, len(hits) + 1)
-            axes.plot(recall, precision, color=colour, ls=dash, label=_short(label))
+    for label, (colour, dash) in zip([None, *labels], _STYLES, strict=False):
+        same = pc.is_null(rows["label"]) if label is None else pc.equal(rows["label"], label)
+        line = rows.filter(pc.fill_null(same, False))
+        if len(line):
+            name = "all" if label is None else _short(label)
+            axes.plot(
+                line["recall"].to_numpy(),
+                line["precision"].to_numpy(),
+                color=colour,
+                ls=dash,
+                lw=2.2 if label is None else 1.4,
+                label=name,
+            )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    axes.set_title(f"Precision and recall on {split}, down to the operating point", loc="left",
-                   fontsize=11)  # fmt: skip
+    axes.set_title(f"Precision and recall on {split}", loc="left", fontsize=11)
     if axes.lines:
         axes.legend(frameon=False, loc="lower left")
     axes.grid(alpha=0.25)
@@ -160,8 +162,8 @@ def curve_chart(matches: pa.Table, *, split: str, objects: Mapping[str, int]) ->
 
 
 _STYLES = (
-    ("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"),
-    ("#56B4E9", "-"), ("#E69F00", "--"), ("#000000", "-."), ("#999999", ":"),
+    ("#000000", "-"), ("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"),
+    ("#56B4E9", "-"), ("#E69F00", "--"),
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""One page that tells all of an evaluation."""

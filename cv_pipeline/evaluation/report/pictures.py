@@ -1,0 +1,169 @@
+"""Small pictures of evaluated images, with what is right and wrong drawn on them."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.evaluation.detection.error_kinds import CORRECT, MISSED
+from cv_pipeline.storage import Blobs, Tombstones
+
+SIZE = 240
+_EDGES = ("x_min", "y_min", "x_max", "y_max")
+_COLOURS = {CORRECT: (0, 158, 115), MISSED: (230, 159, 0)}
+_WRONG = (213, 94, 0)
+_MOST_WORDS = 4
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as a page shows it.
+
+    Attributes:
+        image_id: the image.
+        path: its path in its source.
+        caption: what is wrong on it, in words.
+        uri: JPEG as a data URI; empty where the pixels are gone.
+    """
+
+    image_id: str
+    path: str
+    caption: str
+    uri: str
+
+
+class Pictures:
+    """Makes pictures of the images of one evaluation.
+
+    Args:
+        blobs: the images' bytes.
+        tombstones: of images that were taken out.
+        matches: schema MATCHES.
+        annotations: schema ANNOTATIONS, of the dataset version.
+        predictions: schema PREDICTIONS.
+        paths: image to its path in its source.
+        max_pixels: pixels above which an image is not decoded.
+    """
+
+    def __init__(
+        self,
+        *,
+        blobs: Blobs,
+        tombstones: Tombstones,
+        matches: pa.Table,
+        annotations: pa.Table,
+        predictions: pa.Table,
+        paths: Mapping[str, str],
+        max_pixels: int,
+    ) -> None:
+        self._blobs = blobs
+        self._tombstones = tombstones
+        self._matches = matches
+        self._annotations = annotations
+        self._predictions = predictions
+        self._paths = paths
+        self._max_pixels = max_pixels
+        self.shown: set[str] = set()
+
+    def of(self, image_ids: Sequence[str]) -> list[Picture]:
+        """Pictures of some images, in their order."""
+        ids = list(dict.fromkeys(image_ids))
+        wanted = pa.array(ids, pa.string())
+        rows = defaultdict(list)
+        for row in _of_images(self._matches, wanted).to_pylist():
+            rows[row["image_id"]].append(row)
+        objects = _boxes(_of_images(self._annotations, wanted), ("annotation_id",))
+        found = _boxes(_of_images(self._predictions, wanted), ("image_id", "rank"))
+        return [self._picture(i, rows[i], objects, found) for i in ids]
+
+    def _picture(
+        self,
+        image_id: str,
+        rows: Sequence[Mapping[str, Any]],
+        objects: Mapping[tuple[Any, ...], NDArray[np.float64]],
+        found: Mapping[tuple[Any, ...], NDArray[np.float64]],
+    ) -> Picture:
+        boxes = []
+        for row in rows:
+            missed = row["kind"] == MISSED
+            box = (
+                objects.get((row["annotation_id"],))
+                if missed
+                else found.get((image_id, row["rank"]))
+            )
+            if box is not None:
+                boxes.append((_COLOURS.get(row["kind"], _WRONG), box))
+        uri = ""
+        # an image that was taken out since, or is damaged, leaves a caption without a picture
+        with suppress(CVPipelineError):
+            if self._tombstones.get(image_id) is None:
+                uri = self._jpeg(image_id, boxes)
+                self.shown.add(image_id)
+        path = self._paths.get(image_id, image_id[:12])
+        return Picture(image_id, path, mistakes_in_words(rows), uri)
+
+    def _jpeg(
+        self,
+        image_id: str,
+        boxes: Sequence[tuple[tuple[int, int, int], NDArray[np.float64]]],
+    ) -> str:
+        from PIL import Image, ImageDraw
+
+        from cv_pipeline.imaging import decode, thumbnail_jpeg, to_rgb8
+
+        rgb8 = to_rgb8(decode(self._blobs.read(image_id), max_pixels=self._max_pixels))
+        picture = Image.fromarray(rgb8)
+        scale = SIZE / max(picture.size)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size)
+        draw = ImageDraw.Draw(picture)
+        # right ones first, so that mistakes are drawn over them
+        for colour, box in sorted(boxes, key=lambda b: b[0] != _COLOURS[CORRECT]):
+            draw.rectangle((box * scale).tolist(), outline=colour, width=2)
+        data = thumbnail_jpeg(np.asarray(picture), size=SIZE, quality=80)
+        return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+
+
+def mistakes_in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong on an image: ``missed tomato; orange 0.81, which is a tomato``."""
+    said = []
+    for row in rows:
+        kind, truth, predicted = row["kind"], row["truth"], row["predicted"]
+        score = "" if row["score"] is None else f" {row['score']:.2f}"
+        if kind == MISSED:
+            said.append(f"missed {truth}")
+        elif kind != CORRECT:
+            reason = {
+                "classification": f"which is {truth}",
+                "localisation": "badly placed",
+                "both": f"near {truth}, badly placed"
+                if truth
+                else "badly placed, of another class",
+                "duplicate": "found twice",
+                "background": "where nothing is",
+            }[kind]
+            said.append(f"{predicted}{score}, {reason}")
+    more = len(said) - _MOST_WORDS
+    return "; ".join(said[:_MOST_WORDS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _of_images(table: pa.Table, image_ids: pa.Array) -> pa.Table:
+    return table.filter(pc.is_in(table["image_id"], value_set=image_ids))
+
+
+def _boxes(rows: pa.Table, key: Sequence[str]) -> dict[tuple[Any, ...], NDArray[np.float64]]:
+    """Key of each row to its box, xyxy; rows without one are left out."""
+    rows = rows.filter(pc.is_valid(rows["x_min"]))
+    names = zip(*(rows[k].to_pylist() for k in key), strict=True)
+    edges = np.column_stack([rows[e].to_numpy().astype(np.float64) for e in _EDGES])
+    return dict(zip(names, edges, strict=True))

@@ -1,0 +1,131 @@
+"""From a kind of error, or a cell of the confusion, to its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from dagster import DagsterInstance
+
+from cv_pipeline.evaluation.error_analysis.analysis import likely_label_errors
+from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
+from cv_pipeline.provenance.event_log import EventLog
+from cv_pipeline.settings import cv_home, store_url
+from cv_pipeline.storage import ObjectStore, open_store
+
+
+@dataclass(frozen=True)
+class FoundErrors:
+    """Mistakes of a model, or labels that are likely to be wrong.
+
+    Attributes:
+        project: the project.
+        evaluation: digest of the evaluation.
+        model: digest of the model.
+        dataset: digest of the dataset version.
+        split: the split; of likely label errors all but train, and then ``held out``.
+        total: how many there are.
+        images: on how many images.
+        rows: the first of them: the columns of MATCHES or of LABEL_ERRORS, and ``path``.
+    """
+
+    project: str
+    evaluation: str
+    model: str
+    dataset: str
+    split: str
+    total: int
+    images: int
+    rows: Sequence[Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def find_errors(
+    project: str,
+    *,
+    evaluation: str = "latest",
+    kind: str | None = None,
+    truth: str | None = None,
+    predicted: str | None = None,
+    split: str | None = None,
+    label_errors: bool = False,
+    n: int = 100,
+    instance: DagsterInstance | None = None,
+    store: ObjectStore | None = None,
+    cache: Path | None = None,
+) -> FoundErrors:
+    """The mistakes of an evaluated model with their images, the most confident first.
+
+    Args:
+        project: name of the project.
+        evaluation: digest, prefix or ``latest``.
+        kind: kind of error, or ``correct``; by default every kind of error.
+        truth: true class, or ``none`` for predictions that mean no object.
+        predicted: predicted class, or ``none`` for missed objects.
+        split: train, val or test; by default the headline split.
+        label_errors: labels that are likely to be wrong instead of the model's mistakes.
+        n: at most this many rows.
+        instance: the Dagster instance; by default the one of ``DAGSTER_HOME``.
+        store: the object store; by default the one of ``CV_STORE``.
+        cache: folder for copies of a remote store's folders.
+
+    Raises:
+        ProvenanceError: the evaluation is unknown.
+        EvaluationError: there is no such kind, class or split.
+    """
+    found = find_evaluated(
+        EventLog(instance or DagsterInstance.get()),
+        project=project,
+        ref=evaluation,
+        store=store or open_store(store_url()),
+        cache=cache or cv_home() / "cache",
+    )
+    made = found.evaluation
+    named = split or made.record.split
+    if label_errors:
+        said = pq.read_table(found.predictions_folder() / "predictions.parquet")
+        rows = _label_errors(likely_label_errors(made, said), truth, predicted, split)
+        named = split or "held out"
+    else:
+        rows = pick_mistakes(made.matches, split=named, kind=kind, truth=truth, predicted=predicted)
+    first = rows.slice(0, n).to_pylist()
+    paths = paths_of(found, [row["image_id"] for row in first])
+    return FoundErrors(
+        project=project,
+        evaluation=made.digest,
+        model=made.record.model,
+        dataset=made.record.dataset,
+        split=named,
+        total=len(rows),
+        images=pc.count_distinct(rows["image_id"]).as_py(),
+        rows=[row | {"path": paths.get(row["image_id"], "")} for row in first],
+    )
+
+
+def paths_of(evaluated: Evaluated, image_ids: Sequence[str]) -> dict[str, str]:
+    """Path in its source of each of some images of the evaluation's dataset version."""
+    rows = pq.read_table(
+        evaluated.dataset_folder() / "manifest.parquet",
+        columns=["image_id", "path"],
+        filters=pc.field("image_id").isin(pa.array(sorted(set(image_ids)), pa.string())),
+    )
+    return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
+
+
+def _label_errors(
+    rows: pa.Table, truth: str | None, predicted: str | None, split: str | None
+) -> pa.Table:
+    for column, name in (("given", truth), ("suggested", predicted), ("split", split)):
+        if name is not None:
+            wanted = pc.is_null(rows[column]) if name == "none" else pc.equal(rows[column], name)
+            rows = rows.filter(pc.fill_null(wanted, False))
+    return rows
