@@ -1,121 +1,239 @@
-"""COCO metrics of detections: this project beside pycocotools, on the same generated boxes.
+"""Evaluation of detections at full size, and beside the libraries that compute COCO's numbers.
 
-python benchmarks/detection_metrics.py [IMAGES] [DETECTIONS]
+python benchmarks/detection_metrics.py [--images 50000] [--detections 500000]
+    [--skip pycocotools torchmetrics] [--compare-images 0]
+
+First this project on all images: COCO's twelve numbers, TIDE, 200 resamples of the images and 200
+slices, all from one matching, and the peak of memory. Then each library on the same images (or on
+the first so many), from the same arrays, with the time of each to build what it works on.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
 import platform
-import sys
+import resource
 import time
+from collections.abc import Callable
 from importlib.metadata import version
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from cv_pipeline.catalog.schemas import ANNOTATIONS
-from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
-from cv_pipeline.evaluation import detection_metrics
+from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.evaluation.detection.coco import CocoEvaluation
+from cv_pipeline.evaluation.detection.scorer import DetectionScorer
+from cv_pipeline.evaluation.detection.summary import coco_summary
 
 CLASSES = 10
-BOX = ("x_min", "y_min", "x_max", "y_max")
+T = TypeVar("T")
+KEYS, VALUES = 20, 10  # slices: the values of so many keys
+LIBRARIES = ("faster-coco-eval", "torchmetrics-faster", "torchmetrics", "pycocotools")
 
 
-def boxes(corner: np.ndarray, size: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of boxes from their upper left corners and sizes, (N, 2) each."""
-    return dict(zip(BOX, np.concatenate([corner, corner + size], axis=1).T, strict=True))
-
-
-def world(images: int, detections: int) -> tuple[pa.Table, pa.Table, pa.Table, tuple[str, ...]]:
-    """Images, ground truth, predictions and class names; a third as many objects as detections."""
+def world(images: int, detections: int) -> tuple[Boxes, Detections]:
+    """A third as many objects as detections, most of which lie near one and are of its class."""
     random = np.random.default_rng(0)
-    ids = np.array([f"{n:064x}" for n in range(images)])
-    labels = tuple(f"class{n}" for n in range(CLASSES))
     objects = detections // 3
-    where, which = random.integers(0, images, objects), random.integers(0, CLASSES, objects)
-    corner, size = random.uniform(0, 500, (objects, 2)), random.uniform(20, 120, (objects, 2))
-    truth = {
-        "image_id": ids[where],
-        "label": np.array(labels)[which],
-        "kind": ["bbox"] * objects,
-        **boxes(corner, size),
-    }
-    missing = {f.name: pa.nulls(objects, f.type) for f in ANNOTATIONS if f.nullable}
-    texts = {f.name: [""] * objects for f in ANNOTATIONS if f.type == pa.string()}
-    truth = {**missing, **texts, **truth}
+    where = random.integers(0, images, objects)
+    which = random.integers(0, CLASSES, objects)
+    corner = random.uniform(0, 500, (objects, 2))
+    size = random.choice([20.0, 60.0, 140.0], (objects, 1)) * random.uniform(0.7, 1.3, (objects, 2))
     source = random.integers(0, objects, detections)
     wrong = random.integers(0, CLASSES, detections)
-    guess = np.where(random.uniform(size=detections) < 0.8, which[source], wrong)
-    found = {
-        "image_id": ids[where[source]],
-        "rank": np.arange(1, detections + 1, dtype=np.int32),
-        "label": np.array(labels)[guess],
-        "score": random.uniform(size=detections),
-        **boxes(
-            corner[source] + random.normal(0, 8, (detections, 2)),
-            size[source] * random.uniform(0.8, 1.2, (detections, 2)),
-        ),
+    right = random.uniform(size=detections) < 0.8
+    moved = corner[source] + random.normal(0, 0.1, (detections, 2)) * size[source]
+    grown = size[source] * random.uniform(0.8, 1.2, (detections, 2))
+    order = np.argsort(where[source], kind="stable")
+    score = np.clip(random.normal(np.where(right, 0.6, 0.4), 0.2), 0, 1)
+    return (
+        Boxes(where, which, np.hstack([corner, corner + size])),
+        Detections(
+            where[source],
+            np.where(right, which[source], wrong),
+            np.hstack([moved, moved + grown]),
+            score,
+        ).take(order),
+    )
+
+
+def timed(what: str, run: Callable[[], T]) -> tuple[T, float]:
+    """The result and seconds of a call, which are printed."""
+    began = time.perf_counter()
+    result = run()
+    seconds = time.perf_counter() - began
+    print(f"  {what:<44} {seconds:8.2f} s", flush=True)
+    return result, seconds
+
+
+def ours(truth: Boxes, found: Detections, images: int) -> None:
+    """Everything at full size, in one process."""
+    labels = tuple(f"class{k}" for k in range(CLASSES))
+    total = 0.0
+
+    def step(what: str, run: Callable[[], T]) -> T:
+        nonlocal total
+        result, seconds = timed(what, run)
+        total += seconds
+        return result
+
+    scorer = step(
+        "matching (10 IoUs)", lambda: DetectionScorer(truth, found, images=images, labels=labels)
+    )
+    evaluation = scorer._coco
+    summary = step("COCO's twelve numbers, all and by class", lambda: coco_summary(evaluation))
+    costs = step("TIDE", scorer.error_costs)
+    intervals = step("intervals, 200 resamples", scorer.intervals)
+    step(
+        "matches, counts, per image, confusion, curves",
+        lambda: [
+            scorer.matches(),
+            scorer.counts(),
+            scorer.per_image(),
+            scorer.confusion(),
+            scorer.curves(),
+        ],
+    )
+    values = np.random.default_rng(1).integers(0, VALUES, (KEYS, images))
+    slices = [np.flatnonzero(key == value) for key in values for value in range(VALUES)]
+    step(
+        f"{len(slices)} slices, all metrics, all and by class",
+        lambda: [scorer.measure(chosen) for chosen in slices],
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"  {'together':<44} {total:8.2f} s, peak memory {peak:.2f} GB")
+    print("  " + ", ".join(f"{k} {v:.4f}" for k, v in summary.overall.items() if v is not None))
+    print("  dAP " + ", ".join(f"{kind} {cost:.4f}" for kind, cost in costs.items()))
+    print("  95 % " + ", ".join(f"{m} {i.low:.4f} to {i.high:.4f}" for m, i in intervals.items()))
+
+
+def rows(boxes: Boxes) -> list[dict[str, object]]:
+    """Boxes as the entries of COCO's files."""
+    xywh = np.hstack([boxes.xyxy[:, :2], boxes.sizes]).tolist()
+    columns = zip(
+        boxes.image.tolist(), boxes.label.tolist(), xywh, boxes.area.tolist(), strict=True
+    )
+    out: list[dict[str, object]] = [
+        {"id": n, "image_id": i, "category_id": k, "bbox": box, "area": area, "iscrowd": 0}
+        for n, (i, k, box, area) in enumerate(columns, start=1)
+    ]
+    if isinstance(boxes, Detections):
+        for row, score in zip(out, boxes.score.tolist(), strict=True):
+            row["score"] = score
+    return out
+
+
+def coco_files(
+    truth: Boxes, found: Detections, images: int
+) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """What both files hold."""
+    known = {
+        "images": [{"id": n} for n in range(images)],
+        "categories": [{"id": k, "name": str(k)} for k in range(CLASSES)],
+        "annotations": rows(truth),
     }
-    annotations = pa.table({f.name: truth[f.name] for f in ANNOTATIONS}).cast(ANNOTATIONS)
-    predictions = pa.table({f.name: found[f.name] for f in PREDICTIONS}).cast(PREDICTIONS)
-    return pa.table({"image_id": ids}), annotations, predictions, labels
+    return known, rows(found)
 
 
-def reference(
-    images: pa.Table, annotations: pa.Table, predictions: pa.Table, labels: tuple[str, ...]
-) -> float:
-    """AP as pycocotools computes it."""
-    number = {image: n for n, image in enumerate(images["image_id"].to_pylist(), start=1)}
-
-    def rows(table: pa.Table) -> list[dict[str, object]]:
-        return [
-            {
-                "id": n,
-                "image_id": number[r["image_id"]],
-                "category_id": labels.index(r["label"]) + 1,
-                "bbox": [r["x_min"], r["y_min"], r["x_max"] - r["x_min"], r["y_max"] - r["y_min"]],
-                "area": (r["x_max"] - r["x_min"]) * (r["y_max"] - r["y_min"]),
-                "iscrowd": 0,
-                "score": r.get("score"),
-            }
-            for n, r in enumerate(table.to_pylist(), start=1)
-        ]
-
+def by_coco(library: str, known: dict[str, object], results: list[dict[str, object]]) -> float:
+    """AP by pycocotools or bare faster-coco-eval."""
+    if library == "pycocotools":
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    else:
+        from faster_coco_eval import COCO
+        from faster_coco_eval import COCOeval_faster as COCOeval
     coco = COCO()
-    coco.dataset = {
-        "images": [{"id": n} for n in number.values()],
-        "categories": [{"id": n, "name": label} for n, label in enumerate(labels, start=1)],
-        "annotations": rows(annotations),
-    }
+    coco.dataset = known
     coco.createIndex()
-    evaluation = COCOeval(coco, coco.loadRes(rows(predictions)), "bbox")
+    evaluation = COCOeval(coco, coco.loadRes(results), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
     return float(evaluation.stats[0])
 
 
+def by_torchmetrics(backend: str, truth: Boxes, found: Detections, images: int) -> float:
+    """AP by torchmetrics, in float32 as it keeps boxes."""
+    import torch
+    from torchmetrics.detection import MeanAveragePrecision
+
+    metric = MeanAveragePrecision(backend=backend)
+    sides = []
+    for boxes in (truth, found):
+        order = np.argsort(boxes.image, kind="stable")
+        bounds = np.searchsorted(boxes.image[order], np.arange(images + 1))
+        columns = {
+            "boxes": torch.tensor(boxes.xyxy[order]),
+            "labels": torch.tensor(boxes.label[order]),
+        }
+        if isinstance(boxes, Detections):
+            columns["scores"] = torch.tensor(boxes.score[order])
+        sides.append(
+            [{k: v[a:b] for k, v in columns.items()} for a, b in pairwise(bounds.tolist())]
+        )
+    metric.update(sides[1], sides[0])
+    return float(metric.compute()["map"])
+
+
+def compare(truth: Boxes, found: Detections, images: int, skip: list[str]) -> None:
+    """COCO's numbers by each library and by this project, on the same images."""
+
+    def mine() -> float | None:
+        evaluation = CocoEvaluation(truth, found.strongest(100), images=images, labels=CLASSES)
+        return coco_summary(evaluation).overall["AP"]
+
+    ap, seconds = timed("cv_pipeline, from arrays", mine)
+    files, _ = timed(
+        "(the arrays as COCO's dictionaries)", lambda: coco_files(truth, found, images)
+    )
+    for library in LIBRARIES:
+        if library in skip:
+            continue
+        with contextlib.redirect_stdout(io.StringIO()):
+            began = time.perf_counter()
+            if library.startswith("torchmetrics"):
+                backend = "faster_coco_eval" if library.endswith("faster") else "pycocotools"
+                theirs = by_torchmetrics(backend, truth, found, images)
+            else:
+                theirs = by_coco(library, *files)
+            taken = time.perf_counter() - began
+        print(
+            f"  {library:<44} {taken:8.2f} s, {taken / seconds:5.1f} times ours,"
+            f" AP differs by {abs(theirs - (ap or 0)):.1e}",
+            flush=True,
+        )
+
+
 def main() -> None:
-    """Time both sides once, and print what was compared."""
-    images, detections = (int(a) for a in [*sys.argv[1:], "2000", "40000"][:2])
-    made = world(images, detections)
-    print(f"{images:,} images, {len(made[1]):,} objects, {detections:,} detections")
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
-    began = time.perf_counter()
-    ours = detection_metrics(made[1], made[2], images=made[0], labels=made[3]).overall["AP"]
-    seconds = time.perf_counter() - began
-    print(f"cv_pipeline (faster-coco-eval {version('faster-coco-eval')})  {seconds:6.2f} s")
-    began = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):
-        theirs = reference(*made)
-    seconds = time.perf_counter() - began
-    print(f"pycocotools {version('pycocotools')}                      {seconds:6.2f} s")
-    print(f"AP {ours:.12f} and {theirs:.12f}, difference {abs(ours - theirs):.1e}")
+    """Run both parts and print what was compared."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--images", type=int, default=50_000)
+    arguments.add_argument("--detections", type=int, default=500_000)
+    arguments.add_argument("--compare-images", type=int, default=0, help="0 for all")
+    arguments.add_argument("--skip", nargs="*", default=[], choices=LIBRARIES)
+    given = arguments.parse_args()
+    truth, found = world(given.images, given.detections)
+    print(
+        f"{given.images:,} images, {len(truth):,} objects, {len(found):,} detections,"
+        f" {CLASSES} classes"
+    )
+    names = ("numpy", "faster-coco-eval", "pycocotools", "torchmetrics")
+    print(
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
+        + ", ".join(f"{name} {version(name)}" for name in names)
+    )
+    print("cv_pipeline, one process:")
+    ours(truth, found, given.images)
+    images = given.compare_images or given.images
+    chosen = np.arange(given.images) < images
+    truth, found = truth.of_images(chosen), found.of_images(chosen)
+    print(f"COCO's twelve numbers on {images:,} images, {len(found):,} detections:")
+    compare(truth, found, images, given.skip)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cv_pipeline.catalog.schemas.confusion import CONFUSION
+from cv_pipeline.catalog.schemas.curves import CURVES
 from cv_pipeline.catalog.schemas.matches import MATCHES
 from cv_pipeline.catalog.schemas.per_image import PER_IMAGE
 from cv_pipeline.catalog.schemas.slices import SLICES
@@ -187,6 +188,16 @@ class TestDetection:
             1 - (1 + 61 / 101 + 0) / 3, abs=0.01
         )
         assert record.errors["false_negatives"].count is None
+
+    def test_curves_are_of_all_classes_and_of_each_and_of_every_split(self, world):
+        made = world.evaluate()
+        assert made.curves.schema.equals(CURVES)
+        rows = [r for r in made.curves.to_pylist() if r["split"] == "test"]
+        assert {r["label"] for r in rows} == {None, "apple", "tomato"}
+        at_point = next(r for r in rows if r["label"] is None and r["score"] == 0.8)
+        assert at_point["recall"] == made.metrics["recall"]
+        assert at_point["precision"] == made.metrics["precision"]
+        assert {r["split"] for r in made.curves.to_pylist()} == {"test", "val"}
 
     def test_the_weak_slice_stands_out(self, world):
         rows = world.evaluate().slices.to_pylist()
@@ -461,7 +472,7 @@ class TestLoad:
         made = world.evaluate()
         read = load_evaluation(made.folder)
         assert read.record == made.record
-        for name in ("slices", "per_image", "confusion", "matches"):
+        for name in ("slices", "per_image", "confusion", "matches", "curves"):
             assert getattr(read, name).equals(getattr(made, name))
         assert read.slices.schema.equals(SLICES)
 

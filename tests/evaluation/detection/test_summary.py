@@ -126,3 +126,12 @@ def test_classes_have_the_twelve_numbers_too(folder: Path) -> None:
     for metric in METRICS:
         of_classes = [c[metric] for c in made_of.classes[:3]]
         assert made_of.overall[metric] == pytest.approx(np.mean(of_classes))
+
+
+def test_an_object_of_id_0_counts(folder: Path) -> None:
+    """pycocotools takes a match with it for none."""
+    known, results = coco_files(5, images=4, labels=2, objects=12, detections=20)
+    with_ids_from_1 = coco_summary(evaluated(folder, known, results))
+    for row in known["annotations"]:
+        row["id"] -= 1
+    assert coco_summary(evaluated(folder, known, results)) == with_ids_from_1
