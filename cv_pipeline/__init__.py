@@ -3,7 +3,10 @@
 ``cv_pipeline.Datalake.open(project=…).query(…)`` finds images; ``cv_pipeline.trace(kind, ref)``
 gives the lineage of a model, dataset, image or metric; ``cv_pipeline.worst_images(ref)`` the images
 behind a metric; ``cv_pipeline.images_that_got_worse(model, epoch=…)`` those behind a drop during
-training, which ``cv_pipeline.training_curve(model)`` shows.
+training, which ``cv_pipeline.training_curve(model)`` shows;
+``cv_pipeline.activation_map(model, image)`` where a model looks; ``cv_pipeline.corrective(project,
+query)`` retrains on more of some images; ``cv_pipeline.compare(project, model, model)`` tells which
+of two models is better, and ``cv_pipeline.leaderboard(project)`` ranks all.
 """
 
 from __future__ import annotations
@@ -14,7 +17,11 @@ __version__ = "0.1.0"
 __all__ = [
     "Datalake",
     "__version__",
+    "activation_map",
+    "compare",
+    "corrective",
     "images_that_got_worse",
+    "leaderboard",
     "trace",
     "training_curve",
     "worst_images",
@@ -31,6 +38,22 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.provenance import trace
 
         return trace
+    if name == "activation_map":
+        from cv_pipeline.provenance.explained import activation_map
+
+        return activation_map
+    if name == "corrective":
+        from cv_pipeline.provenance.corrective_runs import corrective
+
+        return corrective
+    if name == "compare":
+        from cv_pipeline.provenance.comparisons import compare_models
+
+        return compare_models
+    if name == "leaderboard":
+        from cv_pipeline.provenance.leaderboard import leaderboard
+
+        return leaderboard
     if name in ("images_that_got_worse", "training_curve"):
         from cv_pipeline.provenance import epochs
 

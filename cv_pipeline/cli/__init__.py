@@ -7,6 +7,7 @@ from cv_pipeline.cli.activation_map import activation_map
 from cv_pipeline.cli.app import App
 from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
+from cv_pipeline.cli.compare import compare
 from cv_pipeline.cli.corrective import corrective
 from cv_pipeline.cli.diff import diff
 from cv_pipeline.cli.epochs import epochs
@@ -14,6 +15,7 @@ from cv_pipeline.cli.errors import errors
 from cv_pipeline.cli.export import export
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
+from cv_pipeline.cli.leaderboard import leaderboard
 from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
 from cv_pipeline.cli.overview import overview
@@ -59,6 +61,8 @@ for command in (
     set_aside,
     batches,
     corrective,
+    compare,
+    leaderboard,
     verdict,
     activation_map,
     errors,

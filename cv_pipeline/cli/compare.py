@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
-from cv_pipeline.project import find_project
-from cv_pipeline.settings import dagster_home, projects_dir
+from cv_pipeline.settings import dagster_home
 
 if TYPE_CHECKING:
     from cv_pipeline.evaluation.comparison import Comparison
@@ -30,13 +29,9 @@ def compare(
 ) -> None:
     """Compare two models on the images that both were evaluated on."""
     dagster_home()
-    settings = find_project(project, projects_dir())
-    from dagster import DagsterInstance
-
     from cv_pipeline.provenance.comparisons import compare_models
 
-    with DagsterInstance.get() as instance:
-        found = compare_models(settings, before, after, instance=instance)
+    found = compare_models(project, before, after)
     if as_json:
         print_json(found.to_json(images=images))
     else:

@@ -14,22 +14,23 @@ from cv_pipeline.errors import CatalogError, ProvenanceError
 from cv_pipeline.evaluation.comparison import Comparison, Side, compare
 from cv_pipeline.evaluation.slicing.lake import declared_slices
 from cv_pipeline.evaluation.slicing.slices import WHOLE
-from cv_pipeline.project import Project
+from cv_pipeline.project import Project, find_project
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.references import find_event
-from cv_pipeline.settings import cv_home, store_url
+from cv_pipeline.settings import cv_home, projects_dir, store_url
 from cv_pipeline.storage import ObjectStore, open_store
 
 CHAMPION = "champion"
 
 
 def compare_models(
-    project: Project,
+    project: str,
     before: str,
     after: str,
     *,
+    projects: Path | None = None,
     instance: DagsterInstance | None = None,
     store: ObjectStore | None = None,
     cache: Path | None = None,
@@ -40,33 +41,36 @@ def compare_models(
     without one, each as evaluated last, on the images that the two versions share.
 
     Args:
-        project: the project; its slices are those that are compared.
+        project: name of the project; the slices that it declares are compared.
         before: the first model: a digest, a prefix, ``latest`` or ``champion``.
         after: the second, likewise.
+        projects: folder of the projects; by default ``CV_PROJECTS``.
         instance: the Dagster instance; by default the one of ``DAGSTER_HOME``.
         store: the object store; by default the one of ``CV_STORE``.
         cache: folder for copies from a remote store; by default the one of ``CV_HOME``.
 
     Raises:
+        ProjectError: there is no such project.
         ProvenanceError: a reference is unknown or ambiguous, or a model was never evaluated.
         EvaluationError: the evaluations cannot be read, or share no image.
     """
+    settings = find_project(project, projects or projects_dir())
     log = LineageIndex(instance or DagsterInstance.get())
     where = store or open_store(store_url())
     events = evaluations_to_compare(
-        log, *(find_model(log, project.name, ref) for ref in (before, after))
+        log, *(find_model(log, project, ref) for ref in (before, after))
     )
     first, second = (
         find_evaluated(
             log,
-            project=project.name,
+            project=project,
             ref=event.version,
             store=where,
             cache=cache or cv_home() / "cache",
         )
         for event in events
     )
-    metadata, declared = _slicing(project, Catalog(where, project.name), second)
+    metadata, declared = _slicing(settings, Catalog(where, project), second)
     evaluations = (first.evaluation, second.evaluation)
     keys = {k for e in evaluations for k in e.slices["slice_key"].unique().to_pylist()}
     return compare(
