@@ -36,9 +36,11 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
 
 _INDEXED = {
     "annotations": "image_id",
+    "image_batches": "name",
     "image_metadata": "image_id",
     "image_tags": "image_id",
     "query_log": "query_id",
+    "reviews": "image_id",
     "saved_queries": "name",
     "split_assignments": "image_id",
 }

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cv_pipeline.samples.worlds import WORLDS, generate
+from cv_pipeline.samples.worlds import WORLDS, generate, label_more
 
-__all__ = ["WORLDS", "generate"]
+__all__ = ["WORLDS", "generate", "label_more"]

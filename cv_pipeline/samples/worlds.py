@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cv_pipeline.errors import SourceError, nearest
@@ -26,3 +26,14 @@ def generate(
     if name not in WORLDS:
         raise SourceError(f"There is no demo world {name!r}.", do=nearest(name, WORLDS))
     return WORLDS[name](folder, seed=seed, progress=progress)
+
+
+def label_more(name: str, folder: Path, paths: Sequence[str], *, seed: int, batch: str) -> int:
+    """Have images of the demo world called ``name`` labelled; returns how many were.
+
+    Raises:
+        SourceError: there is no such demo world, or an image is not one of its.
+    """
+    if name not in WORLDS:
+        raise SourceError(f"There is no demo world {name!r}.", do=nearest(name, WORLDS))
+    return fruit.label_more(folder, paths, seed=seed, name=batch)

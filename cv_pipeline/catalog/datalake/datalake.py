@@ -19,8 +19,15 @@ import pyarrow.compute as pc
 
 from cv_pipeline.actor import current_actor
 from cv_pipeline.catalog.datalake.image import Image
+from cv_pipeline.catalog.datalake.image_batches import (
+    ImageBatch,
+    Purpose,
+    list_batches,
+    set_aside,
+)
 from cv_pipeline.catalog.datalake.image_events import MetadataValue, put_metadata, put_tags
 from cv_pipeline.catalog.datalake.moments import AsOf, resolve_moment
+from cv_pipeline.catalog.datalake.more_like import MoreLike, more_like
 from cv_pipeline.catalog.datalake.query_log import (
     AskedQuery,
     Origin,
@@ -220,6 +227,57 @@ class Datalake:
         """
         wanted = {**(values or {}), **more}
         return put_metadata(self.catalog, self._ids(images), wanted, actor=actor or current_actor())
+
+    def more_like(
+        self,
+        where: str | None = None,
+        *,
+        n: int = 50,
+        among: str | None = None,
+        unlabelled: bool = False,
+        **keywords: Any,
+    ) -> MoreLike:
+        """Images outside a selection that are most like it, without copies of each other.
+
+        Args:
+            where: what selects the examples, as in :meth:`query`.
+            n: at most this many.
+            among: conditions on the images to choose from; by default all.
+            unlabelled: choose from images without labels only.
+            **keywords: more conditions on the examples.
+
+        Raises:
+            QueryError: a query cannot be understood, or there is no example to compare with.
+        """
+        if n < 1:
+            raise QueryError(f"{n} images cannot be listed.", do="Ask for 1 or more.")
+        examples = self.query(where, **keywords)
+        wanted = self.query(among, labelled=False) if unlabelled else self.query(among)
+        return more_like(
+            self.catalog,
+            self.snapshot(examples.table_versions),
+            examples=examples.numbers,
+            among=wanted.numbers,
+            n=n,
+        )
+
+    def set_aside(
+        self, result: QueryResult, name: str, *, purpose: Purpose, reason: str = ""
+    ) -> bool:
+        """Set the images of a query aside as a batch; see :func:`image_batches.set_aside`."""
+        return set_aside(
+            self.catalog,
+            self._ids(result),
+            name=name,
+            purpose=purpose,
+            reason=reason,
+            query=result.text,
+            actor=current_actor(),
+        )
+
+    def batches(self) -> list[ImageBatch]:
+        """The batches that were set aside, the newest first."""
+        return list_batches(self.catalog, self.snapshot())
 
     def save(self, result: QueryResult, name: str) -> SavedQuery:
         """Give a query a name; see :meth:`QueryResult.save`."""

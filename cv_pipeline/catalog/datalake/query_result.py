@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.datalake.image import Image
 from cv_pipeline.catalog.datalake.selection import Selection
@@ -82,6 +83,11 @@ class QueryResult:
     def count(self) -> int:
         """How many images there are."""
         return len(self)
+
+    @property
+    def numbers(self) -> NDArray[np.int32]:
+        """Numbers of the images in the snapshot, in order."""
+        return self._selection.numbers
 
     @cached_property
     def images_then(self) -> int:

@@ -6,6 +6,7 @@ from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
 from cv_pipeline.catalog.schemas.batches import BATCHES
 from cv_pipeline.catalog.schemas.duplicate_searches import DUPLICATE_SEARCHES
 from cv_pipeline.catalog.schemas.files import FILES
+from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.schemas.image_features import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.image_metadata import IMAGE_METADATA
 from cv_pipeline.catalog.schemas.image_tags import IMAGE_TAGS
@@ -13,6 +14,7 @@ from cv_pipeline.catalog.schemas.images import IMAGES
 from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
 from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
+from cv_pipeline.catalog.schemas.reviews import REVIEWS
 from cv_pipeline.catalog.schemas.saved_queries import SAVED_QUERIES
 from cv_pipeline.catalog.schemas.signatures import SIGNATURES
 from cv_pipeline.catalog.schemas.split_assignments import SPLIT_ASSIGNMENTS
@@ -23,6 +25,7 @@ TABLES = {
     "batches": BATCHES,
     "duplicate_searches": DUPLICATE_SEARCHES,
     "files": FILES,
+    "image_batches": IMAGE_BATCHES,
     "image_features": IMAGE_FEATURES,
     "image_metadata": IMAGE_METADATA,
     "image_tags": IMAGE_TAGS,
@@ -30,6 +33,7 @@ TABLES = {
     "near_duplicates": NEAR_DUPLICATES,
     "quarantine": QUARANTINE,
     "query_log": QUERY_LOG,
+    "reviews": REVIEWS,
     "saved_queries": SAVED_QUERIES,
     "signatures": SIGNATURES,
     "split_assignments": SPLIT_ASSIGNMENTS,
@@ -42,6 +46,7 @@ __all__ = [
     "DUPLICATE_SEARCHES",
     "FILES",
     "IMAGES",
+    "IMAGE_BATCHES",
     "IMAGE_FEATURES",
     "IMAGE_METADATA",
     "IMAGE_TAGS",

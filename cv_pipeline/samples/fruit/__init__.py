@@ -6,7 +6,8 @@ photographed all through 2025 and labelled by four people in Label Studio.
 
 from __future__ import annotations
 
+from cv_pipeline.samples.fruit.more_labels import label_more
 from cv_pipeline.samples.fruit.truth import Truth, read_truth
 from cv_pipeline.samples.fruit.world import FruitWorld, generate
 
-__all__ = ["FruitWorld", "Truth", "generate", "read_truth"]
+__all__ = ["FruitWorld", "Truth", "generate", "label_more", "read_truth"]

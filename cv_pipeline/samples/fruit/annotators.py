@@ -127,6 +127,21 @@ def annotate(
     return annotations, sorted(contradictions, key=lambda c: (c.path, c.against))
 
 
+def annotate_more(
+    seed: int, photos: list[Photo], painted: dict[str, Painted]
+) -> list[tuple[Photo, Annotation]]:
+    """What the annotators say, after their campaign, about photos that they had not seen.
+
+    What is said of a photo does not depend on which others are labelled with it.
+    """
+    start = CAMPAIGN_START + timedelta(weeks=CAMPAIGN_WEEKS + 1)
+    return [
+        (photo, _work(seed, job, painted[photo.path], start + timedelta(minutes=photo.number)))
+        for photo in photos
+        for job in [_Job(photo, ANNOTATORS[photo.number % len(ANNOTATORS)])]
+    ]
+
+
 def _submitted(place: int, jobs: int, rng: np.random.Generator) -> datetime:
     """When the annotation at a place of the queue is done: so many each working day."""
     day = place * _WORKDAYS // jobs

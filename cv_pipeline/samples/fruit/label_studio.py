@@ -18,6 +18,7 @@ import numpy as np
 
 from cv_pipeline.samples.fruit.annotators import ANNOTATORS, CAMPAIGN_START, Annotation, Region
 from cv_pipeline.samples.fruit.painters import Painted
+from cv_pipeline.samples.fruit.photos import Photo
 from cv_pipeline.samples.fruit.plan import generator
 from cv_pipeline.samples.fruit.scenery import HEIGHT, WIDTH
 from cv_pipeline.samples.fruit.species import LABELS
@@ -29,6 +30,7 @@ MISSING_IMAGE = "belt_2/2025-07-07-4711.jpg"
 
 _PROJECT, _OWNER = 1, 1
 _FIRST_ANNOTATION = 100
+_MORE = 100_000
 _COLOURS = ("#d62728", "#ffdd33", "#ff7f0e", "#b22222", "#e6d800", "#9acd32", "#6a3d9a", "#8c6d3f")
 
 
@@ -84,19 +86,35 @@ def export(
     return writer.tasks, faults
 
 
+def export_more(
+    seed: int, annotations: Iterable[tuple[Photo, Annotation]], painted: dict[str, Painted]
+) -> list[dict[str, Any]]:
+    """A later export, of images that the first one does not hold.
+
+    Ids follow from the number of the photo, so that those of two such exports never meet.
+    """
+    tasks = []
+    for photo, annotation in annotations:
+        writer = _Writer(generator(seed, 10, photo.number), first=_MORE + photo.number)
+        image = painted[photo.path]
+        tasks.append(writer.add_task(photo.path, [annotation], image.width, image.height))
+    return tasks
+
+
 class _Writer:
     """Numbers tasks, annotations and regions in the order in which they come."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, *, first: int = 1) -> None:
         self.tasks: list[dict[str, Any]] = []
         self._rng = rng
-        self._annotations = _FIRST_ANNOTATION
+        self._first = first
+        self._annotations = _FIRST_ANNOTATION + first - 1
 
     def add_task(
         self, path: str, annotations: list[Annotation], width: int, height: int
     ) -> dict[str, Any]:
         """Add the task of one image."""
-        number = len(self.tasks) + 1
+        number = self._first + len(self.tasks)
         imported = CAMPAIGN_START - timedelta(days=3) + timedelta(milliseconds=number)
         skipped = sum(a.skipped for a in annotations)
         task: dict[str, Any] = {

@@ -1,6 +1,6 @@
-"""What was planted in the world, recorded for tests alone: the pipeline never reads it.
+"""What was planted in the world, recorded for tests, and for annotators who are asked for more.
 
-Paths are within the folder of the images.
+The pipeline never reads it. Paths are within the folder of the images.
 """
 
 from __future__ import annotations
