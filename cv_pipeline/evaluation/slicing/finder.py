@@ -131,31 +131,37 @@ def _told(
 ) -> list[int]:
     """The candidates that those before them do not explain."""
     rows = _ClassRows(terms, len(setting.image_ids))
-    explained = np.zeros(len(rows), dtype=bool)
-    by_pairs = np.zeros(len(rows), dtype=bool)
-    told: list[int] = []
+    told: list[tuple[int, NDArray[np.bool_]]] = []
     for n in range(len(found)):
         if len(told) == most:
             break
         label = int(found.label[n])
-        values = [(found.first[n], found.first_value[n])]
-        is_pair = found.second[n] >= 0
-        if is_pair:
-            values.append((found.second[n], found.second_value[n]))
+        values = found.values(n)
         sides = [rows.where(facts[fact].codes == value, label) for fact, value in values]
         inside = np.logical_and.reduce(sides)
-        before = by_pairs if is_pair else explained
-        against = sides if is_pair else [rows.where(None, label)]
+        before = np.zeros(len(rows), dtype=bool)
+        for earlier, its_rows in told:
+            # that a value is bad does not explain why a pair of it is worse still
+            if not _is_parent(found, earlier, n, terms.labels):
+                before |= its_rows
         if (inside & before).any():
-            part = rows.sums(inside & ~before)
-            rests = [rows.sums(side & ~inside & ~before) for side in against]
+            left = inside & ~before
+            part = rows.sums(left)
+            # a class that is explained away on one side counts on neither: classes differ
+            same = rows.of_classes(left) & ~inside & ~before
+            against = sides if len(sides) > 1 else [rows.where(None, label)]
+            rests = [rows.sums(side & same) for side in against]
             if part.images < setting.least or not all(_worse(part, r, limit) for r in rests):
                 continue
-        told.append(n)
-        explained |= inside
-        if is_pair:
-            by_pairs |= inside
-    return told
+        told.append((n, inside))
+    return [n for n, _ in told]
+
+
+def _is_parent(found: Candidates, earlier: int, pair: int, all_classes: int) -> bool:
+    """Whether a slice is one by a value of a pair, for the pair's class or for all."""
+    values, of_pair = found.values(earlier), found.values(pair)
+    of_class = found.label[earlier] in (found.label[pair], all_classes)
+    return bool(of_class and len(values) < len(of_pair) and values[0] in of_pair)
 
 
 class _ClassRows:
@@ -174,6 +180,13 @@ class _ClassRows:
         """(rows,) mask of a class, or of all, on some of the images or on all."""
         inside = np.ones(len(self), dtype=bool) if images is None else images[self._image]
         return inside if label == self._all else inside & (self._label == label)
+
+    def of_classes(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(rows,) mask of the classes that some rows have."""
+        there = np.zeros(self._all, dtype=bool)
+        there[self._label[mask]] = True
+        found: NDArray[np.bool_] = there[self._label]
+        return found
 
     def sums(self, mask: NDArray[np.bool_]) -> Sums:
         """Sums over the images of the rows of a mask."""
@@ -199,9 +212,7 @@ def _row(
     score: NDArray[np.float64],
 ) -> dict[str, Any]:
     sums, compared = found.sums[n], found.compared[n]
-    places = [(int(found.first[n]), int(found.first_value[n]))]
-    if found.second[n] >= 0:
-        places.append((int(found.second[n]), int(found.second_value[n])))
+    places = found.values(n)
     chosen = [(facts[fact], facts[fact].values[value]) for fact, value in places]
     inside = np.logical_and.reduce([facts[fact].codes == value for fact, value in places])
     label = None

@@ -71,11 +71,14 @@ class Sums:
 class Terms:
     """Numerator and denominator of one ratio: a row for each image and class that has a part in it.
 
+    Images of several classes have one more row for all classes together.
+
     Attributes:
         image: (rows,) index of the image.
         label: (rows,) index of the class; the number of classes stands for all classes together.
         x: (rows,) numerators.
         y: (rows,) denominators, above 0.
+        alone: (rows,) whether it is the only row of its image, and so of all classes together.
         labels: number of classes.
     """
 
@@ -83,18 +86,20 @@ class Terms:
     label: NDArray[np.int64]
     x: Numbers
     y: Numbers
+    alone: NDArray[np.bool_]
     labels: int
 
     @cached_property
-    def _states(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Each row's class and pair of terms as one number, and what each pair adds to the sums."""
+    def _states(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Each row's class, terms and whether it is alone as one number, and what that adds."""
         whole = int(2 * self.x.max(initial=0)) + 1  # terms are whole numbers or halves
         pairs = np.rint(2 * self.y).astype(np.int64) * whole + np.rint(2 * self.x).astype(np.int64)
+        pairs = 2 * pairs + self.alone
         # one pair more, so that there is one where there are no rows
         known, state = np.unique(np.append(pairs, 0), return_inverse=True)
-        x, y = (known % whole) / 2, (known // whole) / 2
+        x, y = (known // 2 % whole) / 2, (known // 2 // whole) / 2
         adds = np.column_stack([np.ones(len(known)), x, y, x * x, x * y, y * y])
-        return self.label * len(known) + state[:-1], adds
+        return self.label * len(known) + state[:-1], adds, known % 2 == 1
 
     def sums(self, cell: NDArray[np.integer], cells: int) -> Sums:
         """Sums by cell and class.
@@ -106,11 +111,13 @@ class Terms:
         Returns:
             Arrays of shape (cells, labels + 1); the last column is of all classes together.
         """
-        state, adds = self._states
+        state, adds, alone = self._states
         width = (self.labels + 1) * len(adds)
         counts = np.bincount(cell * width + state, minlength=cells * width)
-        out = counts.reshape(-1, len(adds)) @ adds
-        return Sums(*out.reshape(cells, self.labels + 1, 6).transpose(2, 0, 1))
+        counts = counts.reshape(cells, self.labels + 1, len(adds))
+        out = counts @ adds
+        out[:, self.labels] += counts[:, : self.labels, alone].sum(axis=1) @ adds[alone]
+        return Sums(*out.transpose(2, 0, 1))
 
     def of_rows(self, of_images: NDArray[np.integer]) -> NDArray[np.integer]:
         """What is known of the images, for each row."""
@@ -139,7 +146,8 @@ def ratio_terms(counts: Counts, metric: str, *, images: int, labels: int) -> Ter
     if metric == "accuracy":
         right = _by_image(counts.image, found, images)
         every = np.arange(images)
-        return Terms(every, np.full(images, labels), right, np.ones(images), labels)
+        none = np.zeros(images, dtype=bool)
+        return Terms(every, np.full(images, labels), right, np.ones(images), none, labels)
     wholes = {
         "recall": counts.objects,
         "precision": counts.predicted,
@@ -148,12 +156,16 @@ def ratio_terms(counts: Counts, metric: str, *, images: int, labels: int) -> Ter
     whole = wholes[metric].astype(np.float64)
     of_image = _by_image(counts.image, whole, images)
     found_of_image = _by_image(counts.image, found, images)
-    some, rows = np.flatnonzero(of_image), np.flatnonzero(whole)
+    rows = np.flatnonzero(whole)
+    rows_of_image = np.bincount(counts.image[rows], minlength=images)
+    some = np.flatnonzero(rows_of_image > 1)
+    alone = rows_of_image[counts.image[rows]] == 1
     return Terms(
         np.concatenate([counts.image[rows], some]),
         np.concatenate([counts.label[rows], np.full(len(some), labels)]),
         np.concatenate([found[rows], found_of_image[some]]),
         np.concatenate([whole[rows], of_image[some]]),
+        np.concatenate([alone, np.zeros(len(some), dtype=bool)]),
         labels,
     )
 

@@ -32,7 +32,6 @@ class Candidates:
         label: (n,) class; the number of classes stands for all.
         sums: (n,) of the slice.
         compared: (n,) with the images outside of it.
-        images: (n,) images of the slice, whether they hold the class or not.
         tests: slices and classes that were compared, the good ones included.
     """
 
@@ -43,12 +42,19 @@ class Candidates:
     label: NDArray[np.int64]
     sums: Sums
     compared: Comparison
-    images: NDArray[np.int64]
     tests: int
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.label)
+
+    def values(self, row: int) -> list[tuple[int, int]]:
+        """The fact and value of a row; two of a pair."""
+        both = [
+            (int(self.first[row]), int(self.first_value[row])),
+            (int(self.second[row]), int(self.second_value[row])),
+        ]
+        return both if both[1][0] >= 0 else both[:1]
 
     def take(self, rows: NDArray[np.int64]) -> Candidates:
         """Some of the rows."""
@@ -60,7 +66,6 @@ class Candidates:
             label=self.label[rows],
             sums=self.sums[rows],
             compared=self.compared[rows],
-            images=self.images[rows],
             tests=self.tests,
         )
 
@@ -87,10 +92,9 @@ def search(terms: Terms, facts: Sequence[Fact], *, least: int) -> Candidates:
         cells = int(np.prod(sizes))
         if second >= 0 and cells > _MOST_PAIRS:
             return 0
-        cell, images = of_rows[first], facts[first].codes
+        cell = of_rows[first]
         if second >= 0:
             cell = cell * np.int32(sizes[1]) + of_rows[second]
-            images = images * np.int32(sizes[1]) + facts[second].codes
         sums = terms.sums(cell, cells)
         inside = np.ones(cells, dtype=bool).reshape(sizes)
         inside[-1] = False
@@ -102,7 +106,6 @@ def search(terms: Terms, facts: Sequence[Fact], *, least: int) -> Candidates:
         bad = np.flatnonzero((compared.difference < 0) & (compared.p_value <= LEVEL))
         if len(bad):
             values = np.unravel_index(at[bad], sizes)
-            of_slice = np.bincount(images, minlength=cells)[at[bad]]
             none = np.full(len(bad), -1)
             found.append(
                 (
@@ -111,7 +114,6 @@ def search(terms: Terms, facts: Sequence[Fact], *, least: int) -> Candidates:
                     np.full(len(bad), second),
                     values[1] if second >= 0 else none,
                     label[bad],
-                    of_slice,
                 )
             )
             kept.append((part[bad], compared[bad]))
@@ -130,7 +132,7 @@ def _joined(
     empty = np.zeros(0, dtype=np.int64)
     columns = [
         np.concatenate([empty, *(np.asarray(row[n], dtype=np.int64) for row in found)])
-        for n in range(6)
+        for n in range(5)
     ]
 
     def all_of(kind: type, place: int) -> list[NDArray[np.float64]]:
@@ -139,7 +141,7 @@ def _joined(
             for f in fields(kind)
         ]
 
-    first, first_value, second, second_value, label, images = columns
+    first, first_value, second, second_value, label = columns
     return Candidates(
         first=first,
         first_value=first_value,
@@ -148,6 +150,5 @@ def _joined(
         label=label,
         sums=Sums(*all_of(Sums, 0)),
         compared=Comparison(*all_of(Comparison, 1)),
-        images=images,
         tests=tests,
     )
