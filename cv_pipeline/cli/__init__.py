@@ -22,6 +22,7 @@ from cv_pipeline.cli.overview import overview
 from cv_pipeline.cli.queries import queries
 from cv_pipeline.cli.query import query
 from cv_pipeline.cli.report import report
+from cv_pipeline.cli.review import review
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
 from cv_pipeline.cli.set_aside import batches, set_aside
@@ -67,6 +68,7 @@ for command in (
     activation_map,
     errors,
     report,
+    review,
     diff,
     history,
     export,

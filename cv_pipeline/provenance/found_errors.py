@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from dagster import DagsterInstance
 
 from cv_pipeline.evaluation.error_analysis.analysis import likely_label_errors
 from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.evaluation.report.pictures import mistakes_in_words
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
 from cv_pipeline.provenance.event_log import EventLog
 from cv_pipeline.settings import cv_home, store_url
@@ -129,3 +131,37 @@ def _label_errors(
             wanted = pc.is_null(rows[column]) if name == "none" else pc.equal(rows[column], name)
             rows = rows.filter(pc.fill_null(wanted, False))
     return rows
+
+
+def answers_on(evaluated: Evaluated, image_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What a model says of some evaluated images, in their order.
+
+    Returns:
+        For each image_id, path, correct (by the labels), and what the model says and gets wrong,
+        in words.
+    """
+    made = evaluated.evaluation
+    wanted = pa.array(list(image_ids), pa.string())
+    found: dict[str, list[dict[str, Any]]] = {i: [] for i in image_ids}
+    for row in made.matches.filter(pc.is_in(made.matches["image_id"], wanted)).to_pylist():
+        found[row["image_id"]].append(row)
+    of_image = made.per_image.filter(pc.is_in(made.per_image["image_id"], wanted))
+    correct = dict(
+        zip(of_image["image_id"].to_pylist(), of_image["correct"].to_pylist(), strict=True)
+    )
+    paths = paths_of(evaluated, image_ids)
+    return [
+        {
+            "image_id": i,
+            "path": paths.get(i, ""),
+            "correct": correct[i],
+            "says": _says(found[i]),
+            "mistakes": mistakes_in_words(found[i]),
+        }
+        for i in image_ids
+    ]
+
+
+def _says(rows: Sequence[Mapping[str, Any]]) -> str:
+    said = Counter(row["predicted"] for row in rows if row["predicted"] is not None)
+    return ", ".join(f"{n} {label}" for label, n in sorted(said.items())) or "nothing"
