@@ -198,7 +198,7 @@ def _conventions(iou_type: IouType) -> dict[str, str]:
         f" {0.5 + 0.05 * IOU_50:.2f} over all classes",
         "error_kinds": "TIDE (Bolya et al. 2020) as tidecv, IoU 0.5 and 0.1, over detections of any"
         " score; dAP is the AP50 gained if all errors of a kind were mended",
-        "intervals": f"95 %: percentiles of {RESAMPLING.resamples} seeded bootstrap samples of the"
-        " images",
+        "intervals": f"95 %, from {RESAMPLING.resamples} seeded bootstrap samples of the images:"
+        " basic for AP, whose bias on few images it takes out, percentiles for the others",
         "undefined": "null",
     }

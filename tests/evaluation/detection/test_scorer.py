@@ -269,6 +269,25 @@ class TestIntervals:
             # four times the images: half the width, give or take what 200 resamples leave open
             assert 0.35 < width / (interval.high - interval.low) < 0.7
 
+    def test_of_few_images_hold_the_ap_of_all(self, random_scene):
+        """Percentiles of the resamples hold it in 21 of forty: AP of few images is too high."""
+        truth, found = random_scene(8, images=2000, labels=3, objects=4000, detections=9000)
+        whole = measured(
+            DetectionScorer(truth, found, images=2000, labels=LABELS).measure(np.arange(2000))
+        )
+        held = {"AP": 0, "AP50": 0, "recall": 0}
+        for n in range(40):
+            chosen = np.arange(2000) // 50 == n
+            intervals = DetectionScorer(
+                truth.of_images(chosen), found.of_images(chosen), images=50, labels=LABELS
+            ).intervals()
+            for metric in held:
+                held[metric] += (
+                    intervals[metric].low <= whole[None, metric] <= intervals[metric].high
+                )
+        # 38 are expected of an exact interval
+        assert min(held.values()) >= 30, held
+
     def test_recall_has_the_width_of_the_normal_approximation(self):
         rng = np.random.default_rng(11)
         truth = [(n, APPLE, BOX) for n in range(300)]
