@@ -104,7 +104,7 @@ def classification_label_errors(
         given,
         probabilities,
         return_indices_ranked_by="self_confidence",
-        filter_by="both",
+        filter_by="confident_learning",
         n_jobs=1,
     )
     best = probabilities[order].argmax(axis=1)
