@@ -388,8 +388,12 @@ def load_project(path: Path) -> Project:
             "checks": Check,
             "expectations": Expectation,
             "requirements": Requirement,
+            "evaluation": SliceQuery,
         }
-        known: dict[Model, Callable[[], Iterable[str]]] = {Query: query_keywords}
+        known: dict[Model, Callable[[], Iterable[str]]] = {
+            Query: query_keywords,
+            SliceQuery: query_keywords,
+        }
         described = [
             describe(e, file, root=Project, mapped=mapped, known=known) for e in error.errors()
         ]

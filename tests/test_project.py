@@ -265,3 +265,25 @@ def test_a_requirement_in_words(write):
         "latency_p95_ms at most 100 ms",
         "some_number_of_tomorrow at least 1",
     ]
+
+
+def test_slices_are_declared_by_queries_in_both_forms(write):
+    queries = "{dark: brightness < 0.2, old: {tags_any: [old]}}"
+    project = load_project(write(f"{GOOD}evaluation: {{slice_queries: {queries}}}\n"))
+    asked = project.evaluation.slice_queries
+    assert asked["dark"].where == "brightness < 0.2"
+    # a slice is of labelled and unlabelled images alike, unless it says so
+    assert {name: query.labelled for name, query in asked.items()} == {"dark": None, "old": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("{tags_eny: [old]}", r"evaluation\.slice_queries\.dark\.tags_eny: unknown key.*tags_any"),
+        ("brightnes < 0.2", r"evaluation\.slice_queries\.dark: [\s\S]*brightness"),
+        ("{date_range: soon}", r"evaluation\.slice_queries\.dark\.date_range: date range"),
+    ],
+)
+def test_a_wrong_slice_query_is_named_with_its_line(write, query, message):
+    with pytest.raises(ProjectError, match=f"line 16: {message}"):
+        load_project(write(f"{GOOD}evaluation:\n  slice_queries:\n    dark: {query}\n"))
