@@ -47,6 +47,7 @@ training:
 evaluation:
   slices: [camera]
   min_slice: 2
+  activation_images: 2
 retraining: {cooldown_minutes: 0, daily_limit: 5}
 """
 

@@ -1,0 +1,84 @@
+"""What leads on from an evaluation, on a world that was run once."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+
+from tests.tiny_world import TinyWorld
+
+
+def told(world: TinyWorld, *command: str, check: bool = True):
+    return json.loads(world.run("cvp", *command, "--json", check=check).stdout)
+
+
+def test_a_model_is_judged_and_becomes_the_champion(own_world: TinyWorld):
+    """The world's requirements are none: the first model is promoted, and stays."""
+    world = own_world
+    found = told(world, "verdict", "tiny")
+    assert found["passed"]
+    assert found["split"] == "test"
+    # a requirement that it cannot meet, and one that was measured
+    text = world.project_file.read_text()
+    world.project_file.write_text(
+        text
+        + "requirements:\n  - {metric: recall, label: red, at_least: 0.999}\n"
+        + "  - {metric: latency_p95_ms, at_most: 60000}\n  - {metric: weights, at_most: 1e9}\n"
+    )
+    done = world.run("cvp", "verdict", "tiny", "--json", check=False)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert [r["passed"] for r in found["requirements"]] == [False, True, True]
+    assert found["requirements"][1]["value"] > 0
+    # the champion of the first run stays champion, and the record says why
+    log = world.materialize('key:"tiny/champion"')
+    assert "It is the champion, and would not be promoted today" in log
+
+
+def test_errors_lead_to_images_and_reviews_are_tallied(own_world: TinyWorld):
+    world = own_world
+    found = told(world, "errors", "tiny", "-n", "5")
+    assert found["total"] >= len(found["rows"]) > 0
+    first = found["rows"][0]
+    assert first["path"].endswith(".png")
+    cell = told(world, "errors", "tiny", "--kind", "missed")
+    assert {r["kind"] for r in cell["rows"]} <= {"missed"}
+    done = world.run("cvp", "errors", "tiny", "--kind", "mised", check=False)
+    assert done.returncode == 1
+    assert "'missed'" in done.stderr
+    told(world, "errors", "tiny", "--likely-label-errors")
+
+    sample = told(world, "review", "tiny", "--sample", "3")["images"]
+    assert len({row["image_id"] for row in sample}) == 3
+    image = sample[0]["image_id"]
+    tallied = told(world, "review", "tiny", image[:12], "right", "--issue", "glare")
+    assert tallied["images"] == 1
+    assert tallied["right"]["value"] == 1.0
+    assert tallied["issues"] == {"glare": 1}
+    assert told(world, "review", "tiny")["images"] == 1
+
+
+def test_the_report_and_an_activation_map(own_world: TinyWorld, tmp_path):
+    world = own_world
+    found = told(world, "report", "tiny", "--out", str(tmp_path / "report.html"))
+    html = (tmp_path / "report.html").read_text()
+    assert found["images"] == html.count("data:image/jpeg") > 0
+    assert "http" not in html
+    (page,) = (world.home / "store" / "projects" / "tiny" / "pictures").glob("*.html")
+    assert "how good is model" in page.read_text()
+
+    picture = tmp_path / "map.png"
+    done = world.run(
+        "cvp", "activation-map", "tiny@latest", "001.png", "--out", str(picture), "--json",
+        check=False,
+    )  # fmt: skip
+    if done.returncode:  # one epoch may find nothing at all
+        assert "finds nothing at all" in done.stderr
+        pytest.skip("the model of one epoch finds nothing on this image")
+    explained = json.loads(done.stdout)
+    assert explained["label"] in ("red", "blue")
+    assert 0 <= explained["share"] <= 1
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    assert (width, height) == (640, 480)
