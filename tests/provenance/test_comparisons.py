@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,30 +114,43 @@ class World:
         return f"projects/fruit/{kind}/{digest}"
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    home = tmp_path / "home"
+@contextmanager
+def world_in(folder: Path) -> Iterator[World]:
+    """An empty world, which the environment names meanwhile."""
+    home = folder / "home"
     (home / "dagster").mkdir(parents=True)
     (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    (tmp_path / "projects" / "fruit").mkdir(parents=True)
-    (tmp_path / "projects" / "fruit" / "project.yaml").write_text(PROJECT)
-    monkeypatch.setenv("CV_HOME", str(home))
-    monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
-    monkeypatch.setenv("CV_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("CV_PROJECTS", str(tmp_path / "projects"))
-    monkeypatch.setenv("COLUMNS", "200")
-    with dg.DagsterInstance.get() as instance:
-        yield World(tmp_path, instance)
+    (folder / "projects" / "fruit").mkdir(parents=True)
+    (folder / "projects" / "fruit" / "project.yaml").write_text(PROJECT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CV_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        patch.setenv("CV_STORE", str(folder / "store"))
+        patch.setenv("CV_PROJECTS", str(folder / "projects"))
+        patch.setenv("COLUMNS", "200")
+        with dg.DagsterInstance.get() as instance:
+            yield World(folder, instance)
 
 
 @pytest.fixture
-def three(world: World) -> World:
-    """Models with 20, 4 and 5 mistakes on one dataset version; the newest is the last."""
-    dataset = world.dataset()
-    for name, wrong in (("poor", 20), ("best", 4), ("good", 5)):
-        model = world.model(name, dataset, seconds=wrong * 10.0)
-        world.evaluation(model, dataset, wrong, latency_p95_ms=float(wrong))
-    return world
+def world(tmp_path: Path) -> Iterator[World]:
+    with world_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Models with 20, 4 and 5 mistakes on one dataset version; the newest is the last.
+
+    Look, and do not touch.
+    """
+    with world_in(tmp_path_factory.mktemp("three")) as made:
+        dataset = made.dataset()
+        for name, wrong in (("poor", 20), ("best", 4), ("good", 5)):
+            model = made.model(name, dataset, seconds=wrong * 10.0)
+            made.evaluation(model, dataset, wrong, latency_p95_ms=float(wrong))
+        report(made.instance, "champion", sha("best"), project="fruit")
+        yield made
 
 
 def cvp(*arguments: str) -> str:
@@ -162,7 +176,6 @@ def test_compare(three: World) -> None:
 
 
 def test_latest_and_champion_are_references(three: World) -> None:
-    report(three.instance, "champion", sha("best"), project="fruit")
     found = cv_pipeline.compare("fruit", "champion", "latest")
     assert (found.before, found.after) == (sha("best"), sha("good"))
     assert found.verdict.startswith("no significant difference on accuracy: -0.025")
@@ -185,15 +198,17 @@ def test_the_newest_dataset_version_that_both_were_evaluated_on_is_taken(world: 
     assert "30 images of test are in both, 5 only in the first" in made.notes[0]
 
 
-def test_references_that_lead_nowhere(three: World) -> None:
-    log = LineageIndex(three.instance)
+def test_references_that_lead_nowhere(world: World) -> None:
+    log = LineageIndex(world.instance)
+    alone = world.model("alone", world.dataset())
     with pytest.raises(ProvenanceError, match="has no champion yet"):
         find_model(log, "fruit", "champion")
     with pytest.raises(ProvenanceError, match="No trained_model has the version 'ffff'"):
         find_model(log, "fruit", "ffff")
-    alone = three.model("alone", three.dataset())
     with pytest.raises(ProvenanceError, match="was never evaluated"):
-        evaluations_to_compare(log, find_model(log, "fruit", "latest"), alone)
+        evaluations_to_compare(log, alone, alone)
+    with pytest.raises(ProvenanceError, match="No model was evaluated on the dataset version"):
+        cv_pipeline.leaderboard("fruit", dataset="latest")
 
 
 def test_leaderboard(three: World) -> None:
@@ -223,33 +238,23 @@ def test_a_metric_that_is_better_the_lower_is_sorted_the_other_way(three: World)
     assert "there is no paired test of ece" in found.notes[0]
 
 
-def test_equal_models_share_a_place(world: World) -> None:
-    dataset = world.dataset()
-    for name in ("a", "b"):
-        world.evaluation(world.model(name, dataset), dataset, 3)
-    assert [e.place for e in cv_pipeline.leaderboard("fruit").entries] == [1, 1]
-
-
-def test_a_dataset_version_by_reference_and_what_is_not_there(three: World) -> None:
-    other = three.dataset(IMAGES[:9])
-    model = three.model("other", other)
-    three.evaluation(model, other, 1)
-    assert cv_pipeline.leaderboard("fruit").models == 1
+def test_a_dataset_version_by_reference_and_a_metric_that_is_not_there(three: World) -> None:
     assert cv_pipeline.leaderboard("fruit", dataset=sha(*IMAGES)[:12]).models == 3
-    with pytest.raises(ProvenanceError, match=r"has the metric 'acuracy'\. Did you mean 'accuracy'"):
+    with pytest.raises(ProvenanceError, match=r"the metric 'acuracy'\. Did you mean 'accuracy'"):
         cv_pipeline.leaderboard("fruit", metric="acuracy")
-    three.dataset(IMAGES[:3])
-    with pytest.raises(ProvenanceError, match="No model was evaluated on the dataset version"):
-        cv_pipeline.leaderboard("fruit", dataset="latest")
 
 
-def test_an_evaluation_that_cannot_be_read_is_listed_untested(three: World) -> None:
-    log = LineageIndex(three.instance)
-    event = next(
-        e for e in log.newest_first("fruit/eval_slices") if e.metadata["model"] == sha("good")
-    )
-    record = Path(three.store.url) / f"projects/fruit/evaluations/{event.version}/evaluation.json"
+def test_only_models_of_the_dataset_version_are_ranked_and_equal_ones_share_a_place(
+    world: World,
+) -> None:
+    dataset, other = world.dataset(), world.dataset(IMAGES[:9])
+    for name, of in (("c", other), ("a", dataset), ("b", dataset)):
+        event = world.evaluation(world.model(name, of), of, 3)
+    made = cv_pipeline.leaderboard("fruit")
+    assert [e.place for e in made.entries] == [1, 1]
+    # an evaluation that cannot be read is listed, untested
+    record = Path(f"{world.store.url}/projects/fruit/evaluations/{event.version}/evaluation.json")
     record.write_text("{}")
     found = cv_pipeline.leaderboard("fruit")
-    assert found.entries[1].significant is None
+    assert [e.significant for e in found.entries] == [None, None]
     assert "not tested, for its evaluation cannot be read" in found.notes[0]
