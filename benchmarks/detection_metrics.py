@@ -180,6 +180,21 @@ def by_torchmetrics(backend: str, truth: Boxes, found: Detections, images: int) 
     return float(metric.compute()["map"])
 
 
+def run(
+    library: str,
+    truth: Boxes,
+    found: Detections,
+    images: int,
+    files: tuple[dict[str, object], list[dict[str, object]]],
+) -> float:
+    """AP by one library."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        if library.startswith("torchmetrics"):
+            backend = "faster_coco_eval" if library.endswith("faster") else "pycocotools"
+            return by_torchmetrics(backend, truth, found, images)
+        return by_coco(library, *files)
+
+
 def compare(truth: Boxes, found: Detections, images: int, skip: list[str]) -> None:
     """COCO's numbers by each library and by this project, on the same images."""
 
@@ -191,17 +206,16 @@ def compare(truth: Boxes, found: Detections, images: int, skip: list[str]) -> No
     files, _ = timed(
         "(the arrays as COCO's dictionaries)", lambda: coco_files(truth, found, images)
     )
+    few = np.arange(images) < 50
+    part = truth.of_images(few), found.of_images(few)
+    small = (*part, 50, coco_files(*part, 50))
     for library in LIBRARIES:
         if library in skip:
             continue
-        with contextlib.redirect_stdout(io.StringIO()):
-            began = time.perf_counter()
-            if library.startswith("torchmetrics"):
-                backend = "faster_coco_eval" if library.endswith("faster") else "pycocotools"
-                theirs = by_torchmetrics(backend, truth, found, images)
-            else:
-                theirs = by_coco(library, *files)
-            taken = time.perf_counter() - began
+        run(library, *small)  # imports
+        began = time.perf_counter()
+        theirs = run(library, truth, found, images, files)
+        taken = time.perf_counter() - began
         print(
             f"  {library:<44} {taken:8.2f} s, {taken / seconds:5.1f} times ours,"
             f" AP differs by {abs(theirs - (ap or 0)):.1e}",
@@ -227,6 +241,9 @@ def main() -> None:
         f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
         + ", ".join(f"{name} {version(name)}" for name in names)
     )
+    few = np.arange(given.images) < 50
+    with contextlib.redirect_stdout(io.StringIO()):
+        ours(truth.of_images(few), found.of_images(few), 50)  # imports
     print("cv_pipeline, one process:")
     ours(truth, found, given.images)
     images = given.compare_images or given.images

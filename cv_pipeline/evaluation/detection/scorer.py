@@ -197,6 +197,7 @@ class DetectionScorer:
         counted, missed = kinds.counted, kinds.missed
         meant = np.concatenate([kinds.truth, missed])
         said = np.concatenate([counted, np.full(len(missed), -1)])
+        iou = np.append(kinds.iou, np.full(len(missed), np.nan))
         names = pa.array([*self._labels, None], pa.string())
         none = len(self._labels)
         return pa.table(
@@ -209,9 +210,7 @@ class DetectionScorer:
                 "truth": names.take(pa.array(np.append(self._truth.label, none)[meant])),
                 "predicted": names.take(pa.array(np.append(self._detections.label, none)[said])),
                 "score": _at(self._detections.score, said, pa.float64()),
-                "iou": pa.array(
-                    np.append(kinds.iou, np.full(len(missed), np.nan)), from_pandas=True
-                ),
+                "iou": pa.array(iou, mask=np.isnan(iou)),
                 "kind": pa.array(KINDS).take(
                     pa.array(np.append(kinds.kind, np.full(len(missed), KINDS.index(MISSED))))
                 ),
@@ -261,7 +260,7 @@ class DetectionScorer:
 
 def _at(values: NDArray[Any], rows: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
     """The values at these rows; null where a row is -1."""
-    return pa.array(values, from_pandas=True).cast(kind).take(pa.array(rows, mask=rows < 0))
+    return pa.array(values).cast(kind).take(pa.array(rows, mask=rows < 0))
 
 
 def _measures(
