@@ -1,0 +1,84 @@
+"""`cvp slices` on a world that was run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cv_pipeline.cli import app
+from cv_pipeline.cli.app import console
+from cv_pipeline.errors import EvaluationError
+from tests.tiny_world import TinyWorld
+
+
+@pytest.fixture
+def world(own_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> TinyWorld:
+    text = own_world.project_file.read_text()
+    queries = "\n  slice_queries:\n    at left: metadata.camera = 'left' or tag = 'no such tag'"
+    own_world.project_file.write_text(
+        text.replace("\n  slices: [camera]", f"\n  slices: [camera]{queries}")
+    )
+    for name, value in own_world.environment.items():
+        if name.startswith(("CV_", "DAGSTER_")):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(console, "width", 200)
+    return own_world
+
+
+def cvp(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def slices(*arguments: str) -> Any:
+    return json.loads(cvp("slices", "tiny", *arguments, "--json").stdout)
+
+
+def test_any_slice_leads_to_its_images_and_to_the_query_that_selects_them(world: TinyWorld):
+    both = [
+        slices("--slice", f"camera={side}", "--images", "-n", "100")["slices"][0]
+        for side in ("left", "right")
+    ]
+    for side, one in zip(("left", "right"), both, strict=True):
+        # odd images are of the left camera
+        numbers = [int(i["path"].removesuffix(".png")) for i in one["images"]]
+        assert numbers
+        assert {n % 2 for n in numbers} == {int(side == "left")}
+        assert [i["missed"] for i in one["images"]] == sorted(
+            (i["missed"] for i in one["images"]), reverse=True
+        )
+        assert one["objects"] == sum(i["objects"] for i in one["images"])
+        assert one["query"].endswith(f"and metadata.camera = '{side}'")
+        again = json.loads(cvp("query", "tiny", one["query"], "--all", "--json").stdout)
+        assert {i["image_id"] for i in again["images"]} == {i["image_id"] for i in one["images"]}
+    assert both[0]["value"] == both[1]["rest"]
+    of_class = slices("--slice", "camera=left", "--class", "red", "--images")["slices"][0]
+    assert of_class["objects"] == of_class["images_count"] == len(of_class["images"])
+    declared = slices("--slice", "at left=yes", "--images", "-n", "100")["slices"][0]
+    assert declared["images"] == both[0]["images"]
+    text = cvp("slices", "tiny", "--slice", "camera=left", "--images", "-n", "1").stdout
+    assert "all classes in images with camera = left" in text
+    assert both[0]["images"][0]["path"] in text
+    assert "more: -n shows more" in text
+
+
+def test_what_was_found_or_that_nothing_was(world: TinyWorld):
+    found = slices()
+    assert found["split"] == "test"
+    assert len(found["worst_slices"]) == len(found["slices"]) or not found["slices"]
+    assert "worst slices of test" in cvp("slices", "tiny").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--slice", "camera"], "'camera' is no slice"),
+        (["--slice", "99"], "There is no slice 99"),
+        (["--slice", "camera=left", "--class", "rad"], r"no class 'rad'.*"),
+    ],
+)
+def test_what_is_no_slice(world: TinyWorld, arguments: list[str], message: str):
+    with pytest.raises(EvaluationError, match=message):
+        cvp("slices", "tiny", *arguments)
