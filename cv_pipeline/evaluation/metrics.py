@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
+from cv_pipeline.evaluation.classification.summary import CONVENTIONS
 from cv_pipeline.evaluation.detection.coco import IOU_THRESHOLDS, MAX_DETECTIONS
 from cv_pipeline.evaluation.detection.error_costs import MAX_PER_IMAGE
 from cv_pipeline.evaluation.detection.intervals import RESAMPLING
@@ -20,14 +21,14 @@ from cv_pipeline.evaluation.inputs import classification_inputs, detection_input
 from cv_pipeline.evaluation.measure import Measure
 
 CLASSIFICATION_CONVENTIONS = {
+    **CONVENTIONS,
     "accuracy": "share of the labelled images whose highest-scored class is the true one",
-    "macro_f1": "mean F1 over the classes with ground truth in the images",
     "recall": "of all classes together: mean recall over those classes",
-    "precision": "likewise, over those of the classes that are predicted at all",
     "classes_without_ground_truth": "left out of the means; predicting one counts as wrong",
-    "images_without_prediction": "count as wrong",
     "images_without_label": "left out",
     "undefined": "no value: without labelled images there is no metric",
+    "temperature": "divides the logarithms of the scores; fitted on val by log loss, and tried on"
+    " the headline split (Guo et al. 2017)",
 }
 
 
