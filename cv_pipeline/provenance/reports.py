@@ -36,7 +36,6 @@ from cv_pipeline.project import Project
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
 from cv_pipeline.provenance.event_log import EventLog
 from cv_pipeline.provenance.slice_images import slice_images, within_split
-from cv_pipeline.requirement import COSTS
 from cv_pipeline.storage import Blobs, Tombstones
 
 WORST, OF_EACH = 6, 4
@@ -48,6 +47,16 @@ _TITLES = {
     "precision_recall.png": ("Precision and recall", "Precision against recall for each class."),
     "reliability.png": ("Reliability", "Share that is right against the score, by bins."),
 }  # fmt: skip
+
+_COSTS = {
+    "latency_p50_ms": ("latency of an image, median", "{:.3g} ms", 1),
+    "latency_p95_ms": ("latency of an image, 95th percentile", "{:.3g} ms", 1),
+    "throughput_images_per_s": ("throughput in batches", "{:.3g} images/s", 1),
+    "model_bytes": ("size", "{:,.1f} MB", 1e6),
+    "weights": ("weights", "{:,.0f}", 1),
+    "training_seconds": ("training", "{:,.0f} s", 1),
+    "prediction_seconds": ("prediction of all splits", "{:,.0f} s", 1),
+}
 
 
 def report_page(
@@ -158,8 +167,9 @@ def _numbers(evaluated: Evaluated) -> list[Number]:
 def _costs(evaluated: Evaluated) -> dict[str, str]:
     costs = evaluated.costs()
     told = {
-        name.removesuffix(f"_{COSTS[name]}").replace("_", " "): f"{value:,.4g} {COSTS[name]}"
-        for name, value in costs.items()
+        words: form.format(costs[name] / per)
+        for name, (words, form, per) in _COSTS.items()
+        if name in costs
     }
     facts = evaluated.predictions.metadata
     if "latency_device" in facts:

@@ -27,6 +27,7 @@ from cv_pipeline.evaluation.error_analysis.charts import (
     correctness_chart,
     curve_chart,
     errors_chart,
+    reliability_chart,
 )
 from cv_pipeline.evaluation.error_analysis.label_errors import (
     classification_label_errors,
@@ -186,6 +187,17 @@ def draw(evaluation: Evaluation) -> dict[str, bytes]:
     if record.task == "detection":
         charts["precision_recall.png"] = curve_chart(
             evaluation.curves, split=record.split, labels=record.labels
+        )
+    known = record.calibration
+    if known is not None:
+        charts["reliability.png"] = reliability_chart(
+            [
+                (b.confidence, b.accuracy, b.count)
+                for b in known.as_predicted.reliability
+                if b.confidence is not None and b.accuracy is not None
+            ],
+            of=known.of,
+            split=known.split,
         )
     return charts
 

@@ -83,6 +83,7 @@ def errors_chart(errors: Mapping[str, tuple[int, float | None]], *, split: str) 
         9.5 if with_costs else 6.0, 0.9 + 0.42 * max(len(kinds), 2), with_costs
     )
     _bars(parts[0], kinds, [float(count) for count, _ in errors.values()], "{:,.0f}")
+    parts[0].xaxis.get_major_locator().set_params(integer=True)
     parts[0].set_xlabel(f"errors on {split}")
     if with_costs:
         _bars(parts[1], kinds, [cost or 0.0 for cost in costs], "{:.3f}")
@@ -116,6 +117,7 @@ def correctness_chart(matches: pa.Table, *, split: str) -> bytes:
             axes.text(x, g + b, f"{g / (g + b):.0%}", ha="center", va="bottom", fontsize=8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(1, (good + bad).max()) * 1.12)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("score of the prediction")
     axes.set_ylabel(f"predictions on {split}")
     axes.set_title("Right and wrong by score; above each bar the share that is right", loc="left",
@@ -157,6 +159,37 @@ def curve_chart(curves: pa.Table, *, split: str, labels: Sequence[str]) -> bytes
     axes.set_title(f"Precision and recall on {split}", loc="left", fontsize=11)
     if axes.lines:
         axes.legend(frameon=False, loc="lower left")
+    axes.grid(alpha=0.25)
+    return _png(figure)
+
+
+def reliability_chart(bars: Sequence[tuple[float, float, int]], *, of: str, split: str) -> bytes:
+    """How often what has a score is right: on the diagonal, scores can be believed.
+
+    Args:
+        bars: mean score, share that is right and number of each bin that is not empty.
+        of: what is scored, in words.
+        split: train, val or test.
+
+    Returns:
+        PNG.
+    """
+    figure, axes = _figure(6.2, 4.6)
+    axes.plot([0, 1], [0, 1], color=NEUTRAL, ls="--", label="scores that can be believed")
+    if bars:
+        score, right, count = (np.array(values) for values in zip(*bars, strict=True))
+        area = 20 + 380 * count / count.max()
+        axes.scatter(score, right, s=area, color=RIGHT, alpha=0.8, edgecolor="white")
+        axes.plot(score, right, color=RIGHT, lw=1, label=_short(of))
+        for x, y, n in bars:
+            axes.annotate(f"{n:,}", (x, y), (0, -14), textcoords="offset points", ha="center",
+                          fontsize=7)  # fmt: skip
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.06, 1.06)
+    axes.set_xlabel("mean score")
+    axes.set_ylabel("share that is right")
+    axes.set_title(f"Reliability on {split}; beside each point how many", loc="left", fontsize=11)
+    axes.legend(frameon=False, loc="upper left")
     axes.grid(alpha=0.25)
     return _png(figure)
 

@@ -15,6 +15,7 @@ from cv_pipeline.evaluation.error_analysis.charts import (
     correctness_chart,
     curve_chart,
     errors_chart,
+    reliability_chart,
 )
 
 LABELS = ("a $name$ that is far too long to be shown", "tomato", "<b>")
@@ -87,3 +88,12 @@ def test_precision_against_recall():
     full = curve_chart(pa.Table.from_pylist(rows, schema=CURVES), split="test", labels=LABELS)
     assert margins_are_white(full)
     assert full != curve_chart(CURVES.empty_table(), split="test", labels=LABELS)
+
+
+def test_reliability():
+    bars = [(0.05, 0.0, 12345), (0.95, 1.0, 1)]
+    full = reliability_chart(bars, of="scores of detections", split="test")
+    empty = reliability_chart([], of="scores of detections", split="test")
+    assert margins_are_white(full)
+    assert margins_are_white(empty)
+    assert full != empty
