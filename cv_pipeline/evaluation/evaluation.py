@@ -12,12 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas.confusion import CONFUSION
@@ -34,10 +33,9 @@ from cv_pipeline.evaluation.calibration_report import (
 )
 from cv_pipeline.evaluation.classification.summary import WHOLE_METRICS
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
-from cv_pipeline.evaluation.measure import Interval
 from cv_pipeline.evaluation.findings import Findings, look_into
-from cv_pipeline.evaluation.gap.gap import Gap
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
+from cv_pipeline.evaluation.record import SCHEMA_ID, ErrorTally, EvaluationRecord
 from cv_pipeline.evaluation.scoring import (
     TUNING_SPLIT,
     ScoredSplit,
@@ -46,12 +44,15 @@ from cv_pipeline.evaluation.scoring import (
     score_detection,
 )
 from cv_pipeline.evaluation.slicing.facts import Known
-from cv_pipeline.evaluation.slicing.slices import WHOLE, evaluate_slices, headline_split
-from cv_pipeline.evaluation.suspicion import Suspicion
-from cv_pipeline.project import Project, Task
+from cv_pipeline.evaluation.slicing.slices import (
+    CONVENTIONS,
+    WHOLE,
+    evaluate_slices,
+    headline_split,
+)
+from cv_pipeline.project import Project
 
 MARKER = "evaluation.json"
-SCHEMA_ID = "evaluation/2"
 
 _TABLES = {
     "slices": SLICES,
@@ -62,76 +63,6 @@ _TABLES = {
     "curves": CURVES,
 }
 _LIBRARY = {"detection": "cv-pipeline", "classification": "scikit-learn"}
-
-
-class ErrorTally(BaseModel):
-    """Errors of one kind.
-
-    Attributes:
-        count: how many there are at the operating point; of correct, how many are no error.
-        cost: AP50 that is lost by them, among detections of any score (TIDE's dAP); None where
-            that is not known.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    count: int | None
-    cost: float | None
-
-
-class EvaluationRecord(BaseModel):
-    """What ``evaluation.json`` says.
-
-    Attributes:
-        schema_id: version of this layout.
-        digest: SHA-256 over the tables and what was compared.
-        task: detection or classification.
-        metric: the project's optimizing metric.
-        split: the split that metrics without a prefix are of.
-        metrics: metric to value, 0 to 1; ``val/AP50`` is that of another split. A metric that is
-            not defined is absent.
-        intervals: metric to its value and 95 % interval, on the headline split.
-        calibration: how far scores can be believed there; None where there are none.
-        errors: kind of error to how many there are on the headline split and what they cost.
-        operating_point: score from which upwards a detection counts; None for classification.
-        images: evaluated images of each split.
-        objects: ground-truth objects of each split.
-        dataset: digest of the dataset version.
-        predictions: digest of the predictions.
-        model: digest of the model that made them.
-        labels: classes.
-        min_slice: images below which a slice is small.
-        gap: the errors on train, val and test, and what they say together.
-        suspicions: what is too good to be true, with the checks that follow from it.
-        conventions: what the numbers mean, in words.
-        notes: sentences on what is unusual.
-        library: what computed the metrics, with its version.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    schema_id: Literal["evaluation/2"]
-    digest: str
-    task: Task
-    metric: str
-    split: str
-    metrics: dict[str, float]
-    intervals: dict[str, Interval]
-    calibration: CalibrationReport | None
-    errors: dict[str, ErrorTally]
-    operating_point: float | None
-    images: dict[str, int]
-    objects: dict[str, int]
-    dataset: str
-    predictions: str
-    model: str
-    labels: tuple[str, ...]
-    min_slice: int
-    gap: Gap
-    suspicions: tuple[Suspicion, ...]
-    conventions: dict[str, str]
-    notes: tuple[str, ...]
-    library: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,8 +317,12 @@ def _record(
         min_slice=project.evaluation.min_slice,
         gap=findings.gap,
         suspicions=findings.suspicions,
-        conventions=scoring.conventions,
-        notes=(*scoring.notes, *_notes(project, source, slices, split, metadata), *findings.left_out),
+        conventions=scoring.conventions | CONVENTIONS,
+        notes=(
+            *scoring.notes,
+            *_notes(project, source, slices, split, metadata),
+            *findings.left_out,
+        ),
         library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
     )
     return undigested.model_copy(update={"digest": _digest(tables, undigested)})

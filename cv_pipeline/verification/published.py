@@ -19,7 +19,8 @@ from cv_pipeline.datasets.manifest import dataset_digest
 from cv_pipeline.datasets.record import CANDIDATE_FILE, altered_files
 from cv_pipeline.datasets.version import load_version, verify_version
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.evaluation.evaluation import MARKER, EvaluationRecord, load_evaluation
+from cv_pipeline.evaluation.evaluation import MARKER, load_evaluation
+from cv_pipeline.evaluation.record import EvaluationRecord
 from cv_pipeline.storage import ObjectStore
 from cv_pipeline.training.model_folder import read_model_card
 from cv_pipeline.training.predictions_folder import read_summary, verify_predictions

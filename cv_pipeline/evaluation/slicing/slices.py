@@ -30,6 +30,15 @@ from cv_pipeline.evaluation.slicing.statistics import (
 WHOLE = ""
 CHOSEN = "yes"
 """The value of a slice that a query selects."""
+CONVENTIONS = {
+    "slices": "recall, precision, F1 and accuracy of a slice are ratios of sums over its images,"
+    " with a 95 % interval (Wilson's, of the objects divided by the design effect) and a test"
+    " against all other images of the split, corrected after Benjamini and Hochberg; AP and means"
+    " over classes have their value alone",
+    "worst_slices": "every value and pair of values of all that is known of the images, by recall,"
+    " on the headline split; corrected for all that was looked at; ranked by shortfall × √objects",
+}
+"""What the numbers of slices mean."""
 HEADLINE_ORDER = ("test", "val", "train")
 _RATIOS = ("recall", "precision", "f1")
 _STATISTICS = ("low", "high", "rest", "difference", "p_value", "adjusted_p")
