@@ -20,6 +20,7 @@ ASSETS = [
     "champion",
     "dataset_candidate",
     "dataset_version",
+    "error_analysis",
     "eval_slices",
     "image_features",
     "predictions",
@@ -116,6 +117,7 @@ def test_the_graph_is_the_one_of_the_architecture(repository):
         "predictions": ["dataset_version", "trained_model"],
         "eval_slices": ["dataset_version", "predictions"],
         "champion": ["eval_slices"],
+        "error_analysis": ["dataset_version", "eval_slices", "predictions"],
     }
 
 
