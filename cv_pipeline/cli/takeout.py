@@ -111,6 +111,11 @@ def _show(usages: Iterable[ImageUsage]) -> None:
             names = ", ".join(map(_name, uses[:SHOWN]))
             more = f" and {len(uses) - SHOWN} more" if len(uses) > SHOWN else ""
             console.print(f"  {len(uses)} {kind} ({split}): {names}{more}", markup=False)
+        if usage.lost:
+            console.print(
+                f"  [yellow]{len(usage.lost)} dataset versions may have held it, but their folders"
+                f" are not in the store:[/] {', '.join(v[:12] for v in usage.lost[:SHOWN])}"
+            )
         if usage.pictures_in_log:
             events = ", ".join(map(str, usage.pictures_in_log[:SHOWN]))
             console.print(

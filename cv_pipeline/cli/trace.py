@@ -134,6 +134,8 @@ def _line_of_many(nodes: Sequence[Node]) -> str:
     facts = [fact for name in SHOWN if (fact := _range(name, nodes))]
     if "labels" in first.metadata:  # the same for all of them
         facts.append(_facts({"labels": first.metadata["labels"]}))
+    if "lost" in first.metadata:
+        facts.append(_facts({"lost": first.metadata["lost"]}))
     marked = sum(isinstance(node.metadata.get("taken_out"), list) for node in nodes)
     if marked:
         facts.append(f"[red]trained on images that were taken out: {marked}[/]")
@@ -161,6 +163,8 @@ def _facts(metadata: Mapping[str, Any]) -> str:
         for row in labels:
             counts[row["label"]] = counts.get(row["label"], 0) + 1
         shown.append("labels " + ", ".join(f"{n} {escape(k)}" for k, n in sorted(counts.items())))
+    if "lost" in metadata:
+        shown.append(f"[yellow]{metadata['lost']}[/]")
     if "taken_out" in metadata:
         shown.append(_taken_out(metadata["taken_out"]))
     return ", ".join(shown)

@@ -69,6 +69,8 @@ def history_of(
 ) -> ImageHistory:
     """What happened to the labels of an image.
 
+    Dataset versions whose folder is lost are left out.
+
     Args:
         ref: SHA-256 of the image, a prefix of eight or more, a file, or its path in the source.
         project: name of the project; where it is left out, one alone may know the image.
@@ -86,7 +88,7 @@ def history_of(
     projects = [project] if project else sorted({k.split("/")[0] for k in index.asset_keys()})
     found = []
     for name in projects:
-        datasets = dataset_versions(index, where, cache=cache, project=name)
+        datasets = dataset_versions(index, where, cache=cache, project=name).found
         catalog = Catalog(where, name)
         image_id = find_image(ref, store=where, catalogs=[catalog], versions=datasets)
         if image_id is not None and _knows(image_id, catalog, datasets):

@@ -18,7 +18,7 @@ from cv_pipeline.datasets.image_references import VersionIndex, find_image
 from cv_pipeline.datasets.image_rows import rows_at, rows_of_images
 from cv_pipeline.datasets.membership import open_membership
 from cv_pipeline.datasets.record import ANNOTATIONS_FILE, MANIFEST_FILE
-from cv_pipeline.errors import ProvenanceError
+from cv_pipeline.errors import ObjectNotFound, ProvenanceError
 from cv_pipeline.provenance.event_log import Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.takeout_marks import MARK
@@ -26,6 +26,7 @@ from cv_pipeline.provenance.trace import Node, Trace, node_of, trace_down, trace
 from cv_pipeline.storage import ObjectStore, Tombstone, Tombstones
 
 LABEL_COLUMNS = ("label", "x_min", "y_min", "x_max", "y_max", "attributes", "annotator")
+LOST = "its folder is not in the store, so whether it held the image cannot be told"
 _READERS = 8
 
 
@@ -34,6 +35,19 @@ class DatasetInLog(VersionIndex):
     """A dataset version, the index of its images, and the event that made it first."""
 
     event: Materialization
+
+
+@dataclass(frozen=True)
+class DatasetsInLog:
+    """The dataset versions of an event log.
+
+    Attributes:
+        found: those whose folder is in the store, oldest first within their project.
+        lost: the first event of those whose folder is not: nobody can tell what they held.
+    """
+
+    found: list[DatasetInLog]
+    lost: list[Materialization]
 
 
 @dataclass(frozen=True)
@@ -55,32 +69,35 @@ class Appearance:
 
 def dataset_versions(
     index: LineageIndex, store: ObjectStore, *, cache: Path, project: str | None = None
-) -> list[DatasetInLog]:
-    """Every distinct dataset version, oldest first within its project.
+) -> DatasetsInLog:
+    """Every distinct dataset version.
 
     Args:
         index: the event log.
         store: the object store.
         cache: folder for indexes of images that a version lacks.
         project: only this project's; all by default.
-
-    Raises:
-        ObjectNotFound: the folder of one is not in the store.
     """
-    found = []
+    found, lost = [], []
     for key in index.asset_keys(project):
         if key.endswith("/dataset_version"):
             for event in index.first_of_each_version(key):
                 where = f"projects/{event.project}/datasets/{event.version}"
-                images = open_membership(store, where, cache=cache)
-                found.append(DatasetInLog(where, images, event))
-    return found
+                try:
+                    images = open_membership(store, where, cache=cache)
+                except ObjectNotFound:
+                    lost.append(event)
+                else:
+                    found.append(DatasetInLog(where, images, event))
+    return DatasetsInLog(found, lost)
 
 
 def trace_image(
     index: LineageIndex, store: ObjectStore, ref: str, *, cache: Path, project: str | None = None
 ) -> Trace:
     """An image, the raw set that brought it (up), and all that used it (down).
+
+    A dataset version whose folder is lost may have held it: it is below too, and says so.
 
     Args:
         index: the event log.
@@ -93,7 +110,8 @@ def trace_image(
     Raises:
         ProvenanceError: no dataset version holds such an image, or the reference fits several.
     """
-    datasets = dataset_versions(index, store, cache=cache, project=project)
+    in_log = dataset_versions(index, store, cache=cache, project=project)
+    datasets = in_log.found
     projects = sorted({dataset.event.project for dataset in datasets})
     image_id = find_image(
         ref, store=store, catalogs=[Catalog(store, p) for p in projects], versions=datasets
@@ -102,7 +120,8 @@ def trace_image(
     if image_id is None or not holding:
         raise ProvenanceError(
             f"No dataset version holds an image {ref!r}.",
-            do="Give its SHA-256, a prefix of 8 or more, a file, or its path in the source.",
+            do="Give its SHA-256, a prefix of 8 or more, a file, or its path in the source."
+            + (f" {len(in_log.lost)} versions are lost, and may have held it." * bool(in_log.lost)),
         )
     with ThreadPoolExecutor(_READERS) as readers:
         # the log is read while the files are
@@ -114,7 +133,8 @@ def trace_image(
         Node("image", used[-1].path, image_id, metadata=_taken_out(tombstone)),
         up=_brought_by(index, holding[0].event),
         down=[
-            _used_by(index, appearance, down) for appearance, down in zip(used, below, strict=True)
+            *(_used_by(index, a, down) for a, down in zip(used, below, strict=True)),
+            *(Trace(_lost(index, event)) for event in in_log.lost),
         ],
     )
 
@@ -134,6 +154,11 @@ def _used_by(index: LineageIndex, appearance: Appearance, down: Sequence[Trace])
     node = node_of(index, appearance.dataset.event)
     facts = {"split": appearance.split, "labels": list(appearance.labels)}
     return Trace(replace(node, metadata={**node.metadata, **facts}), down=down)
+
+
+def _lost(index: LineageIndex, event: Materialization) -> Node:
+    node = node_of(index, event)
+    return replace(node, metadata={**node.metadata, "lost": LOST})
 
 
 def _taken_out(tombstone: Tombstone | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class ImageUsage:
         files: project to the files of its source that held it when they were last ingested.
         bytes: size of the file; None when no catalogue knows the image.
         used_by: dataset versions that hold it, and what was made of them.
+        lost: dataset versions whose folder is not in the store: they may have held it too.
         pictures_in_log: events of an earlier release that have a picture of some images inside,
             which may show this one and cannot be changed.
         tombstone: its tombstone, when it was taken out before.
@@ -41,6 +42,7 @@ class ImageUsage:
     files: dict[str, tuple[str, ...]]
     bytes: int | None
     used_by: tuple[Use, ...]
+    lost: tuple[str, ...]
     pictures_in_log: tuple[int, ...]
     tombstone: Tombstone | None
 
@@ -64,16 +66,15 @@ def image_usage(
 
     Raises:
         ProvenanceError: nobody knows such an image, or a reference fits several.
-        ObjectNotFound: the folder of a dataset version is gone, so whether it held an image
-            cannot be told.
     """
-    versions = dataset_versions(index, store, cache=cache)
+    in_log = dataset_versions(index, store, cache=cache)
+    versions, lost = in_log.found, tuple(event.version for event in in_log.lost)
     names = {key.split("/")[0] for key in index.asset_keys()} | set(projects)
     catalogs = [Catalog(store, name) for name in sorted(names)]
     found: dict[str, ImageUsage] = {}
     for ref in refs:
         image_id = find_image(ref, store=store, catalogs=catalogs, versions=versions)
-        usage = _usage(image_id, index, store, catalogs, versions) if image_id else None
+        usage = _usage(image_id, index, store, catalogs, versions, lost) if image_id else None
         if usage is None or not (usage.paths or usage.used_by or usage.tombstone):
             raise ProvenanceError(
                 f"No catalogue and no dataset version holds an image {ref!r}.",
@@ -89,6 +90,7 @@ def _usage(
     store: ObjectStore,
     catalogs: Sequence[Catalog],
     versions: Sequence[DatasetInLog],
+    lost: tuple[str, ...],
 ) -> ImageUsage:
     paths: dict[str, str] = {}
     files: dict[str, tuple[str, ...]] = {}
@@ -108,6 +110,7 @@ def _usage(
         files=files,
         bytes=size,
         used_by=_uses(image_id, index, store, holding),
+        lost=lost,
         pictures_in_log=_pictures_in_log(index, holding, paths),
         tombstone=Tombstones(store).get(image_id),
     )

@@ -104,6 +104,16 @@ def test_everything_that_used_it_is_listed_with_its_split(plan, image, history):
     assert (usage.bytes, usage.tombstone, usage.pictures_in_log) == (len(PIXELS), None, ())
 
 
+def test_a_lost_version_is_told_and_does_not_hold_it_up(world, plan, go, image, history):
+    (lost, _, _), (kept, _, _), _ = history
+    for name in ("dataset.json", "manifest.parquet", "annotations.parquet"):
+        world.store.delete(f"projects/p/datasets/{lost.version}/{name}")
+    (usage,) = plan([image])
+    assert usage.lost == (lost.version,)
+    assert {u.version for u in usage.used_by if u.kind == "dataset"} == {kept.version}
+    assert len(go(image).tombstones) == 1
+
+
 def test_any_reference_will_do_and_names_one_image(plan, image, history, tmp_path):
     (tmp_path / "local.jpg").write_bytes(PIXELS)
     refs = [image, image[:8], path_of(image), "copy.jpg", str(tmp_path / "local.jpg")]

@@ -109,6 +109,20 @@ def test_an_image_to_everything_that_used_it_with_its_labels(
         trace("image", "nowhere.jpg", instance=instance, store=store)
 
 
+def test_a_version_that_is_lost_says_so_and_hides_nothing(materialize, log, instance, world, store):
+    materialize()
+    first = log.latest("p/dataset_version").version
+    world.content = "second"
+    materialize()
+    second = log.latest("p/dataset_version").version
+    write_dataset(store, first, {IMAGE: "train"})
+    found = trace("image", IMAGE, instance=instance, store=store)
+    assert [d.node.version for d in found.down] == [first, second]
+    assert ["lost" in d.node.metadata for d in found.down] == [False, True]
+    with pytest.raises(ProvenanceError, match="1 versions are lost"):
+        trace("image", "nowhere.jpg", instance=instance, store=store)
+
+
 def test_unknown_references_name_what_is_known(materialize, instance):
     materialize()
     with pytest.raises(ProvenanceError, match=r"'modle' cannot be traced.*'model'"):
