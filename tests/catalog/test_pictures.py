@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cv_pipeline.catalog import pictures
-from cv_pipeline.catalog.pictures import keep_contact_sheet, remove_contact_sheets
+from cv_pipeline.catalog.pictures import keep_contact_sheet, keep_page, remove_contact_sheets
 from cv_pipeline.errors import ObjectNotFound
 from cv_pipeline.storage import Blobs, ObjectStore, Tombstone, Tombstones, open_store
 from tests.catalog.lake_world import picture
@@ -103,3 +103,21 @@ def test_a_take_out_while_a_sheet_is_made_leaves_none_of_it(store: ObjectStore, 
     key, shown = keep(store, ids)
     assert shown == [ids[0], ids[2]]
     assert [i.key for i in store.list("projects/p/pictures/")] == [key, key.replace("jpg", "json")]
+
+
+def test_a_page_goes_with_an_image_that_is_on_it(store: ObjectStore):
+    ids = [Blobs(store).put(picture(n)) for n in range(3)]
+    page = keep_page(store, "p", "<p>two pictures</p>", ids[:2])
+    other = keep_page(store, "p", "<p>another</p>", ids[2:])
+    assert store.read(page) == b"<p>two pictures</p>"
+    assert keep_page(store, "p", "<p>two pictures</p>", ids[:2]) == page
+    assert remove_contact_sheets(store, "p", [ids[1]]) == [page]
+    assert not store.exists(page)
+    assert store.exists(other)
+
+
+def test_a_page_of_an_image_that_is_taken_out_just_now_is_not_kept(store: ObjectStore):
+    ids = [Blobs(store).put(picture(n)) for n in range(2)]
+    bury(store, ids[0])
+    assert not store.exists(keep_page(store, "p", "<p>two pictures</p>", ids))
+    assert list(store.list("projects/p/pictures/")) == []
