@@ -84,8 +84,9 @@ def ours(truth: Boxes, found: Detections, images: int) -> None:
     scorer = step(
         "matching (10 IoUs)", lambda: DetectionScorer(truth, found, images=images, labels=labels)
     )
-    evaluation = scorer._coco
-    summary = step("COCO's twelve numbers, all and by class", lambda: coco_summary(evaluation))
+    summary = step(
+        "COCO's twelve numbers, all and by class", lambda: coco_summary(scorer.evaluation)
+    )
     costs = step("TIDE", scorer.error_costs)
     intervals = step("intervals, 200 resamples", scorer.intervals)
     step(

@@ -31,7 +31,6 @@ from cv_pipeline.evaluation.calibration_report import (
     answers_report,
     matches_report,
 )
-from cv_pipeline.evaluation.classification.summary import WHOLE_METRICS
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
 from cv_pipeline.evaluation.findings import Findings, look_into
 from cv_pipeline.evaluation.predicted import Predicted, read_predicted
@@ -289,6 +288,7 @@ def _record(
     ).to_pylist()
     headline = next(s for s in scoring.splits if s.name == split)
     scorer = headline.scorer
+    measured = scorer.whole()
     intervals = scorer.intervals()
     calibration = _calibration(scoring, headline, tables["matches"])
     undigested = EvaluationRecord(
@@ -302,8 +302,9 @@ def _record(
             for row in whole
             if (value := row["value"]) is not None
         }
-        | {m: i.value for m, i in intervals.items() if m in WHOLE_METRICS}
+        | measured.overall
         | ({"ece": calibration.as_predicted.ece.value} if calibration else {}),
+        classes=measured.classes,
         intervals=({"ece": calibration.as_predicted.ece} if calibration else {}) | intervals,
         calibration=calibration,
         errors=_errors(tables["matches"], split, scorer.error_costs()),

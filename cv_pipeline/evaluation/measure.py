@@ -100,6 +100,19 @@ class Counts:
         )
 
 
+@dataclass(frozen=True)
+class WholeMetrics:
+    """Metrics that all images have and slices do not; one that is not defined is absent.
+
+    Attributes:
+        overall: metric to value, over all classes.
+        classes: class to its metrics.
+    """
+
+    overall: dict[str, float]
+    classes: dict[str, dict[str, float]]
+
+
 class Scorer(Protocol):
     """The results of one split, image by image."""
 
@@ -124,6 +137,10 @@ class Scorer(Protocol):
 
     def matches(self) -> pa.Table:
         """The columns of schema MATCHES with the image's index, ``image``, for id and split."""
+        ...
+
+    def whole(self) -> WholeMetrics:
+        """What is measured over all images beside the metrics of :meth:`measure`."""
         ...
 
     def intervals(self) -> dict[str, Interval]:

@@ -41,6 +41,7 @@ class EvaluationRecord(BaseModel):
         split: the split that metrics without a prefix are of.
         metrics: metric to value, 0 to 1; ``val/AP50`` is that of another split. A metric that is
             not defined is absent.
+        classes: class to its metrics on the headline split, likewise.
         intervals: metric to its value and 95 % interval, on the headline split.
         calibration: how far scores can be believed there; None where there are none.
         errors: kind of error to how many there are on the headline split and what they cost.
@@ -67,6 +68,7 @@ class EvaluationRecord(BaseModel):
     metric: str
     split: str
     metrics: dict[str, float]
+    classes: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
     calibration: CalibrationReport | None
     errors: dict[str, ErrorTally]

@@ -155,6 +155,8 @@ class TestDetection:
                 "recall": 0.8,
                 "precision": 0.8,
                 "f1": 0.8,
+                **{m: made.metrics[m] for m in ("APs", "AR1", "AR10", "AR100", "ARs")},
+                **{m: made.metrics[m] for m in ("VOC07_AP50", "VOC10_AP50")},
                 # 16 of 20 detections are right, of score 0.9 (10 of 10) and 0.8 (6 of 10)
                 "ece": (10 * 0.1 + 10 * 0.2) / 20,
                 "val/AP": 1.0,
@@ -167,6 +169,10 @@ class TestDetection:
         )
         # of apple 1, of tomato 61 of 101 recall points
         assert made.metrics["AP50"] == pytest.approx((1 + 61 / 101) / 2)
+        assert made.metrics["APs"] == made.metrics["AP"]  # all objects are of 400 square pixels
+        assert made.metrics["VOC10_AP50"] == pytest.approx((1 + 0.6) / 2)
+        assert made.record.classes["tomato"]["AR100"] == pytest.approx(0.6)
+        assert set(made.record.classes) == {"apple", "tomato"}
         assert made.record.images == {"test": 10, "val": 1}
         assert made.record.objects == {"test": 20, "val": 2}
 

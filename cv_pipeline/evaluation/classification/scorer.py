@@ -6,18 +6,21 @@ means over the classes that have ground truth.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.classification.answers import Answers
-from cv_pipeline.evaluation.classification.summary import summarise
+from cv_pipeline.evaluation.classification.summary import WHOLE_METRICS, Summary, summarise
 from cv_pipeline.evaluation.curves import curves_table
 from cv_pipeline.evaluation.measure import (
     Counts,
     Interval,
     Measure,
+    WholeMetrics,
     confusion_columns,
     defined,
     ratio,
@@ -130,9 +133,21 @@ class ClassificationScorer:
             }
         )
 
+    def whole(self) -> WholeMetrics:
+        """What is measured over all images beside the metrics of :meth:`measure`."""
+        metrics, classes = self._summary.metrics, self._summary.classes
+        return WholeMetrics(
+            {name: i.value for name, i in metrics.items() if name in WHOLE_METRICS},
+            {k: {name: i.value for name, i in of_k.items()} for k, of_k in classes.items()},
+        )
+
     def intervals(self) -> dict[str, Interval]:
         """Metric to its 95 % interval, over all images; those of the scores too."""
-        return summarise(self._answers, labels=self._labels).metrics
+        return self._summary.metrics
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return summarise(self._answers, labels=self._labels)
 
     def curves(self) -> pa.Table:
         """The columns of schema CURVES but for split, by the score of the predicted class."""

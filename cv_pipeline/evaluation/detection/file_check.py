@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from cv_pipeline.evaluation.curves import Curve
-from cv_pipeline.evaluation.detection.coco import IOU_50, MAX_DETECTIONS, CocoEvaluation
+from cv_pipeline.evaluation.detection import summary, voc
+from cv_pipeline.evaluation.detection.coco import IOU_50, MAX_DETECTIONS
 from cv_pipeline.evaluation.detection.coco_files import CocoInput, IouType, read_coco
-from cv_pipeline.evaluation.detection.error_costs import ErrorCosts, error_costs
-from cv_pipeline.evaluation.detection.intervals import RESAMPLING, detection_intervals
-from cv_pipeline.evaluation.detection.summary import METRICS, CocoSummary, coco_summary
-from cv_pipeline.evaluation.detection.voc import ELEVEN_POINTS, voc_ranking
-from cv_pipeline.evaluation.measure import Counts, Interval, defined
+from cv_pipeline.evaluation.detection.error_costs import ErrorCosts
+from cv_pipeline.evaluation.detection.intervals import RESAMPLING
+from cv_pipeline.evaluation.detection.scorer import DetectionScorer
+from cv_pipeline.evaluation.measure import Interval, WholeMetrics
 
-VOC_METRICS = ("VOC07_AP50", "VOC10_AP50")
 AT_BEST_F1 = ("precision", "recall", "f1")
-CLASS_METRICS = (*METRICS, *VOC_METRICS)
+CLASS_METRICS = (*summary.METRICS, *voc.METRICS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +34,8 @@ class FileCheck:
         intervals: metric to its 95 % interval.
         operating_point: score of the best F1 over all classes; None where nothing is found.
         operating_points: scores to choose from, with their precision and recall.
+        curve: schema CURVES but for split.
+        confusion: schema CONFUSION but for split, at the operating point.
         images: images of the ground truth.
         objects: objects that count, without crowds.
         detections: predictions.
@@ -48,6 +49,8 @@ class FileCheck:
     intervals: dict[str, Interval]
     operating_point: float | None
     operating_points: dict[str, dict[str, float]]
+    curve: pa.Table
+    confusion: pa.Table
     images: int
     objects: int
     detections: int
@@ -79,6 +82,10 @@ class FileCheck:
             },
             "operating_point": self.operating_point,
             "operating_points": self.operating_points,
+            "precision_recall": self.curve.filter(pc.field("label").is_null())
+            .drop_columns(["label"])
+            .to_pylist(),
+            "confusion": self.confusion.to_pylist(),
             "images": self.images,
             "objects": self.objects,
             "detections": self.detections,
@@ -100,60 +107,39 @@ def check_files(ground_truth: Path, predictions: Path, *, iou_type: IouType = "b
     """
     read = read_coco(ground_truth, predictions, iou_type=iou_type)
     detections, pairs = read.strongest(MAX_DETECTIONS)
-    size, images = len(read.labels), len(read.image_ids)
-    evaluation = CocoEvaluation(read.truth, detections, images=images, labels=size, pairs=pairs)
-    voc = voc_ranking(read.truth, detections, pairs=pairs, labels=size)
-    voc_by_class = {
-        "VOC07_AP50": voc.average_precision(points=ELEVEN_POINTS)[:, 0],
-        "VOC10_AP50": voc.area()[:, 0],
-    }
-    single = ~read.truth.crowd
-    objects = np.bincount(read.truth.label[single], minlength=size)
-    match = evaluation.matches()
-    of_crowd = (match >= 0) & np.append(read.truth.crowd, False)[match]
-    alone = np.flatnonzero(~of_crowd)
-    points = Curve.of(
-        detections.score[alone], match[alone] >= 0, objects=int(objects.sum())
-    ).operating_points()
-    best = points.get("best_f1")
-    lowest = best["score"] if best else np.inf
-    counted = alone[detections.score[alone] >= lowest]
-    counts = Counts.of(
-        objects=(read.truth.image[single], read.truth.label[single]),
-        predicted=(detections.image[counted], detections.label[counted]),
-        right=match[counted] >= 0,
-        labels=size,
+    scorer = DetectionScorer(
+        read.truth, detections, images=len(read.image_ids), labels=read.labels, pairs=pairs
     )
-    summary = coco_summary(evaluation)
-    metrics = dict(summary.overall)
-    for metric, values in voc_by_class.items():
-        metrics[metric] = float(np.nanmean(values)) if objects.any() else None
+    points = scorer.curve().operating_points()
+    best = points.get("best_f1")
+    scorer = scorer.at(best["score"] if best else np.inf)
+    whole = scorer.whole()
+    metrics: dict[str, float | None] = {m: whole.overall.get(m) for m in CLASS_METRICS}
     metrics |= {metric: best[metric] if best else None for metric in AT_BEST_F1}
     return FileCheck(
         metrics=metrics,
-        classes=_classes(read, summary, voc_by_class),
-        errors=error_costs(read.truth, detections, pairs=pairs, match=match, labels=size),
-        intervals=detection_intervals(evaluation.ranking(), counts, images=images),
+        classes=_classes(read, whole),
+        errors=scorer.errors(),
+        intervals=scorer.intervals(),
         operating_point=best["score"] if best else None,
         operating_points=points,
-        images=images,
-        objects=int(objects.sum()),
+        curve=scorer.curves(),
+        confusion=scorer.confusion(),
+        images=len(read.image_ids),
+        objects=int((~read.truth.crowd).sum()),
         detections=len(read.detections),
         notes=(*read.notes, *_notes(read, kept=len(detections))),
         conventions=_conventions(iou_type),
     )
 
 
-def _classes(
-    read: CocoInput, summary: CocoSummary, voc: Mapping[str, Any]
-) -> dict[str, dict[str, float | int | None]]:
+def _classes(read: CocoInput, whole: WholeMetrics) -> dict[str, dict[str, float | int | None]]:
     size = len(read.labels)
     objects = np.bincount(read.truth.label[~read.truth.crowd], minlength=size)
     said = np.bincount(read.detections.label, minlength=size)
     return {
         label: {
-            **summary.classes[k],
-            **{metric: defined(values[k]) for metric, values in voc.items()},
+            **{metric: whole.classes.get(label, {}).get(metric) for metric in CLASS_METRICS},
             "objects": int(objects[k]),
             "detections": int(said[k]),
         }

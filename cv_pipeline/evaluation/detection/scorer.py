@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.curves import curves_table
+from cv_pipeline.evaluation.curves import Curve, curves_table
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 from cv_pipeline.evaluation.detection.coco import (
     IOU_50,
@@ -23,14 +23,18 @@ from cv_pipeline.evaluation.detection.coco import (
     MAX_DETECTIONS,
     CocoEvaluation,
 )
-from cv_pipeline.evaluation.detection.error_costs import error_costs
+from cv_pipeline.evaluation.detection.error_costs import ErrorCosts, error_costs
 from cv_pipeline.evaluation.detection.error_kinds import KINDS, MISSED, ErrorKinds, error_kinds
 from cv_pipeline.evaluation.detection.intervals import detection_intervals
 from cv_pipeline.evaluation.detection.matching import greedy_matches
+from cv_pipeline.evaluation.detection.overlap import Pairs
+from cv_pipeline.evaluation.detection.summary import coco_summary
+from cv_pipeline.evaluation.detection.voc import voc_summary
 from cv_pipeline.evaluation.measure import (
     Counts,
     Interval,
     Measure,
+    WholeMetrics,
     confusion_columns,
     defined,
     ratio,
@@ -48,6 +52,8 @@ class DetectionScorer:
         images: number of images.
         labels: classes, by index.
         score: operating point; detections below it count in average precision only.
+        pairs: which of the detections overlap which objects, where those are not boxes; then no
+            more detections of an image and class than count may be given.
     """
 
     def __init__(
@@ -58,13 +64,16 @@ class DetectionScorer:
         images: int,
         labels: tuple[str, ...],
         score: float = DEFAULT_SCORE,
+        pairs: Pairs | None = None,
     ) -> None:
         self._truth = truth
         self._detections = detections.strongest(MAX_DETECTIONS)
         self._images = images
         self._labels = labels
-        self._coco = CocoEvaluation(truth, self._detections, images=images, labels=len(labels))
-        match = self._coco.matches()
+        self.evaluation = CocoEvaluation(
+            truth, self._detections, images=images, labels=len(labels), pairs=pairs
+        )
+        match = self.evaluation.matches()
         of_crowd = (match >= 0) & np.append(truth.crowd, False)[match]
         self._match = np.where(of_crowd, -1, match)
         self._aside = of_crowd
@@ -107,7 +116,7 @@ class DetectionScorer:
         detected = np.bincount(self._detections.label[counted], minlength=size)
         found = np.bincount(self._detections.label[counted & (self._match >= 0)], minlength=size)
         holding = np.bincount(np.unique(truth.image * size + truth.label) % size, minlength=size)
-        precisions = self._coco.average_precision(images)
+        precisions = self.evaluation.average_precision(images)
         out = _measures(
             label=None,
             precisions=precisions[objects > 0],
@@ -166,7 +175,7 @@ class DetectionScorer:
         missed = self._single.copy()
         missed[self._match[matched]] = False
         wrong = counted & ~matched
-        pairs = self._coco.pairs
+        pairs = self.evaluation.pairs
         again = greedy_matches(
             pairs.take(wrong[pairs.detection] & missed[pairs.truth]),
             score=self._detections.score,
@@ -222,14 +231,14 @@ class DetectionScorer:
         return error_kinds(
             self._truth,
             self._detections,
-            pairs=self._coco.pairs,
+            pairs=self.evaluation.pairs,
             match=self._match,
             counts=self._counted(),
         )
 
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of AP, AP50, AP75, recall, precision and F1, by resampling images."""
-        return detection_intervals(self._coco.ranking(), self.counts(), images=self._images)
+        return detection_intervals(self.evaluation.ranking(), self.counts(), images=self._images)
 
     def curves(self) -> pa.Table:
         """The columns of schema CURVES but for split, at IoU 0.5."""
@@ -242,20 +251,49 @@ class DetectionScorer:
             labels=self._labels,
         )
 
+    def whole(self) -> WholeMetrics:
+        """COCO's twelve numbers and Pascal VOC's two, for all classes and for each."""
+        of_coco = coco_summary(self.evaluation)
+        of_voc = voc_summary(
+            self._truth, self._detections, pairs=self.evaluation.pairs, labels=len(self._labels)
+        )
+        of_classes = zip(self._labels, of_coco.classes, of_voc.classes, strict=True)
+        return WholeMetrics(
+            _known(of_coco.overall | of_voc.overall),
+            {k: known for k, a, b in of_classes if (known := _known(a | b))},
+        )
+
     def error_costs(self) -> dict[str, float]:
-        """Kind of error to the AP50 it costs, among detections of any score; see ErrorCosts."""
+        """Kind of error to the AP50 it costs, among detections of any score."""
+        return self.errors().costs
+
+    def errors(self) -> ErrorCosts:
+        """Errors among detections of any score, and what they cost."""
         return error_costs(
             self._truth,
             self._detections,
-            pairs=self._coco.pairs,
-            match=self._coco.matches(),
+            pairs=self.evaluation.pairs,
+            match=self.evaluation.matches(),
             labels=len(self._labels),
-        ).costs
+        )
+
+    def curve(self) -> Curve:
+        """Precision and recall of all classes together, by score, at IoU 0.5."""
+        alone = np.flatnonzero(~self._aside)
+        return Curve.of(
+            self._detections.score[alone],
+            self._match[alone] >= 0,
+            objects=int(self._single.sum()),
+        )
 
     def _counted(self) -> NDArray[np.bool_]:
         """(detections,) mask of the operating point, without those of crowds."""
         out: NDArray[np.bool_] = (self._detections.score >= self._score) & ~self._aside
         return out
+
+
+def _known(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _at(values: NDArray[Any], rows: NDArray[np.int64], kind: pa.DataType) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +34,29 @@ _AREAS = {"s": "small", "m": "medium", "l": "large"}
 
 
 @dataclass(frozen=True)
-class CocoSummary:
-    """COCO's numbers.
+class Summary:
+    """Numbers of all classes together and of each.
 
     Attributes:
-        overall: metric to its mean over the classes that have an object in the range of areas;
-            None without any.
+        overall: metric to its mean over the classes that have an object (of the range of
+            areas); None without any.
         classes: (labels,) metric to value, likewise.
     """
 
     overall: dict[str, float | None]
     classes: tuple[dict[str, float | None], ...]
 
+    @classmethod
+    def of(cls, by_class: dict[str, NDArray[np.float64]]) -> Self:
+        """From metric to (labels,) its value for each class, NaN where it is not defined."""
+        size = len(next(iter(by_class.values())))
+        return cls(
+            {metric: _mean(values) for metric, values in by_class.items()},
+            tuple({m: defined(values[k]) for m, values in by_class.items()} for k in range(size)),
+        )
 
-def coco_summary(
-    evaluation: CocoEvaluation, weights: NDArray[np.int64] | None = None
-) -> CocoSummary:
+
+def coco_summary(evaluation: CocoEvaluation, weights: NDArray[np.int64] | None = None) -> Summary:
     """COCO's twelve numbers.
 
     Args:
@@ -68,13 +76,7 @@ def coco_summary(
         by_class[f"AR{at_most}"] = whole.recall(weights, at_most=at_most).mean(axis=1)
     for short, area in _AREAS.items():
         by_class[f"AR{short}"] = evaluation.ranking(area).recall(weights).mean(axis=1)
-    return CocoSummary(
-        overall={metric: _mean(by_class[metric]) for metric in METRICS},
-        classes=tuple(
-            {metric: defined(by_class[metric][k]) for metric in METRICS}
-            for k in range(len(precision))
-        ),
-    )
+    return Summary.of({metric: by_class[metric] for metric in METRICS})
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

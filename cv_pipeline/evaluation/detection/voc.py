@@ -14,9 +14,27 @@ from numpy.typing import NDArray
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
 from cv_pipeline.evaluation.detection.overlap import Pairs
 from cv_pipeline.evaluation.detection.ranking import Ranking
+from cv_pipeline.evaluation.detection.summary import Summary
 
 ELEVEN_POINTS: NDArray[np.float64] = np.linspace(0, 1, 11)
 """Of recall, at which VOC 2007 averages the interpolated precision."""
+
+
+METRICS = ("VOC07_AP50", "VOC10_AP50")
+
+
+def voc_summary(truth: Boxes, detections: Detections, *, pairs: Pairs, labels: int) -> Summary:
+    """Average precision at IoU 0.5 as in VOC 2007 and as in VOC 2010.
+
+    Args:
+        truth: objects.
+        detections: of the same images.
+        pairs: from an IoU of 0.1.
+        labels: number of classes.
+    """
+    ranking = voc_ranking(truth, detections, pairs=pairs, labels=labels)
+    values = ranking.average_precision(points=ELEVEN_POINTS), ranking.area()
+    return Summary.of({metric: v[:, 0] for metric, v in zip(METRICS, values, strict=True)})
 
 
 def voc_ranking(
