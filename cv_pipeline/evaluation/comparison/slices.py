@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.schemas.compared import COMPARED_SLICES
 from cv_pipeline.evaluation.comparison.differences import Paired
 from cv_pipeline.evaluation.comparison.paired import LEVEL, ratio_difference
-from cv_pipeline.evaluation.slicing.facts import metadata_column
+from cv_pipeline.evaluation.slicing.facts import metadata_columns
 from cv_pipeline.evaluation.slicing.statistics import corrected
 
 
@@ -80,8 +80,8 @@ def _parts(
     image_ids: pa.Array, metadata: pa.Table, keys: Sequence[str]
 ) -> Iterator[tuple[str, str | None, NDArray[np.int64]]]:
     """Key, value and image indices of each slice."""
-    for key in keys:
-        values = metadata_column(image_ids, metadata, key).dictionary_encode()
+    for key, column in metadata_columns(image_ids, metadata, keys).items():
+        values = column.dictionary_encode()
         names = values.dictionary.to_pylist()
         if not names:
             continue

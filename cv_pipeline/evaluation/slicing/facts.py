@@ -165,8 +165,8 @@ def image_columns(
 ) -> Iterator[tuple[str, Column]]:
     """Everything that is known of images, by name; arguments as of :func:`image_facts`."""
     ids = images["image_id"].combine_chunks()
-    for key in sorted(pc.unique(metadata["key"]).to_pylist()):
-        yield key, Column(metadata_column(ids, metadata, key), Field("metadata", key=key))
+    for key, values in metadata_columns(ids, metadata).items():
+        yield key, Column(values, Field("metadata", key=key))
     for name in FILE:
         if name in images.column_names:
             yield name, Column(images[name].combine_chunks(), Field(name))
@@ -180,12 +180,33 @@ def image_columns(
         yield DENSITY, Column(pa.array(objects), Field(DENSITY))
 
 
-def metadata_column(image_ids: pa.Array, metadata: pa.Table, key: str) -> pa.Array:
-    """The value of a metadata key for each image, null where it is not set."""
-    rows = metadata.filter(pc.equal(metadata["key"], key))
-    at = pc.index_in(image_ids, value_set=rows["image_id"].combine_chunks())
-    values: pa.Array = rows["value"].combine_chunks().take(at)
-    return values
+def metadata_columns(
+    image_ids: pa.Array, metadata: pa.Table, keys: Sequence[str] | None = None
+) -> dict[str, pa.Array]:
+    """Metadata key to its value for each image, null where it is not set.
+
+    Args:
+        image_ids: the images.
+        metadata: current metadata: columns image_id, key, value; one row per image and key.
+        keys: the keys, in this order; by default all that there are, sorted.
+    """
+    # a table without rows may not know its types
+    image_of, key_of, values = (
+        metadata[name].cast(pa.string()).combine_chunks() for name in ("image_id", "key", "value")
+    )
+    known = key_of.dictionary_encode()
+    image = pc.index_in(image_of, value_set=image_ids.cast(pa.string()))
+    rows = np.flatnonzero(image.is_valid().to_numpy(zero_copy_only=False))
+    image = image.drop_null().to_numpy()
+    key = known.indices.to_numpy()[rows]
+    place = {name: code for code, name in enumerate(known.dictionary.to_pylist())}
+    out = {}
+    for name in sorted(place) if keys is None else keys:
+        of_key = key == place.get(name, -1)
+        at = np.full(len(image_ids), -1)
+        at[image[of_key]] = rows[of_key]
+        out[name] = values.take(pa.array(at, mask=at < 0))
+    return out
 
 
 def of_column(name: str, values: pa.Array, operand: Field, *, least: int) -> Fact | None:

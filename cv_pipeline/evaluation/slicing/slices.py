@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.evaluation.measure import Measure, Scorer
-from cv_pipeline.evaluation.slicing.facts import Declared, metadata_column
+from cv_pipeline.evaluation.slicing.facts import Declared, metadata_columns
 from cv_pipeline.evaluation.slicing.ratios import Terms, ratio_terms
 from cv_pipeline.evaluation.slicing.statistics import (
     LEVEL,
@@ -141,8 +141,8 @@ def _parts(
     image_ids: pa.Array, metadata: pa.Table, keys: Sequence[str], declared: Mapping[str, Declared]
 ) -> list[_Parts]:
     found = []
-    for key in keys:
-        values = metadata_column(image_ids, metadata, key).dictionary_encode()
+    for key, column in metadata_columns(image_ids, metadata, keys).items():
+        values = column.dictionary_encode()
         if values.null_count == len(values):
             continue
         names = sorted(values.dictionary.to_pylist())
