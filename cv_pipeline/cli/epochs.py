@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -78,15 +79,17 @@ def _print_curve(curve: TrainingCurve) -> None:
 
 
 def _print_images(found: WorseImages, count: int) -> None:
-    table = Table("image", "path", "score", "change", "labels", box=None)
+    table = Table("image", "path", "score", "change", "labels", "lost", box=None)
     for row in found.images[:count]:
-        labels = Counter(label["label"] for label in row["labels"])
+        lost = set(row["lost"] or ())
+        gone = [label for label in row["labels"] if label["annotation_id"] in lost]
         table.add_row(
             f"[yellow]{row['image_id'][:12]}[/]",
             escape(row["path"]),
             f"{row['score_before']:.3f} → {row['score']:.3f}",
             f"{row['change']:+.3f}",
-            escape(", ".join(f"{n} {label}" for label, n in sorted(labels.items()))) or "–",
+            _counted(row["labels"]),
+            _counted(gone),
         )
     console.print(
         f"{len(found.images)} validation images got worse from epoch {found.against} to"
@@ -97,3 +100,8 @@ def _print_images(found: WorseImages, count: int) -> None:
         console.print(table)
     if len(found.images) > count:
         console.print(f"… and {len(found.images) - count} more: -n prints more of them.")
+
+
+def _counted(labels: Sequence[Mapping[str, Any]]) -> str:
+    counts = Counter(label["label"] for label in labels)
+    return escape(", ".join(f"{n} {label}" for label, n in sorted(counts.items()))) or "–"

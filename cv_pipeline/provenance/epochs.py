@@ -59,7 +59,7 @@ class WorseImages:
         epoch: the epoch.
         against: the epoch compared with.
         images: worst first, a mapping each: columns WORSE_IMAGES, ``path``, and ``labels`` with
-            the columns LABEL_COLUMNS.
+            ``annotation_id`` and the columns LABEL_COLUMNS.
     """
 
     project: str
@@ -140,7 +140,9 @@ def images_that_got_worse(
     version = f"projects/{event.project}/datasets/{dataset}"
     labels: Mapping[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of_images(
-        store.arrow(f"{version}/{ANNOTATIONS_FILE}"), ids, columns=["image_id", *LABEL_COLUMNS]
+        store.arrow(f"{version}/{ANNOTATIONS_FILE}"),
+        ids,
+        columns=["image_id", "annotation_id", *LABEL_COLUMNS],
     ).to_pylist():
         labels[row.pop("image_id")].append(row)
     paths = {

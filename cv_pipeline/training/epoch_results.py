@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,6 +31,9 @@ WORSE_IMAGES = pa.schema(
         pa.field("false_positives_change", pa.int32(), nullable=False),
         # objects that no prediction matches, more than before
         pa.field("false_negatives_change", pa.int32(), nullable=False),
+        # annotation ids of the objects that were found before and are not now; null for
+        # classification
+        pa.field("lost", pa.list_(pa.string())),
     ]
 )
 
@@ -77,10 +81,21 @@ def worse_images(model: Path, *, epoch: int, against: int | None = None) -> pa.T
             "change": pc.subtract(now["score"], before["score"]),
             "correct": now["correct"],
             **{f"{name}_change": pc.subtract(now[name], before[name]) for name in counts},
+            "lost": _lost(now["found"].combine_chunks(), before["found"].combine_chunks()),
         }
     ).cast(WORSE_IMAGES)
     worse = rows.filter(pc.less(rows["change"], 0))
     return worse.sort_by([("change", "ascending"), ("image_id", "ascending")])
+
+
+def _lost(now: pa.ListArray, before: pa.ListArray) -> pa.Array:
+    """What each list held before and does not now; an object is of one image only."""
+    if before.null_count == len(before):
+        return before
+    ids, owner = before.flatten(), pc.list_parent_indices(before)
+    gone = pc.invert(pc.is_in(ids, value_set=now.flatten()))
+    ends = np.searchsorted(owner.filter(gone).to_numpy(), np.arange(len(before) + 1))
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), ids.filter(gone))
 
 
 def _of_epoch(model: Path, epoch: int) -> pa.Table:

@@ -60,7 +60,7 @@ class Validation:
             progress=self._progress,
         )
         scorer, operating_point = self._scorer(rows)
-        self._epochs.append(self._results(scorer.per_image(), operating_point))
+        self._epochs.append(self._results(scorer, operating_point))
         whole = scorer.measure(np.arange(len(self._examples)))
         values = {m.metric: m.value for m in whole if m.label is None}
         return values.get(self._logic.metric) or 0.0
@@ -86,14 +86,17 @@ class Validation:
         score = DEFAULT_SCORE if best is None else best
         return scorer.at(score), score
 
-    def _results(self, per_image: pa.Table, operating_point: float | None) -> pa.Table:
-        count = len(self._examples)
+    def _results(self, scorer: Scorer, operating_point: float | None) -> pa.Table:
+        per_image, count = scorer.per_image(), len(self._examples)
         score = per_image["score"].cast(pa.float64())
         listed = pc.greater(score, 0)
         columns = {
             **{name: per_image[name] for name in per_image.column_names},
             "epoch": pa.repeat(len(self._epochs) + 1, count),
             "image_id": self._examples.image_ids,
+            "found": self._found(scorer)
+            if self._spec.task == "detection"
+            else pa.nulls(count, pa.list_(pa.string())),
             "operating_point": pa.array([operating_point] * count, pa.float32()),
             "loss": pc.if_else(listed, pc.negate(pc.ln(score)), None)
             if self._spec.task == "classification"
@@ -103,3 +106,13 @@ class Validation:
             {f.name: columns[f.name].cast(f.type, safe=False) for f in EPOCH_RESULTS},
             schema=EPOCH_RESULTS,
         )
+
+    def _found(self, scorer: Scorer) -> pa.ListArray:
+        """Annotation ids of the objects that were found, by image."""
+        rows = scorer.matches()
+        right = rows.filter(pc.equal(rows["kind"], "correct"))
+        order = [("image", "ascending"), ("annotation_id", "ascending")]
+        right = right.sort_by(order).combine_chunks()
+        ends = np.searchsorted(right["image"].to_numpy(), np.arange(len(self._examples) + 1))
+        ids = right["annotation_id"].combine_chunks()
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), ids)

@@ -25,6 +25,7 @@ def write_training(folder: Path, scores: dict[int, tuple[float, ...]] = SCORES) 
             "true_positives": round(4 * score),
             "false_positives": 1,
             "false_negatives": 4 - round(4 * score),
+            "found": [f"{name}{n}" for n in range(round(4 * score))],
             "operating_point": 0.5,
         }
         for epoch, of_epoch in scores.items()
@@ -58,6 +59,9 @@ def test_worse_images_are_those_whose_score_fell_the_worst_first(tmp_path):
     assert not row["correct"]
     changes = [row[f"{n}_change"] for n in ("true_positives", "false_positives", "false_negatives")]
     assert changes == [-4, 0, 4]
+    assert row["lost"] == ["c0", "c1", "c2", "c3"]
+    [a] = worse_images(model, epoch=3).to_pylist()
+    assert a["lost"] == ["a2"]
     assert worse_images(model, epoch=3)["image_id"].to_pylist() == ["a"]
     assert worse_images(model, epoch=3, against=1)["image_id"].to_pylist() == ["c"]
     assert worse_images(model, epoch=1, against=3)["image_id"].to_pylist() == ["b"]
@@ -108,9 +112,13 @@ def test_a_row_takes_a_few_bytes(tmp_path):
                     ("false_negatives", 3),
                 )
             },
+            "found": pa.array(
+                [ids[: (n * e) % 7] for e in range(epochs) for n in range(count)],
+                pa.list_(pa.string()),
+            ),
             "operating_point": pa.array([0.3] * (count * epochs), pa.float32()),
         }
     ).cast(EPOCH_RESULTS)
     pq.write_table(rows, tmp_path / "rows.parquet", compression="zstd")
     size = (tmp_path / "rows.parquet").stat().st_size - 64 * count  # each id is there once
-    assert size / len(rows) < 6
+    assert size / len(rows) < 12

@@ -62,6 +62,13 @@ def test_the_last_epoch_is_what_a_prediction_of_those_images_gives(world, tmp_pa
     else:
         assert last["operating_point"].to_pylist() == [np.float32(scored.operating_point)] * 6
     expected = scored.splits[0].scorer.per_image()
+    if world.task == "detection":
+        of_image = dict(zip(world.ids, range(len(world.ids)), strict=True))
+        for row in last.to_pylist():
+            # the one object of each image, by the id that the world gave it
+            assert row["found"] == [f"{of_image[row['image_id']]:032d}"] * row["true_positives"]
+    else:
+        assert last["found"].null_count == len(last)
     assert scored.splits[0].image_ids.to_pylist() == ids
     for name in ("correct", "true_positives", "false_positives", "false_negatives"):
         assert last[name].to_pylist() == expected[name].to_pylist(), name

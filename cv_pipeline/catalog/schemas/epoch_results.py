@@ -23,6 +23,8 @@ EPOCH_RESULTS = pa.schema(
         pa.field("false_positives", pa.int32(), nullable=False),
         # objects that no prediction matches
         pa.field("false_negatives", pa.int32(), nullable=False),
+        # annotation ids of the objects that a detection matches; null for classification
+        pa.field("found", pa.list_(pa.string())),
         # score from which detections counted in this epoch, the best F1 of its validation; null for
         # classification
         pa.field("operating_point", pa.float32()),
