@@ -26,7 +26,7 @@ GAIN = 0.3
 """Share of the errors of always giving the commoner answer that a property must avoid."""
 FEWEST = 30
 """Images below which nothing is suspected."""
-LEAKS = ("leakage", "group_leakage", "time_leakage", "giveaway")
+LEAKS = ("leakage", "group_leakage", "time_leakage", "giveaway", "split_drift")
 GIVEAWAYS = ("giveaway", "representation")
 
 
@@ -53,7 +53,7 @@ class Suspicion(BaseModel):
         kind: near_perfect, better_than_train or property.
         sentence: what it is, with the numbers.
         checks: the checks that follow from it, with what they said; those that failed first.
-        do: the command to run next.
+        do: the command to run next, and what to do then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -171,5 +171,6 @@ def _suspicion(
         kind=kind,
         sentence=sentence,
         checks=tuple(said),
-        do=f"cvp checks PROJECT {said[0].check}",
+        do=f"Run: cvp checks PROJECT {said[0].check}. Then divide anew with another"
+        " dataset.split.seed and train again: a result that is true stays.",
     )

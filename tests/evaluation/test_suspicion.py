@@ -31,9 +31,10 @@ def test_near_perfect(value, images, suspected):
             ("giveaway", False),
             ("group_leakage", None),
             ("time_leakage", None),
+            ("split_drift", None),
             ("leakage", True),
         ]
-        assert found[0].do == "cvp checks PROJECT giveaway"
+        assert found[0].do.startswith("Run: cvp checks PROJECT giveaway. Then divide anew")
 
 
 def right(share: float) -> Sums:
