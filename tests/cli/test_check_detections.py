@@ -245,6 +245,7 @@ def test_bad_input_is_a_clear_error(change: Callable[[Any, Any], None], match: s
             "entry 3 has a segmentation that cannot be read",
         ),
         (put({"size": [320, 320]}, "p", 3, "segmentation"), "segmentation that cannot be read"),
+        (put({"size": 7, "counts": [25]}, "p", 3, "segmentation"), "a mask of 7"),
         (put({"size": [5, 5], "counts": [25]}, "p", 3, "segmentation"), r"a mask of \[5, 5\]"),
         (put({"size": [320, 320], "counts": [25]}, "p", 3, "segmentation"), "of 25 pixels"),
         (put({"size": [320, 320], "counts": "[["}, "p", 3, "segmentation"), "malformed"),

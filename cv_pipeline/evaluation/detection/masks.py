@@ -36,7 +36,7 @@ def run_lengths(segmentation: Any, *, width: int, height: int) -> RunLengths:
     if isinstance(segmentation, dict):
         if not {"size", "counts"} <= set(segmentation):
             raise ValueError("run lengths are {size, counts}")
-        if list(segmentation["size"]) != [height, width]:
+        if segmentation["size"] != [height, width]:
             raise ValueError(
                 f"a mask of {segmentation['size']} for an image of height and width"
                 f" {[height, width]}"
