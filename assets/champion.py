@@ -46,13 +46,15 @@ def champion(
     registry = ModelRegistry(tracking.uri, step.project.name)
     present = registry.champion()
     standing = _standing(present)
-    rival = standing and rival_of(
-        step.inputs.log,
-        standing,
-        project=step.project.name,
-        dataset=verdict.dataset,
-        metric=verdict.metric,
-    )
+    rival = None
+    if standing is not None:
+        rival = rival_of(
+            step.inputs.log,
+            standing,
+            project=step.project.name,
+            dataset=verdict.dataset,
+            metric=verdict.metric,
+        )
     decision = decide(verdict, standing, rival)
     step.log.info(f"{decision.outcome}: {decision.reason}")
     if decision.outcome == "promoted":

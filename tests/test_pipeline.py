@@ -23,6 +23,8 @@ ASSETS = (
     "trained_model",
     "predictions",
     "eval_slices",
+    "error_analysis",
+    "champion",
 )
 
 

@@ -19,6 +19,7 @@ from cv_pipeline.datasets.manifest import dataset_digest
 from cv_pipeline.datasets.record import CANDIDATE_FILE, altered_files
 from cv_pipeline.datasets.version import load_version, verify_version
 from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.evaluation.error_analysis.analysis import load_error_analysis
 from cv_pipeline.evaluation.evaluation import MARKER, load_evaluation
 from cv_pipeline.evaluation.record import EvaluationRecord
 from cv_pipeline.storage import ObjectStore
@@ -79,6 +80,11 @@ def _verify_evaluation(folder: Path) -> list[str]:
     return []
 
 
+def _verify_error_analysis(folder: Path) -> list[str]:
+    load_error_analysis(folder)  # which verifies
+    return []
+
+
 def _verify_finding(folder: Path) -> list[str]:
     read_finding(folder)  # which verifies
     return []
@@ -126,6 +132,13 @@ KINDS = {
         _evaluation_name,
         _verify_evaluation,
         "eval_slices",
+    ),
+    "error_analyses": Kind(
+        "error analysis",
+        "error_analysis.json",
+        lambda folder: load_error_analysis(folder).digest,
+        _verify_error_analysis,
+        "error_analysis",
     ),
 }
 """Folder of a project in the store to what lies in it."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 RIGHT, WRONG, NEUTRAL = "#0072B2", "#D55E00", "#999999"
 MOST_CLASSES = 20
@@ -83,7 +84,7 @@ def errors_chart(errors: Mapping[str, tuple[int, float | None]], *, split: str) 
         9.5 if with_costs else 6.0, 0.9 + 0.42 * max(len(kinds), 2), with_costs
     )
     _bars(parts[0], kinds, [float(count) for count, _ in errors.values()], "{:,.0f}")
-    parts[0].xaxis.get_major_locator().set_params(integer=True)
+    parts[0].xaxis.set_major_locator(_whole_numbers())
     parts[0].set_xlabel(f"errors on {split}")
     if with_costs:
         _bars(parts[1], kinds, [cost or 0.0 for cost in costs], "{:.3f}")
@@ -117,7 +118,7 @@ def correctness_chart(matches: pa.Table, *, split: str) -> bytes:
             axes.text(x, g + b, f"{g / (g + b):.0%}", ha="center", va="bottom", fontsize=8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, max(1, (good + bad).max()) * 1.12)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("score of the prediction")
     axes.set_ylabel(f"predictions on {split}")
     axes.set_title("Right and wrong by score; above each bar the share that is right", loc="left",
@@ -242,6 +243,12 @@ def _figures(width: float, height: float, two: bool) -> tuple[Figure, list[Axes]
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     parts: Any = figure.subplots(1, 2 if two else 1, squeeze=False)
     return figure, list(parts[0])
+
+
+def _whole_numbers() -> Locator:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins="auto", integer=True)
 
 
 def _png(figure: Figure) -> bytes:

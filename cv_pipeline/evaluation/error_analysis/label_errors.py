@@ -136,7 +136,9 @@ def _probabilities(
     index = [c.fill_null(0).to_numpy().astype(np.int64)[known] for c in (image, label)]
     out[index[0], index[1]] = predictions["score"].to_numpy()[known]
     total = out.sum(axis=1, keepdims=True)
-    return np.divide(out, total, out=np.full_like(out, 1 / len(labels)), where=total > 0)
+    even = np.full_like(out, 1 / len(labels))
+    np.divide(out, total, out=even, where=total > 0)
+    return even
 
 
 def _sorted(table: pa.Table) -> pa.Table:
