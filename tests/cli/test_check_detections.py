@@ -221,6 +221,7 @@ def twice(known: Any, results: Any) -> None:
         (put("box", "p", 3, "bbox"), "entry 3 has the bbox 'box'"),
         (put([0, 0, float("inf"), 1], "p", 3, "bbox"), "a side of a bbox that is no finite"),
         (put([9, 9, -4, 5], "p", 3, "bbox"), "a bbox of negative width or height"),
+        (put([0, 0, 1e300, 1e300], "p", 3, "bbox"), r"a side of over 1e\+09 pixels"),
         (put([], "p", 3), r"found.json: entry 3 is \[\], not an object"),
         (twice, "found.json: the id 1 is there 2 times"),
     ],

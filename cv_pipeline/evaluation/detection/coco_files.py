@@ -29,6 +29,9 @@ from cv_pipeline.evaluation.detection.overlap import Pairs, box_pairs
 
 IouType = Literal["bbox", "segm"]
 
+MOST_PIXELS = 1e9
+"""Beyond any image; areas of larger boxes would not be exact."""
+
 _GROUND_TRUTH = "A ground truth is {images: [], annotations: [], categories: []}, as COCO has it."
 _RESULTS = (
     "Results are a list: [{image_id, category_id, bbox: [x, y, width, height], score}], as COCO's"
@@ -300,6 +303,13 @@ def _boxes(rows: _Rows, where: Path) -> NDArray[np.float64]:
             f"{where}: {len(bad)} of {len(rows)} entries have a bbox of negative width or height,"
             f" the first (entry {bad[0]}) {boxes[bad[0]].tolist()}.",
             do="A bbox is [x, y, width, height], not two corners.",
+        )
+    bad = np.flatnonzero((np.abs(boxes) > MOST_PIXELS).any(axis=1))
+    if len(bad):
+        raise EvaluationError(
+            f"{where}: {len(bad)} of {len(rows)} entries have a bbox with a side of over"
+            f" {MOST_PIXELS:.0e} pixels, the first (entry {bad[0]}) {boxes[bad[0]].tolist()}.",
+            do="A bbox is [x, y, width, height] in pixels.",
         )
     return boxes
 
