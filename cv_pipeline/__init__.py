@@ -6,7 +6,8 @@ behind a metric; ``cv_pipeline.images_that_got_worse(model, epoch=…)`` those b
 training, which ``cv_pipeline.training_curve(model)`` shows;
 ``cv_pipeline.activation_map(model, image)`` where a model looks; ``cv_pipeline.corrective(project,
 query)`` retrains on more of some images; ``cv_pipeline.compare(project, model, model)`` tells which
-of two models is better, and ``cv_pipeline.leaderboard(project)`` ranks all.
+of two models is better, and ``cv_pipeline.leaderboard(project)`` ranks all;
+``cv_pipeline.find_errors(project)`` leads from a kind of error to its images.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "activation_map",
     "compare",
     "corrective",
+    "find_errors",
     "images_that_got_worse",
     "leaderboard",
     "trace",
@@ -50,6 +52,10 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.provenance.comparisons import compare_models
 
         return compare_models
+    if name == "find_errors":
+        from cv_pipeline.provenance.found_errors import find_errors
+
+        return find_errors
     if name == "leaderboard":
         from cv_pipeline.provenance.leaderboard import leaderboard
 
