@@ -1,11 +1,16 @@
 """corrective: whether a corrective run bettered its parent, as a check on its evaluation."""
 
+from pathlib import Path
+
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.predictions import predicted
 from assets.step import Step, reporting, table_versions
 from cv_pipeline.correction import read_corrective, selected_images
 from cv_pipeline.correction.judgement import judge, summarize, write_judgement
+from cv_pipeline.datasets.version import load_version
 from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
 
@@ -19,10 +24,7 @@ from resources import ObjectStoreResource, Projects
 def corrective(
     context: dg.AssetCheckExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.AssetCheckResult:
-    """Both models on the new dataset version's test split: the whole, and the run's own images.
-
-    Images of that split were in no earlier one of training, so it is as new to the parent.
-    """
+    """Both models on the new dataset version's test split: the whole, and the run's own images."""
     key = next(iter(context.selected_asset_check_keys)).asset_key
     step = Step(context, projects=projects, object_store=object_store, project=key.path[0])
     evaluation = step.inputs.read("eval_slices")
@@ -50,6 +52,7 @@ def corrective(
         after=after,
         split=str(evaluation.metadata["split"]),
         selected=selected_images(step.catalog, record, table_versions=table_versions(dataset)),
+        seen=_seen(step.fetch("datasets", record.parent_dataset, marker="dataset.json")),
     )
     write_judgement(step.store, project.name, found)
     summary = summarize(found, metric=project.metric)
@@ -62,3 +65,10 @@ def corrective(
         metadata={"comparison": found.to_json(), "reason": record.reason, "actor": record.actor},
     )
     return pinned(result, evaluation)
+
+
+def _seen(dataset: Path) -> pa.Array:
+    """Images of a dataset version that are not for testing."""
+    manifest = load_version(dataset).manifest
+    images = manifest.filter(pc.not_equal(manifest["split"], "test"))["image_id"]
+    return images.combine_chunks()

@@ -67,7 +67,7 @@ class ParentComparison:
         parent: digest of its parent.
         dataset: digest of the dataset version that both are measured on.
         split: the split.
-        images: its images.
+        images: its images that the parent had not seen in training.
         before: metric to the parent's value, over all classes.
         after: metric to the new model's.
         whole: recall on the whole split.
@@ -140,9 +140,9 @@ def sign_flip_test(change: NDArray[np.int64]) -> float:
     return (1 + extreme) / (1 + _FLIPS)
 
 
-def overall(scored: ScoredSplit) -> dict[str, float]:
-    """Metric to value over all classes and images of a split."""
-    measures = scored.scorer.measure(np.arange(len(scored.image_ids)))
+def overall(scored: ScoredSplit, chosen: NDArray[np.bool_]) -> dict[str, float]:
+    """Metric to value over all classes and the chosen images of a split."""
+    measures = scored.scorer.measure(np.flatnonzero(chosen))
     return {m.metric: m.value for m in measures if m.label is None and m.value is not None}
 
 

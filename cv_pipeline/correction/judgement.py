@@ -29,6 +29,7 @@ def judge(
     after: Path,
     split: str,
     selected: pa.Array,
+    seen: pa.Array,
 ) -> ParentComparison:
     """Compare a corrective model with its parent.
 
@@ -41,6 +42,8 @@ def judge(
         after: folder of the new model's.
         split: split to compare them on.
         selected: ids of the images that the run was made for.
+        seen: ids of the images that the parent was trained or validated on: where the split rule
+            has changed since, some are in the split now, and are left out.
 
     Raises:
         EvaluationError: the folders do not belong together.
@@ -53,8 +56,8 @@ def judge(
             "The two models were predicted on different images, for some were taken out between.",
             do="Run it again.",
         )
-    chosen = pc.is_in(new.image_ids, value_set=selected.cast(pa.string()))
-    everything = pc.is_valid(new.image_ids)
+    fresh = ~_among(new.image_ids, seen)
+    chosen = fresh & _among(new.image_ids, selected)
     counts = {"before": old.scorer.counts(), "after": new.scorer.counts()}
     label = None if record.label is None else labels.index(record.label)
     return ParentComparison(
@@ -63,13 +66,13 @@ def judge(
         parent=read[0].model,
         dataset=read[1].dataset,
         split=split,
-        images=len(new.image_ids),
-        before=overall(old),
-        after=overall(new),
-        whole=recall_change(**counts, chosen=_mask(everything), label=None, name=None),
+        images=int(fresh.sum()),
+        before=overall(old, fresh),
+        after=overall(new, fresh),
+        whole=recall_change(**counts, chosen=fresh, label=None, name=None),
         selection=None
         if record.selection is None
-        else recall_change(**counts, chosen=_mask(chosen), label=label, name=record.label),
+        else recall_change(**counts, chosen=chosen, label=label, name=record.label),
     )
 
 
@@ -131,8 +134,10 @@ def _scored(read: Predicted, task: Task, labels: tuple[str, ...], split: str) ->
     return found
 
 
-def _mask(chosen: pa.Array) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = chosen.to_numpy(zero_copy_only=False)
+def _among(image_ids: pa.Array, some: pa.Array) -> NDArray[np.bool_]:
+    """(n,) whether each image is one of some."""
+    found = pc.is_in(image_ids, value_set=some.cast(pa.string()))
+    mask: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
     return mask
 
 

@@ -101,7 +101,13 @@ def record(**changes: Any) -> CorrectiveRecord:
     return CorrectiveRecord(**(values | changes)).signed()
 
 
-def judged(dataset: Path, before: Path, after: Path, said: CorrectiveRecord | None = None) -> Any:
+def judged(
+    dataset: Path,
+    before: Path,
+    after: Path,
+    said: CorrectiveRecord | None = None,
+    seen: tuple[str, ...] = (),
+) -> Any:
     return judge(
         said or record(),
         task="classification",
@@ -111,6 +117,7 @@ def judged(dataset: Path, before: Path, after: Path, said: CorrectiveRecord | No
         after=after,
         split="test",
         selected=DIM,
+        seen=pa.array(seen, pa.string()),
     )
 
 
@@ -159,6 +166,14 @@ def test_without_a_selection_or_its_objects_the_whole_is_told(
     assert "No object of the selection is in test" in summarize(found, metric="accuracy")
     nowhere = judged(dataset, before, before, record(label="orange"))
     assert nowhere.selection is None
+
+
+def test_what_the_parent_has_seen_is_left_out(dataset: Path, tmp_path: Path) -> None:
+    before = predicted(tmp_path / "before", dict.fromkeys(TEST, "orange"))
+    after = predicted(tmp_path / "after", TRUTH)
+    found = judged(dataset, before, after, seen=("t0", "t1", "t9", "v0"))
+    assert (found.images, found.whole.images, found.selection.images) == (7, 7, 4)
+    assert found.before["accuracy"] == pytest.approx(2 / 7)
 
 
 def test_models_that_were_predicted_on_other_images_are_not_compared(

@@ -84,8 +84,8 @@ def more_like(
     example_numbers, references = example_numbers[kept], references[kept]
     others, candidates = numbers[~of_example], descriptors[~of_example]
     likeness, nearest = _nearest(candidates, references)
-    order = np.lexsort((others, -likeness))[: n * _POOL]
-    found = order[_without_copies(candidates[order], n)]
+    order = np.lexsort((others, -likeness))
+    found = order[_without_copies(candidates, order, n)]
     return MoreLike(
         image_ids=snapshot.image_ids(others[found].astype(np.int32)),
         similarity=likeness[found].astype(np.float64).round(6),
@@ -143,15 +143,19 @@ def _nearest(rows: Matrix, references: Matrix) -> tuple[Matrix, NDArray[np.int64
     return likeness, nearest
 
 
-def _without_copies(rows: Matrix, n: int) -> NDArray[np.int64]:
-    """Positions of the first ``n`` rows, passing over what is much like an earlier one of them."""
-    kept: list[int] = []
-    copied = np.zeros(len(rows), bool)
-    for position in range(len(rows)):
-        if copied[position]:
-            continue
-        kept.append(position)
-        if len(kept) == n:
-            break
-        copied |= rows @ rows[position] >= COPY
-    return np.array(kept, dtype=np.int64)
+def _without_copies(rows: Matrix, order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Places in the order of the first ``n`` rows that are not much like an earlier one of them."""
+    size = n * _POOL
+    while True:  # most often the first rows have enough that differ
+        pool = rows[order[:size]]
+        kept: list[int] = []
+        copied = np.zeros(len(pool), bool)
+        for place in range(len(pool)):
+            if not copied[place]:
+                kept.append(place)
+                copied |= pool @ pool[place] >= COPY
+            if len(kept) == n:
+                break
+        if len(kept) == n or len(pool) == len(order):
+            return np.array(kept, dtype=np.int64)
+        size *= _POOL

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cv_pipeline.catalog.datalake.more_like import COPY, _spread
+from cv_pipeline.catalog.datalake.more_like import COPY, _spread, _without_copies
 from cv_pipeline.errors import QueryError
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world, write_signatures
 
@@ -66,3 +66,9 @@ def test_of_many_examples_those_furthest_apart_are_compared_with() -> None:
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     assert _spread(rows, 3).tolist() == [0, 45, 90]
     assert _spread(rows, 91).tolist() == list(range(91))
+
+
+def test_behind_many_copies_others_are_found() -> None:
+    rows = np.array([[1, 0]] * 200 + [[0, 1]], np.float32)
+    assert _without_copies(rows, np.arange(201), 2).tolist() == [0, 200]
+    assert _without_copies(rows, np.arange(201), 9).tolist() == [0, 200]
