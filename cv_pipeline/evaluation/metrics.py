@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 from cv_pipeline.evaluation.classification.summary import CONVENTIONS
+from cv_pipeline.evaluation.detection import summary, voc
 from cv_pipeline.evaluation.detection.coco import IOU_THRESHOLDS, MAX_DETECTIONS
 from cv_pipeline.evaluation.detection.error_costs import MAX_PER_IMAGE
 from cv_pipeline.evaluation.detection.intervals import RESAMPLING
@@ -107,13 +108,13 @@ def detection_conventions(operating_point: str) -> dict[str, str]:
     Args:
         operating_point: the score from which upwards detections count, in words.
     """
-    low, high = IOU_THRESHOLDS[0], IOU_THRESHOLDS[-1]
+    low = IOU_THRESHOLDS[0]
     return {
-        "AP": f"COCO: mean over classes and IoU {low:.2f} to {high:.2f} in steps of 0.05 of"
-        " precision at 101 recall points; AP50 and AP75 at that one IoU",
+        **summary.CONVENTIONS,
+        **voc.CONVENTIONS,
         "matching": "by descending score within image and class, each object once; boxes are"
         " float64 and not clipped to the image",
-        "area": "boxes of every size count; area is width × height of the box",
+        "area": "width × height of the box; without s, m or l boxes of every size count",
         "crowds": "objects with the attribute iscrowd are none; detections on them, by the share of"
         " the detection that is covered, are neither right nor wrong",
         "intervals": f"95 %, from {RESAMPLING.resamples} seeded bootstrap samples of the images:"

@@ -165,10 +165,8 @@ def _notes(read: CocoInput, *, kept: int) -> list[str]:
 def _conventions(iou_type: IouType) -> dict[str, str]:
     what = "width × height of boxes" if iou_type == "bbox" else "pixels of masks"
     return {
-        "AP": "COCO's, as pycocotools: mean over classes and IoU 0.50 to 0.95 in steps of 0.05 of"
-        " precision at 101 recall points; AP50 and AP75 at that one IoU; s, m and l: objects of"
-        " up to 32², 32² to 96² and from 96² square pixels",
-        "AR": "recall with at most 1, 10 and 100 detections of an image and class, likewise",
+        **summary.CONVENTIONS,
+        **voc.CONVENTIONS,
         "iou": "of boxes, float64 and not clipped to the image"
         if iou_type == "bbox"
         else "of masks",
@@ -178,8 +176,6 @@ def _conventions(iou_type: IouType) -> dict[str, str]:
         "max_detections": f"the {MAX_DETECTIONS} highest-scored per image and class; for"
         " error_kinds, of an image",
         "classes_without_ground_truth": "null, and left out of the means",
-        "VOC": "at IoU 0.5, a detection compared with the object it overlaps most alone: VOC07 at"
-        " 11 recall points, VOC10 the area under the interpolated precision",
         "operating_point": f"precision, recall and F1 are at the score of the best F1 at IoU"
         f" {0.5 + 0.05 * IOU_50:.2f} over all classes",
         "error_kinds": "TIDE (Bolya et al. 2020) as tidecv, IoU 0.5 and 0.1, over detections of any"

@@ -30,6 +30,12 @@ METRICS = (
     "ARm",
     "ARl",
 )
+CONVENTIONS = {
+    "AP": "COCO's, as pycocotools: mean over classes and IoU 0.50 to 0.95 in steps of 0.05 of"
+    " precision at 101 recall points; AP50 and AP75 at that one IoU; s, m and l: objects of up to"
+    " 32², 32² to 96² and from 96² square pixels, both ends within",
+    "AR": "COCO's: recall with at most 1, 10 and 100 detections of an image and class, likewise",
+}
 _AREAS = {"s": "small", "m": "medium", "l": "large"}
 
 

@@ -21,6 +21,10 @@ ELEVEN_POINTS: NDArray[np.float64] = np.linspace(0, 1, 11)
 
 
 METRICS = ("VOC07_AP50", "VOC10_AP50")
+CONVENTIONS = {
+    "VOC": "at IoU 0.5, a detection compared with the object it overlaps most alone: VOC07 at 11"
+    " recall points, VOC10 the area under the interpolated precision; boxes are continuous",
+}
 
 
 def voc_summary(truth: Boxes, detections: Detections, *, pairs: Pairs, labels: int) -> Summary:
