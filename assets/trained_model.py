@@ -37,7 +37,7 @@ class TrainedModelConfig(dg.Config):
     validates on one fold of the dataset version and trains on the others, or by time on the earlier
     ones; without it the train and val splits are used. ``corrective`` is the digest of a corrective
     record, which then says the parameters and the seed; without it, that of the newest model of
-    this dataset, so that no later run undoes a correction.
+    this dataset, so that no later run undoes a correction; an empty text is none at all.
     """
 
     dataset_version: str | None = None
@@ -218,7 +218,7 @@ def _result(step: Step, digest: str, metadata: dict[str, Any]) -> dg.Materialize
 def _corrective(step: Step, config: TrainedModelConfig, dataset: str) -> CorrectiveRecord | None:
     """The corrective record to train by; None for the project's own parameters."""
     digest = config.corrective
-    if digest is None and config.seed is None and config.fold is None and config.reuse:
+    if digest is None and config.fold is None:
         newest = step.inputs.latest("trained_model")
         known = newest.metadata if newest is not None else {}
         own = step.project.training.model_dump(mode="json")
