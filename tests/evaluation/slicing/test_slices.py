@@ -3,11 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import fisher_exact
 
 from cv_pipeline.catalog.schemas.slices import SLICES
+from cv_pipeline.evaluation.classification.answers import Answers
+from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 from cv_pipeline.evaluation.detection.scorer import DetectionScorer
 from cv_pipeline.evaluation.measure import Counts, Measure
+from cv_pipeline.evaluation.slicing.facts import Declared
 from cv_pipeline.evaluation.slicing.slices import (
+    CHOSEN,
     WHOLE,
     evaluate_slices,
     headline_split,
@@ -145,3 +150,71 @@ def table(*rows: tuple) -> pa.Table:
 def test_headline_split(objects, expected):
     rows = [(WHOLE, s, n) for s, n in objects.items()]
     assert headline_split(table(*rows)) == expected
+
+
+class TestStatistics:
+    """40 images with one apple each: 12 of 20 are found by one camera, 19 of 20 by the other."""
+
+    LABELS = ("apple",)
+
+    @pytest.fixture
+    def rows(self) -> dict[tuple, dict]:
+        right = np.array([1] * 12 + [0] * 8 + [1] * 19 + [0])
+        every = np.arange(40)
+        answers = Answers(
+            truth=0 * every,
+            predicted=np.where(right == 1, 0, 1),
+            confidence=np.where(right == 1, 0.9, np.nan),
+            truth_score=0.9 * right,
+        )
+        ids = [f"{n:02}" for n in every]
+        cameras = metadata(*((i, "camera", "old" if n < 20 else "new") for n, i in enumerate(ids)))
+        made = evaluate_slices(
+            ClassificationScorer(answers, labels=self.LABELS),
+            split="test",
+            image_ids=pa.array(ids),
+            metadata=cameras,
+            keys=["camera"],
+            min_slice=10,
+            labels=self.LABELS,
+            declared={
+                "of the first": Declared("tag = 'x'", pa.array(["00", "zz"])),
+                "of none": Declared("tag = 'y'", pa.array([], pa.string())),
+            },
+        )
+        return {
+            (r["slice_key"], r["slice_value"], r["label"], r["metric"]): r for r in made.to_pylist()
+        }
+
+    def test_a_slice_is_compared_with_all_other_images(self, rows):
+        old, new = (rows["camera", side, None, "accuracy"] for side in ("old", "new"))
+        assert (old["value"], old["rest"]) == (0.6, 0.95)
+        assert old["difference"] == pytest.approx(-0.35)
+        assert (new["value"], new["rest"]) == (0.95, 0.6)
+        assert new["p_value"] == pytest.approx(old["p_value"])
+        # Fisher's exact test, twice one tail: 9 are missed, where 4.5 are expected on each side
+        tail = fisher_exact([[12, 8], [19, 1]], alternative="less").pvalue
+        assert old["p_value"] == pytest.approx(2 * tail)
+        assert old["low"] < 0.6 < old["high"]
+        # accuracy and recall of the only class are the same four comparisons
+        assert old["adjusted_p"] == pytest.approx(old["p_value"])
+        assert old["significant"]
+
+    def test_the_whole_has_an_interval_and_nothing_beside_it(self, rows):
+        whole = rows[WHOLE, WHOLE, None, "accuracy"]
+        assert whole["low"] < whole["value"] < whole["high"]
+        assert whole["rest"] is whole["p_value"] is None
+        assert not whole["significant"]
+
+    def test_a_mean_over_classes_has_its_value_alone(self, rows):
+        mean = rows["camera", "old", None, "macro_f1"]
+        assert mean["value"] is not None
+        assert mean["low"] is mean["rest"] is mean["p_value"] is mean["adjusted_p"] is None
+        assert not mean["significant"]
+
+    def test_a_slice_of_one_image_is_measured_and_not_compared(self, rows):
+        one = rows["of the first", CHOSEN, None, "accuracy"]
+        assert (one["images"], one["value"], one["small"]) == (1, 1.0, True)
+        assert one["p_value"] is one["adjusted_p"] is None
+        assert not one["significant"]
+        assert not any(key[0] == "of none" for key in rows)
