@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +96,8 @@ class Known:
         measures: column image_id, and :data:`MEASURES` of those images that were measured.
         descriptors: columns image_id and descriptor (a list of numbers of one length), of those
             that have one.
+        annotations: columns image_id and annotations_count, by which the lake can be asked; the
+            number of objects in a dataset version differs where several people annotated an image.
         declared: name of a slice to the query that the project declares.
     """
 
@@ -107,6 +109,11 @@ class Known:
     descriptors: pa.Table = field(
         default_factory=lambda: pa.schema(
             [("image_id", pa.string()), ("descriptor", pa.list_(pa.float32(), 64))]
+        ).empty_table()
+    )
+    annotations: pa.Table = field(
+        default_factory=lambda: pa.schema(
+            [("image_id", pa.string()), (DENSITY, pa.int64())]
         ).empty_table()
     )
     declared: Mapping[str, Declared] = field(default_factory=dict)
@@ -143,8 +150,17 @@ def image_facts(
                     f" {least} or more: it makes no slices."
                 )
             continue
+        if name == DENSITY and not _as_annotated(images, columns.values, known.annotations):
+            fact = replace(fact, values=tuple(replace(v, query="") for v in fact.values))
         facts.append(fact)
     return facts, left_out
+
+
+def _as_annotated(images: pa.Table, objects: pa.Array, annotations: pa.Table) -> bool:
+    """Whether every image has as many objects as the lake has annotations of it."""
+    at = pc.index_in(images["image_id"], value_set=annotations["image_id"].combine_chunks())
+    counts = annotations[DENSITY].combine_chunks().take(at.combine_chunks()).fill_null(0)
+    return bool(pc.all(pc.equal(counts, objects), min_count=0).as_py())
 
 
 @dataclass(frozen=True)

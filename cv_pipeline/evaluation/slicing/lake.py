@@ -15,7 +15,7 @@ from cv_pipeline.catalog.query.text import condition_text
 from cv_pipeline.catalog.snapshot import open_snapshot
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.record import MANIFEST_FILE
-from cv_pipeline.evaluation.slicing.facts import MEASURES, Declared, Known
+from cv_pipeline.evaluation.slicing.facts import DENSITY, MEASURES, Declared, Known
 from cv_pipeline.project import Project
 
 
@@ -49,10 +49,16 @@ def known_images(
     features = catalog.table("image_features").read(
         columns=["image_id", *MEASURES], version=table_versions["image_features"]
     )
+    annotated = catalog.table("annotations").read(
+        columns=["image_id"], version=table_versions["annotations"]
+    )
     descriptors = catalog.table("signatures").read(columns=["image_id", "descriptor"])
     return Known(
         measures=features,
         descriptors=descriptors.filter(pc.is_in(descriptors["image_id"], value_set=ids)),
+        annotations=annotated.group_by("image_id")
+        .aggregate([([], "count_all")])
+        .rename_columns(["image_id", DENSITY]),
         declared=declared_slices(
             project, catalog, table_versions=table_versions, references=references
         ),

@@ -159,3 +159,19 @@ def test_a_declared_query_is_a_fact_of_one_value():
     (fact,) = declared_facts(pa.array(["a", "b"]), {"at night": query})
     assert fact.codes.tolist() == [1, 0]
     assert (fact.values[0].words, fact.values[0].query) == ("at night", "tag = 'night'")
+
+
+@pytest.mark.parametrize(("more", "queries"), [(0, True), (1, False)])
+def test_a_number_of_objects_is_asked_for_where_the_lake_has_as_many_annotations(more, queries):
+    size = 40
+    ids = [f"{n:02}" for n in range(size)]
+    objects = np.arange(size) % 4
+    counted = pa.table({"image_id": ids[::-1], "annotations_count": objects[::-1] + more})
+    none = pa.table({"image_id": [], "key": [], "value": []})
+    facts, _ = image_facts(
+        pa.table({"image_id": ids}), none, Known(annotations=counted), objects=objects, least=5
+    )
+    (density,) = (f for f in facts if f.name == "annotations_count")
+    assert [v.query for v in density.values] == [
+        f"annotations_count = {n}" if queries else "" for n in range(4)
+    ]

@@ -72,12 +72,22 @@ def test_descriptors_are_those_of_the_dataset_version(tmp_path: Path) -> None:
         {"image_id": name, "thumbnail": bytes(1024), "descriptor": [0.0] * 63 + [1.0]}
         for name in "abc"
     ]
-    with lake(images=IMAGES) as catalog:
+    with lake(images=IMAGES, labelled={"a", "b"}) as catalog:
         catalog.table("signatures").merge(
             pa.Table.from_pylist(rows, schema=SIGNATURES), on=["image_id"]
         )
         known = known_images(
-            project(), catalog, dataset=tmp_path, table_versions={"image_features": 0}
+            project(),
+            catalog,
+            dataset=tmp_path,
+            table_versions={
+                "image_features": 0,
+                "annotations": catalog.table("annotations").version,
+            },
         )
     assert known.descriptors["image_id"].to_pylist() == ["a", "c"]
     assert known.declared == {}
+    assert sorted(known.annotations.to_pylist(), key=lambda r: r["image_id"]) == [
+        {"image_id": "a", "annotations_count": 2},
+        {"image_id": "b", "annotations_count": 2},
+    ]
