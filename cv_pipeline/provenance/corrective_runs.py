@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from cv_pipeline.training import read_model_card
 CORRECTIVE_TAG = "cv_pipeline/corrective"
 DAGSTER_UI = "http://127.0.0.1:3000"
 _TAG_LENGTH = 16
+# the command that is to supersede it needs what would make Dagster ignore workspace.yaml
+_QUIET = {"PYTHONWARNINGS": "ignore:Function `job_execute_command`"}
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, str |
         command = [sys.executable, "-m", "dagster", "job", "execute"]
         command += ["-m", "cv_pipeline.definitions", "-j", _job(record), "-c", file.name]
         command += ["--tags", json.dumps(_tags(record))]
-        process = subprocess.Popen(command, stdout=sys.stderr if quiet else None)
+        process = subprocess.Popen(
+            command, stdout=sys.stderr if quiet else None, env={**os.environ, **_QUIET}
+        )
         process.wait()
     with DagsterInstance.get() as instance:
         runs = [r for r in instance.get_runs(limit=20) if signed_by(r, process.pid)]
