@@ -236,10 +236,16 @@ def _emphasis(step: Step, record: CorrectiveRecord, dataset: Materialization) ->
 
 def _corrected(step: Step, record: CorrectiveRecord, card: ModelCard) -> dict[str, Any]:
     """Metadata of a model that was trained by a corrective record."""
+    parent = step.inputs.log.of_version(f"{step.project.name}/trained_model", record.parent)
     return {
         "corrective": record.digest,
         "corrective_record": record.model_dump(mode="json", exclude={"training"}),
-        "parent_model": record.parent,
+        # an edge of the graph would be a cycle
+        "parent_model": {
+            "key": parent.key,
+            "storage_id": parent.storage_id,
+            "version": parent.version,
+        },
         "emphasised": card.emphasised.model_dump() if card.emphasised else None,
         # so that a change of the project's own parameters ends the correction
         "project_training": step.project.training.model_dump(mode="json"),

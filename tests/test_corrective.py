@@ -81,7 +81,11 @@ def test_the_record_is_what_was_said_and_what_was_done(
     model = latest(world, "trained_model")
     assert model.version == done["model"] != parent.version
     assert model.metadata["corrective"] == record["digest"]
-    assert model.metadata["parent_model"] == parent.version
+    assert model.metadata["parent_model"] == {
+        "key": parent.key,
+        "storage_id": parent.storage_id,
+        "version": parent.version,
+    }
     assert model.metadata["seed"] == parent.metadata["seed"]
     assert latest(world, "dataset_candidate").metadata["corrective"] == record["digest"]
     with event_log(world) as log:
