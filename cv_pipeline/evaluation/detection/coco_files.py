@@ -102,10 +102,8 @@ def read_coco(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbo
         masks = None
         if iou_type == "segm":
             masks = _masks(rows, where, image, frames)
-        if iou_type == "bbox" or all("bbox" in row for row in rows):
-            boxes = _boxes(rows, where)
-        else:
-            boxes = np.zeros((len(rows), 4))
+        boxed = iou_type == "bbox" or all(row.get("bbox") for row in rows)
+        boxes = _boxes(rows, where) if boxed else np.zeros((len(rows), 4))
         outside = _outside(boxes, frames[image])
         if outside:
             notes.append(
@@ -113,6 +111,12 @@ def read_coco(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbo
                 " used as they are."
             )
         parts.append((image, label, boxes, masks))
+    of_boxes = iou_type == "bbox" or (boxed and len(results) > 0)
+    if of_boxes and iou_type == "segm":
+        notes.append(
+            "The results have boxes beside the masks: as in pycocotools, the area of a detection is"
+            " that of its box, which matters to s, m and l alone."
+        )
     (true_image, true_label, true_boxes, true_masks), (image, label, boxes, masks) = parts
     if not results:
         notes.append("There are no predictions at all.")
@@ -134,7 +138,7 @@ def read_coco(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbo
             _corners(boxes),
             _scores(results, predictions),
             sizes=boxes[:, 2:],
-            area=boxes[:, 2:].prod(axis=1) if masks is None else mask_areas(masks),
+            area=boxes[:, 2:].prod(axis=1) if of_boxes else mask_areas(masks or ()),
         ),
         masks=None if true_masks is None or masks is None else (true_masks, masks),
         notes=tuple(notes),

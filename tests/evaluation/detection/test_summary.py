@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cv_pipeline.evaluation.detection.coco import CocoEvaluation
 from cv_pipeline.evaluation.detection.coco_files import read_coco
 from cv_pipeline.evaluation.detection.summary import METRICS, coco_summary
-from tests.evaluation.detection.coco_reference import coco_files, pycocotools_numbers
+from tests.evaluation.detection.coco_reference import SIDE, coco_files, pycocotools_numbers
 
 fast = settings(max_examples=25, deadline=None)
 scenes = st.fixed_dictionaries(
@@ -83,6 +83,39 @@ def test_many_masks(folder: Path) -> None:
     scene = coco_files(4, images=25, labels=4, objects=150, detections=400, masks=True)
     values = check(folder, *scene, iou_type="segm")
     assert all(0.01 < value < 0.99 for value in values)
+
+
+def test_masks_with_boxes_beside_them(folder: Path) -> None:
+    """Of which pycocotools takes the size of a detection."""
+    known, results = coco_files(7, images=8, labels=3, objects=60, detections=200, masks=True)
+    without = check(folder, known, results, iou_type="segm")
+    for n, row in enumerate(results):
+        row["bbox"] = [1.0, 1.0, 10.0 + n, 30.0]
+    assert check(folder, known, results, iou_type="segm") != without
+    for row in results:
+        row["bbox"] = []
+    assert check(folder, known, results, iou_type="segm") == without
+
+
+def test_polygons_of_several_parts_and_run_lengths_in_the_clear(folder: Path) -> None:
+    known, results = coco_files(6, images=8, labels=3, objects=50, detections=150, masks=True)
+    for row in known["annotations"]:
+        x, y, width, height = row["bbox"]
+        if row["iscrowd"]:  # a column of the image, as COCO writes crowds
+            from_top = int(x) * SIDE
+            row["segmentation"] = {
+                "size": [SIDE, SIDE],
+                "counts": [from_top, int(width) * SIDE, SIDE * (SIDE - int(width)) - from_top],
+            }
+        else:
+            right, low, middle = x + width, y + height, y + height / 2
+            row["segmentation"] = [
+                [x, y, right, y, x + width / 3, middle],
+                [x, low, right, low, right, middle, x, middle],
+            ]
+    assert any(row["iscrowd"] for row in known["annotations"])
+    values = check(folder, known, results, iou_type="segm")
+    assert values[0] > 0.01
 
 
 @fast
