@@ -105,7 +105,7 @@ def report_page(
         slices=slice_grid(made),
         classes=class_grid(made),
         errors=error_grid(error_counts(made)),
-        charts=[Chart(*_titled(name, png)) for name, png in draw(made).items()],
+        charts=[_chart(name, png) for name, png in draw(made).items()],
         hardest=_gallery(
             "Hardest images",
             hardest_images(made.per_image, split=record.split, n=HARDEST)["image_id"].to_pylist(),
@@ -226,9 +226,9 @@ def _gallery(title: str, ids: Sequence[str], pictures: Pictures, command: str) -
     return Gallery(title, pictures.of(list(dict.fromkeys(ids))[:HARDEST]), command)
 
 
-def _titled(name: str, png: bytes) -> tuple[str, bytes, str]:
+def _chart(name: str, png: bytes) -> Chart:
     title, alt = _TITLES[name]
-    return title, png, alt
+    return Chart(title, png, alt, wide=name == "confusion.png")
 
 
 def _comparison(evaluated: Evaluated, log: EventLog) -> list[str]:

@@ -40,11 +40,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture that was drawn from numbers, with what it shows in words."""
+    """A picture that was drawn from numbers, with what it shows in words; wide ones stand alone."""
 
     title: str
     png: bytes
     alt: str
+    wide: bool = False
 
     @property
     def uri(self) -> str:

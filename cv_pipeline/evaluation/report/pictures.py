@@ -22,6 +22,7 @@ SIZE = 240
 _EDGES = ("x_min", "y_min", "x_max", "y_max")
 _COLOURS = {CORRECT: (0, 158, 115), MISSED: (230, 159, 0)}
 _WRONG = (213, 94, 0)
+_DARK, _SEAM = (20, 20, 20), np.array([-1.0, -1.0, 1.0, 1.0])
 _MOST_WORDS = 4
 
 
@@ -129,7 +130,10 @@ class Pictures:
         draw = ImageDraw.Draw(picture)
         # right ones first, so that mistakes are drawn over them
         for colour, box in sorted(boxes, key=lambda b: b[0] != _COLOURS[CORRECT]):
-            draw.rectangle((box * scale).tolist(), outline=colour, width=2)
+            edges = box * scale
+            # a dark seam, so that an orange outline is seen on an orange
+            draw.rectangle((edges + _SEAM).tolist(), outline=_DARK, width=4)
+            draw.rectangle(edges.tolist(), outline=colour, width=2)
         data = thumbnail_jpeg(np.asarray(picture), size=SIZE, quality=80)
         return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
 

@@ -55,7 +55,7 @@ def page(text: str) -> Page:
         images=1234,
         objects=5678,
         made=text,
-        numbers=[Number(text, 0.5, 0.4, 0.6), Number("no interval", 0.25)],
+        numbers=[Number(text, 0.5, 0.4, 0.6), Number("without", 0.25)],
         verdict=verdict,
         costs={text: text},
         worst=[gallery],
@@ -98,7 +98,7 @@ def test_the_page_is_well_formed_and_needs_nothing_beside_itself():
     assert {link.removeprefix("#") for link in links} <= targets
     assert "1,234 images" in html
     assert "0.400 to 0.600" in html
-    assert "no interval" in html
+    assert "<dt>without</dt><dd>0.250</dd>" in html
 
 
 def test_whatever_comes_from_data_is_escaped():
