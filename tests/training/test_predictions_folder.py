@@ -42,7 +42,8 @@ def test_all_is_well(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model_digest": "x"}, {"dataset_digest": "x"}, {"splits": ["test"]}]
+    "changes",
+    [{"model_digest": "x"}, {"dataset_digest": "x"}, {"splits": ["test"]}, {"train_images": 3}],
 )
 def test_what_was_predicted_on_what_is_part_of_it(changes: dict[str, object], folder: Path) -> None:
     change(folder, **changes)
