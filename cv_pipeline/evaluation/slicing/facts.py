@@ -289,6 +289,8 @@ def _of_texts(name: str, values: pa.Array, operand: Field, *, is_number: bool) -
 def _of_numbers(name: str, numbers: NDArray[np.float64], operand: Field) -> Fact:
     known = numbers[~np.isnan(numbers)]
     inner = np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])
+    if (known == np.rint(known)).all():
+        inner = np.ceil(inner)  # whole numbers are divided at whole numbers
     edges = np.unique([float(f"{edge:.3g}") for edge in inner])
     edges = edges[(edges > known.min()) & (edges <= known.max())]
     values = []
