@@ -63,7 +63,7 @@ def test_numbers_are_ranges_that_end_at_round_numbers():
 
 def test_whole_numbers_are_divided_at_whole_numbers():
     fact = fact_of(list(range(12)) * 2)
-    assert [v.text for v in fact.values][:2] == ["below 3", "3 to 5"]
+    assert [v.text for v in fact.values][:2] == ["below 2", "2 to 5"]  # not 4.2
 
 
 @settings(deadline=None)
