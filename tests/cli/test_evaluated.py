@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from cv_pipeline.evaluation.error_analysis.analysis import load_error_analysis
 from tests.tiny_world import TinyWorld
 
 
@@ -60,6 +61,10 @@ def test_the_report_and_an_activation_map(own_world: TinyWorld, tmp_path):
     assert "http" not in html
     (page,) = (world.home / "store" / "projects" / "tiny" / "pictures").glob("*.html")
     assert "how good is model" in page.read_text()
+    (analysis,) = (world.home / "store" / "projects" / "tiny" / "error_analyses").iterdir()
+    assert load_error_analysis(analysis).record.notes == ()
+    # two images with a red and a blue square each
+    assert len(load_error_analysis(analysis).activations) == 4
 
     picture = tmp_path / "map.png"
     done = world.run(
