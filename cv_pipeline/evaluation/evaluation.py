@@ -305,6 +305,7 @@ def _record(
         | measured.overall
         | ({"ece": calibration.as_predicted.ece.value} if calibration else {}),
         classes=measured.classes,
+        class_intervals=scorer.class_intervals(),
         intervals=({"ece": calibration.as_predicted.ece} if calibration else {}) | intervals,
         calibration=calibration,
         errors=_errors(tables["matches"], split, scorer.error_costs()),

@@ -147,6 +147,10 @@ class Scorer(Protocol):
         """Metric to its 95 % interval, over all images and classes; those that are defined."""
         ...
 
+    def class_intervals(self) -> dict[str, dict[str, Interval]]:
+        """Class to those of its metrics that are resampled."""
+        ...
+
     def curves(self) -> pa.Table:
         """The columns of schema CURVES but for split."""
         ...

@@ -43,6 +43,7 @@ class EvaluationRecord(BaseModel):
             not defined is absent.
         classes: class to its metrics on the headline split, likewise.
         intervals: metric to its value and 95 % interval, on the headline split.
+        class_intervals: class to metric to the same.
         calibration: how far scores can be believed there; None where there are none.
         errors: kind of error to how many there are on the headline split and what they cost.
         operating_point: score from which upwards a detection counts; None for classification.
@@ -70,6 +71,7 @@ class EvaluationRecord(BaseModel):
     metrics: dict[str, float]
     classes: dict[str, dict[str, float]]
     intervals: dict[str, Interval]
+    class_intervals: dict[str, dict[str, Interval]]
     calibration: CalibrationReport | None
     errors: dict[str, ErrorTally]
     operating_point: float | None

@@ -75,6 +75,7 @@ def test_classes_errors_and_operating_points() -> None:
     of_classes = [answer["per_class"][f"class{k}"] for k in range(3)]
     assert sum(c["AP"] for c in of_classes) / 3 == pytest.approx(answer["AP"])
     assert sum(c["objects"] for c in of_classes) == answer["objects"]
+    assert all(c["intervals"]["AP"]["value"] == c["AP"] for c in of_classes)
     assert set(answer["error_kinds"]) == {
         "correct",
         "classification",

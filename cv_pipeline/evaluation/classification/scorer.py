@@ -145,6 +145,10 @@ class ClassificationScorer:
         """Metric to its 95 % interval, over all images; those of the scores too."""
         return self._summary.metrics
 
+    def class_intervals(self) -> dict[str, dict[str, Interval]]:
+        """Likewise of each class with labels."""
+        return self._summary.classes
+
     @cached_property
     def _summary(self) -> Summary:
         return summarise(self._answers, labels=self._labels)

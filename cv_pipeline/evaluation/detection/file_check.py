@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class FileCheck:
         classes: class to its metrics, and its objects and detections.
         errors: kinds of error, by TIDE.
         intervals: metric to its 95 % interval.
+        class_intervals: class to AP, AP50 and AP75 to the same.
         operating_point: score of the best F1 over all classes; None where nothing is found.
         operating_points: scores to choose from, with their precision and recall.
         curve: schema CURVES but for split.
@@ -47,6 +48,7 @@ class FileCheck:
     classes: dict[str, dict[str, float | int | None]]
     errors: ErrorCosts
     intervals: dict[str, Interval]
+    class_intervals: dict[str, dict[str, Interval]]
     operating_point: float | None
     operating_points: dict[str, dict[str, float]]
     curve: pa.Table
@@ -74,8 +76,11 @@ class FileCheck:
         """All of it as plain values, COCO's numbers at the top."""
         return {
             **self.metrics,
-            "intervals": {metric: vars(i) for metric, i in self.intervals.items()},
-            "per_class": self.classes,
+            "intervals": _plain(self.intervals),
+            "per_class": {
+                label: {**values, "intervals": _plain(self.class_intervals.get(label, {}))}
+                for label, values in self.classes.items()
+            },
             "error_kinds": {
                 kind: {"count": self.errors.counts.get(kind), "dAP": self.errors.costs.get(kind)}
                 for kind in dict.fromkeys([*self.errors.counts, *self.errors.costs])
@@ -92,6 +97,10 @@ class FileCheck:
             "notes": list(self.notes),
             "conventions": self.conventions,
         }
+
+
+def _plain(intervals: dict[str, Interval]) -> dict[str, dict[str, float]]:
+    return {metric: asdict(interval) for metric, interval in intervals.items()}
 
 
 def check_files(ground_truth: Path, predictions: Path, *, iou_type: IouType = "bbox") -> FileCheck:
@@ -121,6 +130,7 @@ def check_files(ground_truth: Path, predictions: Path, *, iou_type: IouType = "b
         classes=_classes(read, whole),
         errors=scorer.errors(),
         intervals=scorer.intervals(),
+        class_intervals=scorer.class_intervals(),
         operating_point=best["score"] if best else None,
         operating_points=points,
         curve=scorer.curves(),

@@ -11,6 +11,8 @@ that of their percentiles can lie above the true AP nearly always. Ratios of sum
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,25 +23,41 @@ from cv_pipeline.evaluation.resampling import Resampling, percentiles
 
 RESAMPLING = Resampling(resamples=200)
 METRICS = ("AP", "AP50", "AP75", "recall", "precision", "f1")
-_BIASED = METRICS[:3]
+BIASED = METRICS[:3]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95 % intervals; that of a metric which is not defined on the images as they are is absent.
+
+    Attributes:
+        overall: metric to interval, over all classes together.
+        classes: (labels,) AP, AP50 and AP75 of each class to interval.
+    """
+
+    overall: dict[str, Interval]
+    classes: tuple[dict[str, Interval], ...]
 
 
 def detection_intervals(
-    ranking: Ranking, counts: Counts, *, images: int, resampling: Resampling = RESAMPLING
-) -> dict[str, Interval]:
-    """95 % intervals of the metrics of all classes together.
+    ranking: Ranking,
+    counts: Counts,
+    *,
+    images: int,
+    labels: int,
+    resampling: Resampling = RESAMPLING,
+) -> Intervals:
+    """Resample images.
 
     Args:
         ranking: objects of all sizes.
         counts: of the operating point.
         images: number of images.
+        labels: number of classes.
         resampling: how many times, and with what seed.
-
-    Returns:
-        Metric to interval; one that is not defined on the images as they are is absent.
     """
     if images == 0:
-        return {}
+        return Intervals({}, ({},) * labels)
     sums = np.stack(
         [
             np.bincount(counts.image, weights=column, minlength=images)
@@ -47,15 +65,24 @@ def detection_intervals(
         ],
         axis=1,
     ).astype(np.float64)
-    values = _metrics(ranking, sums, np.ones((1, images)))[0]
-    samples = np.concatenate(
-        [_metrics(ranking, sums, block) for block in resampling.weights(images)]
+    drawn = [_metrics(ranking, sums, block, labels) for block in resampling.weights(images)]
+    samples, of_classes = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    (values,), (class_values,) = _metrics(ranking, sums, np.ones((1, images)), labels)
+    return Intervals(
+        {
+            metric: (basic if metric in BIASED else percentiles)(float(values[n]), samples[:, n])
+            for n, metric in enumerate(METRICS)
+            if not np.isnan(values[n])
+        },
+        tuple(
+            {
+                metric: basic(float(class_values[k, n]), of_classes[:, k, n])
+                for n, metric in enumerate(BIASED)
+                if not np.isnan(class_values[k, n])
+            }
+            for k in range(labels)
+        ),
     )
-    return {
-        metric: (basic if metric in _BIASED else percentiles)(float(values[n]), samples[:, n])
-        for n, metric in enumerate(METRICS)
-        if not np.isnan(values[n])
-    }
 
 
 def basic(value: float, samples: NDArray[np.float64]) -> Interval:
@@ -68,18 +95,21 @@ def basic(value: float, samples: NDArray[np.float64]) -> Interval:
 
 
 def _metrics(
-    ranking: Ranking, sums: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(samples, metrics); NaN where one is not defined."""
+    ranking: Ranking, sums: NDArray[np.float64], weights: NDArray[np.float64], labels: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(samples, metrics) and, of each class, (samples, labels, 3); NaN where not defined."""
+    of_classes = np.empty((len(weights), labels, len(BIASED)))
     out = np.full((len(weights), len(METRICS)), np.nan)
-    for row, weight in zip(out, weights, strict=True):
+    for row, of_class, weight in zip(out, of_classes, weights, strict=True):
         precision = ranking.average_precision(weight.astype(np.int64))
-        precision = precision[~np.isnan(precision[:, 0])]
-        if len(precision):
-            row[:3] = precision.mean(), precision[:, IOU_50].mean(), precision[:, IOU_75].mean()
+        of_class[:, 0] = precision.mean(axis=1)
+        of_class[:, 1], of_class[:, 2] = precision[:, IOU_50], precision[:, IOU_75]
+        present = ~np.isnan(of_class[:, 0])
+        if present.any():
+            row[: len(BIASED)] = of_class[present].mean(axis=0)
     objects, found, predicted = (weights @ sums).T
     with np.errstate(invalid="ignore"):
-        out[:, 3:] = np.stack(
+        out[:, len(BIASED) :] = np.stack(
             [found / objects, found / predicted, 2 * found / (objects + predicted)], axis=1
         )
-    return out
+    return out, of_classes

@@ -8,6 +8,7 @@ object, and a detection of one neither right nor wrong.
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from cv_pipeline.evaluation.detection.coco import (
 )
 from cv_pipeline.evaluation.detection.error_costs import ErrorCosts, error_costs
 from cv_pipeline.evaluation.detection.error_kinds import KINDS, MISSED, ErrorKinds, error_kinds
-from cv_pipeline.evaluation.detection.intervals import detection_intervals
+from cv_pipeline.evaluation.detection.intervals import Intervals, detection_intervals
 from cv_pipeline.evaluation.detection.matching import greedy_matches
 from cv_pipeline.evaluation.detection.overlap import Pairs
 from cv_pipeline.evaluation.detection.summary import coco_summary
@@ -83,6 +84,7 @@ class DetectionScorer:
     def at(self, score: float) -> DetectionScorer:
         """The same matching at another operating point."""
         out = copy.copy(self)
+        out.__dict__.pop("_intervals", None)
         out._score = score
         return out
 
@@ -238,7 +240,21 @@ class DetectionScorer:
 
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals of AP, AP50, AP75, recall, precision and F1, by resampling images."""
-        return detection_intervals(self.evaluation.ranking(), self.counts(), images=self._images)
+        return self._intervals.overall
+
+    def class_intervals(self) -> dict[str, dict[str, Interval]]:
+        """Likewise of AP, AP50 and AP75 of each class that has an object."""
+        known = zip(self._labels, self._intervals.classes, strict=True)
+        return {label: intervals for label, intervals in known if intervals}
+
+    @cached_property
+    def _intervals(self) -> Intervals:
+        return detection_intervals(
+            self.evaluation.ranking(),
+            self.counts(),
+            images=self._images,
+            labels=len(self._labels),
+        )
 
     def curves(self) -> pa.Table:
         """The columns of schema CURVES but for split, at IoU 0.5."""

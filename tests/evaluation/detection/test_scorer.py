@@ -269,6 +269,20 @@ class TestIntervals:
             # four times the images: half the width, give or take what 200 resamples leave open
             assert 0.35 < width / (interval.high - interval.low) < 0.7
 
+    def test_of_classes_and_at_another_operating_point(self, random_scene):
+        truth, found = random_scene(7, images=40, labels=2, objects=160, detections=300)
+        made = DetectionScorer(truth, found, images=40, labels=LABELS)
+        values = measured(made.measure(np.arange(40)))
+        of_classes = made.class_intervals()
+        assert set(of_classes) == {"apple", "orange"}
+        for label, intervals in of_classes.items():
+            for metric, interval in intervals.items():
+                assert interval.value == pytest.approx(values[label, metric])
+                assert interval.low < interval.value < interval.high
+        other = made.at(0.9)
+        assert other.intervals()["recall"].value < made.intervals()["recall"].value
+        assert other.intervals()["AP"] == made.intervals()["AP"]
+
     def test_of_few_images_hold_the_ap_of_all(self, random_scene):
         """Percentiles of the resamples hold it in 21 of forty: AP of few images is too high."""
         truth, found = random_scene(8, images=2000, labels=3, objects=4000, detections=9000)
