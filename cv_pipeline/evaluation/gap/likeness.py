@@ -134,7 +134,7 @@ def _property(name: str, first: pa.Array, second: pa.Array) -> Property | None:
 def _told_apart(first: Images, second: Images) -> tuple[float | None, float | None]:
     from scipy.stats import norm
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -148,7 +148,11 @@ def _told_apart(first: Images, second: Images) -> tuple[float | None, float | No
         return None, None
     looks = np.concatenate([s.looks[d] for s, d in zip((first, second), drawn, strict=True)])
     split = np.repeat([0, 1], size)
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    parts = list(folds.split(looks, split, units))
+    if any(len(np.unique(split[learned])) < 2 for learned, _ in parts):
+        return None, None  # images that belong together make up most of a split
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
-    said = cross_val_predict(model, looks, split, groups=units, cv=GroupKFold(_FOLDS))
+    said = cross_val_predict(model, looks, split, cv=parts)
     share = float((said == split).mean())
     return share, float(norm.sf((share - 0.5) * 2 * np.sqrt(number)))

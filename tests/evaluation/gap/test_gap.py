@@ -106,6 +106,15 @@ def test_images_that_belong_together_do_not_pass_for_a_difference():
     assert likeness(bursts(0), bursts(15)).alike
 
 
+def test_a_split_that_is_one_burst_is_not_tried():
+    rng = np.random.default_rng(0)
+    many = Images({}, rng.normal(0, 1, (60, 4)), np.arange(60))
+    one = Images({}, rng.normal(0, 1, (60, 4)), np.full(60, 99))
+    assert likeness(many, one).told_apart is None
+    few = Images({}, rng.normal(0, 1, (63, 4)), np.repeat([100, 101, 102], 21))
+    assert likeness(few, many).alike
+
+
 def test_few_images_are_not_tried():
     found = likeness(images(0, size=8), images(1, size=8))
     assert (found.alike, found.told_apart, found.p_value) == (True, None, None)
