@@ -77,18 +77,19 @@ def report_page(
     made = evaluated.evaluation
     record = made.record
     dataset, said = evaluated.dataset_folder(), evaluated.predictions_folder()
-    predictions = pq.read_table(said / "predictions.parquet")
-    manifest = pq.read_table(dataset / "manifest.parquet", columns=["image_id", "path"])
     pictures = Pictures(
         blobs=Blobs(evaluated.store),
         tombstones=Tombstones(evaluated.store),
         matches=made.matches,
-        annotations=pq.read_table(dataset / "annotations.parquet"),
-        predictions=predictions,
-        paths=dict(zip(*manifest.to_pydict().values(), strict=True)),
+        dataset=dataset,
+        predictions=said,
         max_pixels=project.source.max_pixels,
     )
-    labels = analysis.label_errors if analysis else likely_label_errors(made, predictions)
+    labels = (
+        analysis.label_errors
+        if analysis
+        else likely_label_errors(made, pq.read_table(said / "predictions.parquet"))
+    )
     ref = f"{project.name} --evaluation {made.digest[:12]}"
     page = Page(
         project=project.name,

@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cv_pipeline.errors import CVPipelineError
@@ -50,9 +52,8 @@ class Pictures:
         blobs: the images' bytes.
         tombstones: of images that were taken out.
         matches: schema MATCHES.
-        annotations: schema ANNOTATIONS, of the dataset version.
-        predictions: schema PREDICTIONS.
-        paths: image to its path in its source.
+        dataset: folder of the dataset version.
+        predictions: folder of the predictions.
         max_pixels: pixels above which an image is not decoded.
     """
 
@@ -62,17 +63,15 @@ class Pictures:
         blobs: Blobs,
         tombstones: Tombstones,
         matches: pa.Table,
-        annotations: pa.Table,
-        predictions: pa.Table,
-        paths: Mapping[str, str],
+        dataset: Path,
+        predictions: Path,
         max_pixels: int,
     ) -> None:
         self._blobs = blobs
         self._tombstones = tombstones
         self._matches = matches
-        self._annotations = annotations
+        self._dataset = dataset
         self._predictions = predictions
-        self._paths = paths
         self._max_pixels = max_pixels
         self.shown: set[str] = set()
 
@@ -81,15 +80,25 @@ class Pictures:
         ids = list(dict.fromkeys(image_ids))
         wanted = pa.array(ids, pa.string())
         rows = defaultdict(list)
-        for row in _of_images(self._matches, wanted).to_pylist():
+        of_images = pc.is_in(self._matches["image_id"], value_set=wanted)
+        for row in self._matches.filter(of_images).to_pylist():
             rows[row["image_id"]].append(row)
-        objects = _boxes(_of_images(self._annotations, wanted), ("annotation_id",))
-        found = _boxes(_of_images(self._predictions, wanted), ("image_id", "rank"))
-        return [self._picture(i, rows[i], objects, found) for i in ids]
+        objects = _boxes(
+            _read(self._dataset / "annotations.parquet", wanted, ["annotation_id", *_EDGES]),
+            key=["annotation_id"],
+        )
+        found = _boxes(
+            _read(self._predictions / "predictions.parquet", wanted, ["image_id", "rank", *_EDGES]),
+            key=["image_id", "rank"],
+        )
+        known = _read(self._dataset / "manifest.parquet", wanted, ["image_id", "path"])
+        paths = dict(zip(known["image_id"].to_pylist(), known["path"].to_pylist(), strict=True))
+        return [self._picture(i, paths.get(i, i[:12]), rows[i], objects, found) for i in ids]
 
     def _picture(
         self,
         image_id: str,
+        path: str,
         rows: Sequence[Mapping[str, Any]],
         objects: Mapping[tuple[Any, ...], NDArray[np.float64]],
         found: Mapping[tuple[Any, ...], NDArray[np.float64]],
@@ -110,7 +119,6 @@ class Pictures:
             if self._tombstones.get(image_id) is None:
                 uri = self._jpeg(image_id, boxes)
                 self.shown.add(image_id)
-        path = self._paths.get(image_id, image_id[:12])
         return Picture(image_id, path, mistakes_in_words(rows), uri)
 
     def _jpeg(
@@ -161,11 +169,12 @@ def mistakes_in_words(rows: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(said[:_MOST_WORDS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _of_images(table: pa.Table, image_ids: pa.Array) -> pa.Table:
-    return table.filter(pc.is_in(table["image_id"], value_set=image_ids))
+def _read(path: Path, image_ids: pa.Array, columns: Sequence[str]) -> pa.Table:
+    """The rows of some images, without reading those of the others."""
+    return pq.read_table(path, columns=list(columns), filters=pc.field("image_id").isin(image_ids))
 
 
-def _boxes(rows: pa.Table, key: Sequence[str]) -> dict[tuple[Any, ...], NDArray[np.float64]]:
+def _boxes(rows: pa.Table, *, key: Sequence[str]) -> dict[tuple[Any, ...], NDArray[np.float64]]:
     """Key of each row to its box, xyxy; rows without one are left out."""
     rows = rows.filter(pc.is_valid(rows["x_min"]))
     names = zip(*(rows[k].to_pylist() for k in key), strict=True)
