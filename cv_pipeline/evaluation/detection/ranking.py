@@ -43,7 +43,6 @@ class Ranking:
         label = detections.label[order]
         self._image = detections.image[order]
         self._place = detections.ranks()[order]
-        self._score = detections.score[order]
         self._class_start = np.searchsorted(label, np.arange(labels))
         # By threshold, then class, then score: where in the order a match is.
         threshold, self._hit = np.nonzero(found[order].T)
