@@ -217,7 +217,7 @@ def _entry(one: Evaluated, metric: str, place: int) -> tuple[Entry, str]:
     try:
         point = one.evaluation.record.operating_point
     except CVPipelineError as error:
-        problem = f"not tested, for its evaluation cannot be read: {error.what}"
+        problem = f"not tested, for its evaluation cannot be read: {error.what.splitlines()[0]}"
     interval = (event.metadata.get("intervals") or {}).get(metric, {})
     return Entry(
         place=place,
