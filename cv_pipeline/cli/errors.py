@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.cli.verdict import EvaluationRef
@@ -65,7 +65,9 @@ def errors(
     kind_column, columns = ("issue", ("given", "suggested")) if label_errors else (
         "kind", ("truth", "predicted")
     )  # fmt: skip
-    table = Table("image", "path", kind_column, *columns, "score", "iou", box=None)
+    table = Table(
+        "image", Column("path", overflow="fold"), kind_column, *columns, "score", "iou", box=None
+    )
     for row in found.rows:
         table.add_row(*_cells(row, kind_column, columns))
     console.print(table)

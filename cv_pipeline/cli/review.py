@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cv_pipeline.actor import current_actor
 from cv_pipeline.cli.app import Json, console, print_json
@@ -93,7 +93,9 @@ def _draw(
     if as_json:
         print_json({"evaluation": evaluated.evaluation.digest, "seed": seed, "images": rows})
         return
-    table = Table("image", "path", "by the labels", "the model says", box=None)
+    table = Table(
+        "image", Column("path", overflow="fold"), "by the labels", "the model says", box=None
+    )
     for row in rows:
         table.add_row(
             f"[yellow]{row['image_id'][:12]}[/]",
