@@ -87,7 +87,7 @@ def slices(
         print_json(_json(made, measured, count, images=images, show_all=show_all))
         return
     if show_all:
-        _show_worst(made, count)
+        _show_worst(made, project, count)
     for one in measured:
         _show(one, project, made, count, images=images)
 
@@ -134,7 +134,7 @@ def _json(
     return {**answer, "slices": listed}
 
 
-def _show_worst(made: Evaluation, count: int) -> None:
+def _show_worst(made: Evaluation, project: str, count: int) -> None:
     rows = made.worst_slices.slice(0, count).to_pylist()
     console.print(f"[bold]worst slices[/] of {made.record.split}, evaluation {made.digest[:16]}\n")
     for row in rows:
@@ -142,7 +142,7 @@ def _show_worst(made: Evaluation, count: int) -> None:
         console.print(f"      {row['query'] or 'no query'}", style="dim", markup=False)
     if not rows:
         console.print("  none is worse than the rest by more than chance")
-    console.print("\n  cvp slices PROJECT --slice RANK --images   its images", style="dim")
+    console.print(f"\n  cvp slices {project} --slice RANK --images   its images", style="dim")
 
 
 def _show(one: SliceImages, project: str, made: Evaluation, count: int, *, images: bool) -> None:
