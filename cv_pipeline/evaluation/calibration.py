@@ -69,11 +69,7 @@ def equal_mass(
 
 
 def calibration_error(
-    of_bin: NDArray[np.int64],
-    confidence: NDArray[np.float64],
-    correct: NDArray[np.bool_],
-    *,
-    weights: NDArray[np.float64] | None = None,
+    of_bin: NDArray[np.int64], confidence: NDArray[np.float64], correct: NDArray[np.bool_]
 ) -> float:
     """Expected calibration error: mean over all of | share right - mean score | of their bin.
 
@@ -84,16 +80,12 @@ def calibration_error(
         of_bin: (n,) bin of each.
         confidence: (n,) scores, 0 to 1.
         correct: (n,) whether each is right.
-        weights: (n,) how often each counts; once, by default.
 
     Returns:
         0 to 1; NaN without any.
     """
-    gap = correct - confidence
-    total = float(len(gap))
-    if weights is not None:
-        gap, total = gap * weights, float(weights.sum())
-    return float(np.abs(np.bincount(of_bin, weights=gap)).sum() / total) if total else np.nan
+    gap = np.bincount(of_bin, weights=correct - confidence)
+    return float(np.abs(gap).sum() / len(of_bin)) if len(of_bin) else np.nan
 
 
 def calibration_interval(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cv_pipeline.evaluation.calibration import (
     brier_scores,
     calibration_error,
+    calibration_interval,
     equal_mass,
     equal_width,
     fit_temperature,
@@ -15,6 +16,7 @@ from cv_pipeline.evaluation.calibration import (
     reliability,
     tempered,
 )
+from cv_pipeline.evaluation.resampling import Resampling
 
 
 def drawn(seed: int, *, images: int, classes: int, sharpness: float = 1.0):
@@ -77,15 +79,25 @@ def test_bins_of_equal_mass_hold_the_same_number_whatever_the_order():
     )
 
 
-def test_weights_count_like_repeated_images():
+def test_the_interval_resamples_images_with_all_their_scores():
     rng = np.random.default_rng(2)
-    confidence, correct = rng.random(50), rng.random(50) < 0.5
-    times = rng.integers(0, 4, 50)
-    weighted = calibration_error(equal_width(confidence), confidence, correct, weights=times)
-    many = np.repeat(confidence, times)
-    assert weighted == pytest.approx(
-        calibration_error(equal_width(many), many, np.repeat(correct, times))
+    image = np.sort(rng.integers(0, 40, 300))
+    confidence, correct = rng.random(300), rng.random(300) < 0.3
+    of_bin = equal_width(confidence)
+    made = calibration_interval(
+        of_bin, confidence, correct, image=image, images=40, resampling=Resampling(resamples=400)
     )
+    assert made.value == calibration_error(of_bin, confidence, correct)
+    assert made.low < made.value < made.high
+    naive = []
+    for _ in range(400):
+        rows = np.concatenate([np.flatnonzero(image == i) for i in rng.integers(0, 40, 40)])
+        naive.append(calibration_error(of_bin[rows], confidence[rows], correct[rows]))
+    low, high = np.percentile(naive, [2.5, 97.5])
+    assert made.high - made.low == pytest.approx(high - low, rel=0.2)
+    # resampling alone raises the error, which the interval does not show
+    assert np.mean(naive) > made.value
+    assert (made.low + made.high) / 2 == pytest.approx(made.value, abs=0.01)
 
 
 def test_reliability_adds_up_to_the_error():

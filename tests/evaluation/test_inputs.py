@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.errors import EvaluationError
+from cv_pipeline.evaluation.classification.answers import unlike_probabilities
 from cv_pipeline.evaluation.inputs import classification_inputs, detection_inputs, outside_frame
 
 LABELS = ("apple", "tomato")
@@ -135,6 +136,25 @@ class TestClassification:
             labels=LABELS,
         )
         assert answers.predicted.tolist() == [1]
+
+    def test_scores_of_every_class(self, images_of, annotations_of, predictions_of):
+        answers, _ = classification_inputs(
+            images=images_of("a", "b"),
+            annotations=annotations_of(("a", "apple"), ("b", "tomato")),
+            predictions=predictions_of(("a", "tomato", 0.7), ("a", "apple", 0.2)),
+            labels=LABELS,
+        )
+        assert answers.scores.tolist() == [[0.2, 0.7], [0.0, 0.0]]
+        assert unlike_probabilities(answers) == 1
+
+    def test_refuses_a_class_that_is_scored_twice(self, images_of, annotations_of, predictions_of):
+        with pytest.raises(EvaluationError, match="1 of 2 predictions score a class that their"):
+            classification_inputs(
+                images=images_of("a"),
+                annotations=annotations_of(("a", "apple")),
+                predictions=predictions_of(("a", "apple", 0.5), ("a", "apple", 0.4)),
+                labels=LABELS,
+            )
 
     def test_refuses_several_labels(self, images_of, annotations_of, predictions_of):
         with pytest.raises(EvaluationError, match=r"1 of 1 images have several labels.*image a"):
