@@ -113,7 +113,7 @@ def test_the_selection_is_drawn_twice(world: TinyWorld, done: dict[str, Any]) ->
     assert Counter(counts.values())[2] == len(trained_left)
     assert len(counts) == sum(split == "train" for split in splits.values())
     model = latest(world, "trained_model")
-    assert model.metadata["emphasised"]["images"] == len(trained_left)
+    assert model.metadata["emphasised"]["images"] == done["emphasised"] == len(trained_left)
 
 
 def test_it_is_compared_with_its_parent_on_the_same_images(

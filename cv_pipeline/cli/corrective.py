@@ -74,11 +74,10 @@ def _print(done: Corrective) -> None:
     console.print(f"corrective record {record.digest}, run {done.run_id}", markup=False)
     if record.selection is not None:
         chosen = record.selection
-        console.print(
-            f"{chosen.images} images, each drawn {chosen.weight} times: {chosen.query}",
-            markup=False,
-            soft_wrap=True,
-        )
+        told = f"{chosen.query}: {chosen.images} images when it was declared"
+        if done.emphasised:
+            told += f"; {done.emphasised} of the training images drawn {chosen.weight} times"
+        console.print(told, markup=False, soft_wrap=True)
     for key, changed in record.changes.items():
         console.print(f"training.{key}: {changed.before} → {changed.after}", markup=False)
     if done.comparison is None:

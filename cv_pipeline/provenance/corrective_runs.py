@@ -19,7 +19,7 @@ from cv_pipeline.correction.judgement import read_judgement
 from cv_pipeline.errors import CorrectiveError
 from cv_pipeline.project import find_project
 from cv_pipeline.provenance.abandoned_runs import signed_by
-from cv_pipeline.provenance.event_log import EventLog
+from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.references import find_event
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 from cv_pipeline.storage import open_store
@@ -42,6 +42,8 @@ class Corrective:
         run_id: the Dagster run.
         status: its status; ``QUEUED`` or the like when it was not waited for.
         model: digest of the model; None when it was not waited for.
+        emphasised: training images that were drawn more often; those that got labels since the
+            record was declared are among them.
         comparison: the model and its parent on the same images, see ``ParentComparison``; None
             when it was not waited for.
     """
@@ -50,6 +52,7 @@ class Corrective:
     run_id: str
     status: str
     model: str | None = None
+    emphasised: int = 0
     comparison: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class Corrective:
             "run_id": self.run_id,
             "status": self.status,
             "model": self.model,
+            "emphasised": self.emphasised,
             "comparison": self.comparison,
         }
 
@@ -116,14 +120,21 @@ def corrective(
     write_corrective(store, record)
     if not wait:
         return Corrective(record, run_id=_submit(record, dagster_ui), status="QUEUED")
-    run_id, status, model = _run_here(record, quiet=quiet)
-    if status != "SUCCESS" or model is None:
+    run_id, status, made = _run_here(record, quiet=quiet)
+    if status != "SUCCESS" or made is None:
         raise CorrectiveError(
             f"The corrective run of {project} failed (run {run_id}).",
             do="The lines above say which step and why; mend that and run it again.",
         )
-    found = read_judgement(store, project, corrective=record.digest, model=model)
-    return Corrective(record, run_id=run_id, status=status, model=model, comparison=found)
+    emphasised = made.metadata.get("emphasised") or {"images": 0}
+    return Corrective(
+        record,
+        run_id=run_id,
+        status=status,
+        model=made.version,
+        emphasised=int(emphasised["images"]),
+        comparison=read_judgement(store, project, corrective=record.digest, model=made.version),
+    )
 
 
 def _job(record: CorrectiveRecord) -> str:
@@ -140,7 +151,7 @@ def _tags(record: CorrectiveRecord) -> dict[str, str]:
     return {CORRECTIVE_TAG: record.digest[:_TAG_LENGTH], "cv_pipeline/reason": "corrective"}
 
 
-def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, str | None]:
+def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, Materialization | None]:
     """Run to the end in a process; id and status of the run, and the model that it made."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
         json.dump(_config(record), file)  # which is YAML
@@ -157,7 +168,7 @@ def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, str |
         if not runs:
             return "none", "NOT_STARTED", None
         made = EventLog(instance).in_run(f"{record.project}/trained_model", runs[0].run_id)
-        return runs[0].run_id, runs[0].status.value, made.version if made else None
+        return runs[0].run_id, runs[0].status.value, made
 
 
 def _submit(record: CorrectiveRecord, address: str) -> str:
