@@ -93,6 +93,8 @@ def _next(found: Summary) -> None:
         version = found.stages["eval_slices"].version[:12]
         ref = f"{found.project}/{found.metric}@{version}"
         console.print(f"  cvp trace metric {ref}", markup=False)
+        console.print(f"  cvp verdict {found.project}        does it meet the requirements?")
+        console.print(f"  cvp report {found.project}         all of the evaluation on one page")
 
 
 def _slice_name(row: dict[str, Any]) -> str:

@@ -23,6 +23,8 @@ KINDS = {
     "trained_model": "model",
     "predictions": "predictions",
     "eval_slices": "evaluation",
+    "error_analysis": "error analysis",
+    "champion": "champion",
 }
 
 _Version = tuple[str, str]
