@@ -194,6 +194,13 @@ def _turn(table: pa.Table) -> pa.ChunkedArray:
     return pc.subtract(after, before)
 
 
+def _relabelled(shared: Shared) -> int:
+    """Images whose class, or number of objects, is another in the second dataset version."""
+    other = pc.not_equal(shared.before["objects"], shared.after["objects"])
+    renamed = pc.not_equal(shared.before["truth"], shared.after["truth"]).fill_null(False)
+    return int(pc.sum(pc.or_(other, renamed)).as_py() or 0)
+
+
 def _notes(before: Side, after: Side, shared: Shared, found: Found) -> list[str]:
     first, second = before.evaluation.record, after.evaluation.record
     notes = []
@@ -203,6 +210,12 @@ def _notes(before: Side, after: Side, shared: Shared, found: Found) -> list[str]
             f" {shared.split} are in both, {shared.only_before} only in the first and"
             f" {shared.only_after} only in the second."
         )
+        relabelled = _relabelled(shared)
+        if relabelled:
+            notes.append(
+                f"{relabelled} of the shared images have other labels in the second version, so the"
+                " models are held against different truths there."
+            )
     elif shared.only_before or shared.only_after:
         notes.append(
             f"{shared.only_before + shared.only_after} images were evaluated with one model only,"

@@ -252,6 +252,16 @@ def test_two_dataset_versions_share_some_images(make, task):
     assert "40 images of test are in both, 10 only in the first and 10 only in the" in made.notes[0]
 
 
+def test_images_that_were_labelled_anew_are_told(make):
+    world = make("classification")
+    made = compared(
+        world.side("old", said("classification", set())),
+        world.side("new", said("classification", set()), labels={"i00": "orange"}),
+    )
+    assert made.notes[1].startswith("1 of the shared images have other labels in the second")
+    assert (made.gained, made.lost) == (0, 1)
+
+
 def test_slices_declared_by_query(make, task):
     world = make(task)
     made = compare(
