@@ -19,9 +19,13 @@ import time
 from importlib.metadata import version
 from itertools import combinations, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from cv_pipeline.evaluation.slicing.facts import Fact
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # as a script, only benchmarks/ is on the path
@@ -105,7 +109,7 @@ def _rates(columns: list[np.ndarray], label: np.ndarray) -> np.ndarray:
     return rate
 
 
-def _pandas(facts: list, label: np.ndarray, found: np.ndarray, pairs: int) -> None:
+def _pandas(facts: list[Fact], label: np.ndarray, found: np.ndarray, pairs: int) -> None:
     import pandas as pd
 
     frame = pd.DataFrame({str(n): fact.codes for n, fact in enumerate(facts)})
