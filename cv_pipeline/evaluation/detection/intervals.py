@@ -65,9 +65,17 @@ def detection_intervals(
         ],
         axis=1,
     ).astype(np.float64)
-    drawn = [_metrics(ranking, sums, block, labels) for block in resampling.weights(images)]
-    samples, of_classes = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    (values,), (class_values,) = _metrics(ranking, sums, np.ones((1, images)), labels)
+    class_values = _class_metrics(ranking, np.ones((1, images)), labels)[0]
+    drawn = [
+        (_class_metrics(ranking, weights, labels), weights @ sums)
+        for weights in resampling.weights(images)
+    ]
+    of_classes, totals = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    present = ~np.isnan(class_values[:, 0])
+    # A class that a resample leaves out keeps its value, or the mean would be of other classes.
+    filled = np.where(np.isnan(of_classes), class_values, of_classes)[:, present]
+    samples = np.hstack([_mean(filled), _ratios(totals)])
+    values = np.hstack([_mean(class_values[None, present]), _ratios(sums.sum(axis=0)[None])])[0]
     return Intervals(
         {
             metric: (basic if metric in BIASED else percentiles)(float(values[n]), samples[:, n])
@@ -94,22 +102,30 @@ def basic(value: float, samples: NDArray[np.float64]) -> Interval:
     return Interval(value, max(turned.low, 0.0), min(turned.high, 1.0))
 
 
-def _metrics(
-    ranking: Ranking, sums: NDArray[np.float64], weights: NDArray[np.float64], labels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(samples, metrics) and, of each class, (samples, labels, 3); NaN where not defined."""
-    of_classes = np.empty((len(weights), labels, len(BIASED)))
-    out = np.full((len(weights), len(METRICS)), np.nan)
-    for row, of_class, weight in zip(out, of_classes, weights, strict=True):
+def _class_metrics(
+    ranking: Ranking, weights: NDArray[np.float64], labels: int
+) -> NDArray[np.float64]:
+    """(samples, labels, 3) AP, AP50 and AP75; NaN for a class without an object."""
+    out = np.empty((len(weights), labels, len(BIASED)))
+    for of_class, weight in zip(out, weights, strict=True):
         precision = ranking.average_precision(weight.astype(np.int64))
         of_class[:, 0] = precision.mean(axis=1)
         of_class[:, 1], of_class[:, 2] = precision[:, IOU_50], precision[:, IOU_75]
-        present = ~np.isnan(of_class[:, 0])
-        if present.any():
-            row[: len(BIASED)] = of_class[present].mean(axis=0)
-    objects, found, predicted = (weights @ sums).T
+    return out
+
+
+def _mean(of_classes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(samples, 3) means over (samples, labels, 3); NaN without any class."""
+    if of_classes.shape[1] == 0:
+        return np.full((len(of_classes), len(BIASED)), np.nan)
+    out: NDArray[np.float64] = of_classes.mean(axis=1)
+    return out
+
+
+def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(samples, 3) recall, precision and F1 of (samples, 3) objects, found and predicted."""
+    objects, found, predicted = sums.T
     with np.errstate(invalid="ignore"):
-        out[:, len(BIASED) :] = np.stack(
+        return np.stack(
             [found / objects, found / predicted, 2 * found / (objects + predicted)], axis=1
         )
-    return out, of_classes

@@ -283,6 +283,13 @@ class TestIntervals:
         assert other.intervals()["recall"].value < made.intervals()["recall"].value
         assert other.intervals()["AP"] == made.intervals()["AP"]
 
+    def test_a_class_that_resamples_leave_out_does_not_move_the_mean(self):
+        """A third of the resamples have no tomato, whose AP is 0."""
+        truth = [(n, APPLE, BOX) for n in range(50)] + [(0, TOMATO, FAR)]
+        found = [(n, APPLE, BOX, 0.9) for n in range(50)]
+        interval = scorer(truth, found, images=50).intervals()["AP"]
+        assert (interval.low, interval.value, interval.high) == pytest.approx((0.5, 0.5, 0.5))
+
     def test_of_few_images_hold_the_ap_of_all(self, random_scene):
         """Percentiles of the resamples hold it in 21 of forty: AP of few images is too high."""
         truth, found = random_scene(8, images=2000, labels=3, objects=4000, detections=9000)
