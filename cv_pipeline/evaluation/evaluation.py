@@ -61,6 +61,8 @@ _TABLES = {
     "worst_slices": WORST_SLICES,
     "curves": CURVES,
 }
+_NOT_HASHED = {"digest", "library", "conventions"}
+"""Of the record: how numbers came about and how they are explained, not what they are."""
 _LIBRARY = {"detection": "cv-pipeline", "classification": "scikit-learn"}
 
 
@@ -327,7 +329,9 @@ def _record(
         ),
         library=f"{_LIBRARY[project.task]} {version(_LIBRARY[project.task])}",
     )
-    return undigested.model_copy(update={"digest": _digest(tables, undigested)})
+    # as it is read again, where a whole number is written as one
+    read = EvaluationRecord.model_validate_json(undigested.model_dump_json())
+    return read.model_copy(update={"digest": _digest(tables, read)})
 
 
 def _calibration(
@@ -357,14 +361,10 @@ def _errors(matches: pa.Table, split: str, costs: dict[str, float]) -> dict[str,
 
 
 def _digest(tables: dict[str, pa.Table], record: EvaluationRecord) -> str:
-    """SHA-256 over the tables and what they were made from."""
+    """SHA-256 over the tables and all that the record says of them."""
     return combined_digest(
         SCHEMA_ID,
-        record.dataset,
-        record.predictions,
-        record.metric,
-        record.split,
-        str(record.min_slice),
+        record.model_dump_json(exclude=_NOT_HASHED),
         *(
             table_digest(tables[name], schema_id=f"{SCHEMA_ID}/{name}", sort_by=_TABLES[name].names)
             for name in sorted(_TABLES)

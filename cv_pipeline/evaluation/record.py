@@ -35,7 +35,7 @@ class EvaluationRecord(BaseModel):
 
     Attributes:
         schema_id: version of this layout.
-        digest: SHA-256 over the tables and what was compared.
+        digest: SHA-256 over the tables and this record, but for conventions and library.
         task: detection or classification.
         metric: the project's optimizing metric.
         split: the split that metrics without a prefix are of.

@@ -491,6 +491,22 @@ class TestLoad:
         with pytest.raises(EvaluationError, match="was changed after it was written"):
             load_evaluation(made.folder)
 
+    @pytest.mark.parametrize("part", ["metrics", "intervals", "gap", "notes"])
+    def test_refuses_a_changed_record(self, world, part):
+        marker = world.evaluate().folder / "evaluation.json"
+        said = json.loads(marker.read_text())
+        if part == "metrics":
+            said[part]["AP"] = 0.99
+        elif part == "intervals":
+            said[part]["AP"]["high"] = 0.99
+        elif part == "gap":
+            said[part]["what"] = "fine"
+        else:
+            said[part] = ["all is well"]
+        marker.write_text(json.dumps(said))
+        with pytest.raises(EvaluationError, match="was changed after"):
+            load_evaluation(marker.parent)
+
     def test_refuses_other_columns(self, world):
         made = world.evaluate()
         pq.write_table(made.slices.drop_columns("small"), made.folder / "slices.parquet")
