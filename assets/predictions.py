@@ -13,7 +13,7 @@ from cv_pipeline.training import (
     PredictionSpec,
     execution_environment,
     run_prediction,
-    speed,
+    speed_facts,
 )
 from resources import ObjectStoreResource, Projects
 
@@ -110,7 +110,7 @@ def predicted(
             "images": report.images,
             **skipped,
             "seconds": report.seconds,
-            **speed(report),
+            **speed_facts(report),
         }
         memo.put(recipe, known)
     return known

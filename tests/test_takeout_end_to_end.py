@@ -59,7 +59,9 @@ def test_taken_out_of_everything_that_comes_later(own_world: TinyWorld, store: O
     gone = {trained, tested, pictured[0]}
     assert {image["image_id"] for image in done["images"]} == gone
     kinds = {use["kind"] for use in done["images"][0]["used_by"]}
-    assert kinds == {"dataset", "model", "predictions", "evaluation"}
+    assert kinds == {
+        "dataset", "model", "predictions", "evaluation", "error analysis", "champion",
+    }  # fmt: skip
     assert done["models_marked"] == 1
     assert done["pictures_removed"]
     assert done["in_use"] == []

@@ -15,7 +15,7 @@ from cv_pipeline.training.spec import (
     PredictionSpec,
     TrainingReport,
     TrainingSpec,
-    speed,
+    speed_facts,
 )
 from cv_pipeline.training.tracking import initialise_tracking
 
@@ -36,5 +36,5 @@ __all__ = [
     "run_explanation",
     "run_prediction",
     "run_training",
-    "speed",
+    "speed_facts",
 ]

@@ -160,7 +160,7 @@ class Failure(Record):
     do: str
 
 
-def speed(report: PredictionReport) -> dict[str, Value]:
+def speed_facts(report: PredictionReport) -> dict[str, Value]:
     """What a prediction measured of its own speed, as flat facts that an event can carry."""
     facts: dict[str, Value] = {}
     if report.images_per_second is not None:

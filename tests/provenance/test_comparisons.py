@@ -17,6 +17,7 @@ import cv_pipeline
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.cli import app
+from cv_pipeline.cli.app import console
 from cv_pipeline.datasets.manifest import MANIFEST
 from cv_pipeline.errors import ProvenanceError
 from cv_pipeline.evaluation import evaluate
@@ -128,7 +129,7 @@ def world_in(folder: Path) -> Iterator[World]:
         patch.setenv("DAGSTER_HOME", str(home / "dagster"))
         patch.setenv("CV_STORE", str(folder / "store"))
         patch.setenv("CV_PROJECTS", str(folder / "projects"))
-        patch.setenv("COLUMNS", "200")
+        patch.setattr(console, "width", 200)
         with dg.DagsterInstance.get() as instance:
             yield World(folder, instance)
 

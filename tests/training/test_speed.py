@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cv_pipeline.training import speed as speed_facts
+from cv_pipeline.training import speed_facts
 from cv_pipeline.training.framing import whole_frames
 from cv_pipeline.training.spec import PredictionReport
 from cv_pipeline.training.speed import MEASURED, WARM_UP, measure_latency
