@@ -210,8 +210,10 @@ class Training(Section):
     )
     epochs: int = Field(10, ge=1, le=1000, description="passes over the training split")
     batch_size: int = Field(16, ge=1, description="images per step")
-    learning_rate: float = Field(1e-3, gt=0, description="peak of the one-cycle schedule")
-    weight_decay: float = Field(1e-4, ge=0, description="AdamW weight decay")
+    learning_rate: float = Field(
+        1e-3, gt=0, allow_inf_nan=False, description="peak of the one-cycle schedule"
+    )
+    weight_decay: float = Field(1e-4, ge=0, allow_inf_nan=False, description="AdamW weight decay")
     seed: int = Field(0, ge=0, description="seed of weights, order and augmentation")
     loader: Literal["auto", "dali", "torchvision"] = Field(
         "auto", description="auto: DALI where it is installed, else torchvision"

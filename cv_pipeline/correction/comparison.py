@@ -20,6 +20,7 @@ from cv_pipeline.evaluation.slicing.statistics import ratio_interval
 LEVEL = 0.05
 _EXACT = 14
 _FLIPS = 20_000
+_SIGNS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,13 @@ def sign_flip_test(change: NDArray[np.int64]) -> float:
     if len(moved) <= _EXACT:
         signs = 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1) - 1
         return float((np.abs(signs @ moved) >= observed).mean())
-    signs = 2 * np.random.default_rng(0).integers(0, 2, (_FLIPS, len(moved)), dtype=np.int64) - 1
-    extreme = int((np.abs(signs @ moved) >= observed).sum())
+    rng = np.random.default_rng(0)
+    step = max(1, _SIGNS_AT_ONCE // len(moved))
+    extreme = 0
+    for first in range(0, _FLIPS, step):
+        flips = min(step, _FLIPS - first)
+        signs = 2 * rng.integers(0, 2, (flips, len(moved)), dtype=np.int64) - 1
+        extreme += int((np.abs(signs @ moved) >= observed).sum())
     return (1 + extreme) / (1 + _FLIPS)
 
 

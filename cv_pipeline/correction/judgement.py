@@ -47,8 +47,14 @@ def judge(
 
     Raises:
         EvaluationError: the folders do not belong together.
-        CorrectiveError: the split was not predicted, or not on the same images.
+        CorrectiveError: the split was not predicted, or not on the same images; or the class that
+            the run is judged by is gone.
     """
+    if record.label is not None and record.label not in labels:
+        raise CorrectiveError(
+            f"The run was to better {record.label!r}, which is no class any more.",
+            do="Declare it anew: cvp corrective " + record.project,
+        )
     read = [read_predicted(dataset=dataset, predictions=folder) for folder in (before, after)]
     old, new = (_scored(one, task, labels, split) for one in read)
     if not old.image_ids.equals(new.image_ids):

@@ -177,15 +177,15 @@ def _submit(record: CorrectiveRecord, address: str) -> str:
 
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         client = DagsterGraphQLClient(
             parts.hostname or "", port_number=parts.port, use_https=parts.scheme == "https"
         )
         run_id: str = client.submit_job_execution(
             _job(record), run_config=_config(record), tags=_tags(record)
         )
-    except (DagsterGraphQLClientError, OSError) as error:
+    except (DagsterGraphQLClientError, OSError, ValueError) as error:  # ValueError: no address
         raise CorrectiveError(
             f"The corrective run was declared ({record.digest[:16]}), but no webserver at"
             f" {address} took it: {error}.",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_many_differences_agree_with_scipy():
     ours = sign_flip_test(changes)
     assert ours == pytest.approx(reference.pvalue, abs=0.004)
     assert ours == sign_flip_test(changes)
+
+
+def test_many_images_are_tested_in_little_memory(monkeypatch):
+    """The signs are drawn in blocks, and the blocks do not change what is drawn."""
+    changes = np.random.default_rng(4).integers(-2, 3, 3000)
+    tracemalloc.start()
+    ours = sign_flip_test(changes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # all signs at once are 480 MB
+    monkeypatch.setattr("cv_pipeline.correction.comparison._SIGNS_AT_ONCE", 70_001)
+    assert sign_flip_test(changes) == ours
 
 
 @settings(deadline=None, max_examples=50)

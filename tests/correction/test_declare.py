@@ -15,6 +15,7 @@ from cv_pipeline.correction import (
 )
 from cv_pipeline.errors import CorrectiveError, QueryError
 from cv_pipeline.project import Training, find_project
+from cv_pipeline.provenance.corrective_runs import _submit
 from cv_pipeline.training import ModelCard
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world
 
@@ -107,6 +108,11 @@ def test_a_record_that_was_changed_or_is_not_there(world: DatalakeWorld) -> None
         ({"changes": {"training.epoch": 3}}, "no parameter 'training.epoch'. Did you mean"),
         ({"changes": {"training.epochs.x": 3}}, "no parameter"),
         ({"changes": {"training.epochs": -1}}, r"training\.epochs: Input should be greater"),
+        (
+            {"changes": {"training.learning_rate": float("inf")}},
+            r"learning_rate: .* a finite number",
+        ),
+        ({"changes": {"training.weight_decay": float("inf")}}, r"weight_decay: .* a finite number"),
         ({"query": DARK, "label": "kiwis"}, "no class 'kiwis'. Did you mean 'kiwi'"),
         ({"query": DARK, "weight": 0}, "cannot be drawn 0 times"),
         ({"query": "width > 9000"}, "selects no image: width > 9000"),
@@ -160,6 +166,14 @@ def test_the_images_are_those_with_labels_when_it_runs(world: DatalakeWorld) -> 
 )
 def test_parameters_as_they_are_typed(text: str, value: object) -> None:
     assert list(parse_changes([text]).values()) == [value]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:no", "http://[::1", "http://127.0.0.1:99999"]
+)
+def test_what_is_no_address_of_a_webserver(world: DatalakeWorld, address: str) -> None:
+    with pytest.raises(CorrectiveError, match=r"was declared .*, but no webserver at"):
+        _submit(declared(world, query=DARK), address)
 
 
 @pytest.mark.parametrize("text", ["training.epochs", "=3", "training.epochs="])

@@ -146,6 +146,12 @@ def test_six_tomatoes_that_were_oranges_are_found(dataset: Path, tmp_path: Path)
     assert read_judgement(store, "fruit", corrective=found.corrective, model="other") is None
 
 
+def test_a_class_that_is_gone_is_a_clear_error(dataset: Path, tmp_path: Path) -> None:
+    same = predicted(tmp_path / "same", TRUTH)
+    with pytest.raises(CorrectiveError, match="'apple', which is no class any more"):
+        judged(dataset, same, same, record(label="apple"))
+
+
 def test_the_other_way_round_it_got_worse(dataset: Path, tmp_path: Path) -> None:
     before = predicted(tmp_path / "before", TRUTH)
     after = predicted(tmp_path / "after", dict.fromkeys(TEST, "orange"))
