@@ -152,7 +152,7 @@ def _reading(what: str, errors: list[SplitError], steps: tuple[Step, ...]) -> li
         )
     said += [_said(step) for step in steps]
     if errors[0].split == "train" and len(errors) > 1:
-        said.append(_where_most(errors[0], steps[0]))
+        said.append(_where_most(errors[0], steps))
     return said
 
 
@@ -186,11 +186,13 @@ def _said(step: Step) -> str:
     )
 
 
-def _where_most(train: SplitError, step: Step) -> str:
-    if step.kind in ("none", "better") or train.error >= step.difference:
+def _where_most(train: SplitError, steps: tuple[Step, ...]) -> str:
+    gaps = [step for step in steps if step.kind not in ("none", "better")]
+    step = max(gaps, key=lambda s: s.difference, default=None)
+    if step is None or train.error >= step.difference:
         return (
             f"Most of the error is there on training images already ({train.error:.3f}): bias. A"
             " larger model, longer training or a larger input would help, unless the labels are"
             " wrong."
         )
-    return f"Most of the error ({step.difference:.3f}) comes from train to {step.after}."
+    return f"Most of the error ({step.difference:.3f}) comes from {step.before} to {step.after}."

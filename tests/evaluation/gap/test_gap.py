@@ -60,6 +60,14 @@ def test_of_images_that_are_alike(shares, kinds, words):
     assert words in " ".join(gap.reading)
 
 
+def test_most_of_the_error_may_come_from_the_last_step():
+    gap = read_gap(
+        "1 - accuracy", {"train": right(0.95), "val": right(0.94), "test": right(0.8)}, ALIKE
+    )
+    assert gap.reading[-1] == "Most of the error (0.140) comes from val to test."
+    assert "bias" not in " ".join(gap.reading)
+
+
 def test_a_gap_between_images_that_differ_is_no_variance():
     differ = {"train": images(0), "val": images(1, brightness=0.35)}
     gap = read_gap("1 - F1", {"train": right(0.95), "val": right(0.8)}, differ)
