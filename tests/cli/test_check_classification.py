@@ -194,6 +194,16 @@ def test_what_cannot_be_checked_has_status_2(rows, arguments, message):
     assert message in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("name", ["truth", "score_cat"])
+def test_columns_of_one_name_are_refused(rows, name):
+    table = Path(written(rows))
+    head, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},{name}", *(f"{line},0.5" for line in lines)]))
+    result = check(str(table))
+    assert result.exit_code == 2
+    assert f"has several columns '{name}'" in result.stderr
+
+
 def test_it_needs_no_project_and_leaves_nothing_behind(rows, tmp_path):
     written(rows)
     foreign = ("CV_", "DAGSTER_", "MLFLOW_")

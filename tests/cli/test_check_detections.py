@@ -222,6 +222,7 @@ def twice(known: Any, results: Any) -> None:
         (put("box", "p", 3, "bbox"), "entry 3 has the bbox 'box'"),
         (put([0, 0, float("inf"), 1], "p", 3, "bbox"), "a side of a bbox that is no finite"),
         (put([9, 9, -4, 5], "p", 3, "bbox"), "a bbox of negative width or height"),
+        (put(10**400, "p", 3, "score"), "a score that is no finite number"),
         (put([0, 0, 1e300, 1e300], "p", 3, "bbox"), r"a side of over 1e\+09 pixels"),
         (put([], "p", 3), r"found.json: entry 3 is \[\], not an object"),
         (twice, "found.json: the id 1 is there 2 times"),
@@ -246,6 +247,8 @@ def test_bad_input_is_a_clear_error(change: Callable[[Any, Any], None], match: s
             put([[1, 2, 3]], "p", 3, "segmentation"),
             "entry 3 has a segmentation that cannot be read",
         ),
+        (put([[1, 2, 10**400, 4, 5, 6]], "p", 3, "segmentation"), "polygons are lists"),
+        (put([[1, 2, 1e12, 4, 5, 6]], "p", 3, "segmentation"), "polygons are lists"),
         (put({"size": [320, 320]}, "p", 3, "segmentation"), "segmentation that cannot be read"),
         (put({"size": 7, "counts": [25]}, "p", 3, "segmentation"), "a mask of 7"),
         (put({"size": [5, 5], "counts": [25]}, "p", 3, "segmentation"), r"a mask of \[5, 5\]"),
@@ -265,7 +268,7 @@ def test_bad_masks_are_a_clear_error(change: Callable[[Any, Any], None], match: 
 def test_unreadable_files_are_a_clear_error() -> None:
     known, results = SCENE
     text = json.dumps(results)
-    for broken in (text[: len(text) // 2], "", "\x00\x01"):
+    for broken in (text[: len(text) // 2], "", "\x00\x01", "[" * 100_000):
         result = check(known, broken)
         assert result.exit_code == 2
         assert "found.json is not JSON" in result.stderr

@@ -6,6 +6,7 @@ for each class. What is read is complete: every class is known and every score i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,11 +66,13 @@ def read_answers(path: Path, *, columns: Columns) -> TableAnswers:
         columns: what its columns are called.
 
     Raises:
-        EvaluationError: the file cannot be read, a column is missing, a class is unknown, a score
+        EvaluationError: the file cannot be read, a column is missing or there twice, a class
+            is unknown, a score
             is not between 0 and 1, an id repeats, or no row has a true class.
     """
     table = _table(path, columns)
     names = table.column_names
+    _refuse_columns_of_one_name(names, path)
     classes = [name.removeprefix(columns.scores) for name in names if _is_score(name, columns)]
     _require(columns.truth, names, path, "the true class", option="--truth")
     if columns.prediction not in names and not classes:
@@ -151,6 +154,14 @@ def _require(name: str, names: list[str], path: Path, meaning: str, *, option: s
         raise EvaluationError(
             f"{path} has no column {name!r} with {meaning}.",
             do=f"Name the column with {option}. {nearest(name, names)}",
+        )
+
+
+def _refuse_columns_of_one_name(names: list[str], path: Path) -> None:
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        raise EvaluationError(
+            f"{path} has several columns {repeated[0]!r}.", do="Give each column a name of its own."
         )
 
 

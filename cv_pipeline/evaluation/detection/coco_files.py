@@ -8,6 +8,7 @@ list of objects with image_id, category_id, score and bbox or segmentation.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ def _read(path: Path) -> Any:
         raise EvaluationError(
             f"{path} cannot be read: {error.strerror}.", do="Give the path of a JSON file."
         ) from error
-    except ValueError as error:  # cut off, not JSON, or not text
+    except (ValueError, RecursionError) as error:  # cut off, not JSON, not text, or far too deep
         raise EvaluationError(
             f"{path} is not JSON: {error}.", do="If it was cut off while written, write it anew."
         ) from error
@@ -264,7 +265,11 @@ def _unhashable(known: Any) -> bool:
 def _numbers(values: list[Any], where: Path, what: str) -> NDArray[np.float64]:
     """(n,) numbers that are finite."""
     if set(map(type, values)) <= {int, float}:
-        made = np.array(values, dtype=np.float64)
+        try:
+            made = np.array(values, dtype=np.float64)
+        except OverflowError:  # JSON's whole numbers have no end
+            most = sys.float_info.max
+            made = np.array([v if abs(v) <= most else np.inf for v in values], np.float64)
         bad = np.flatnonzero(~np.isfinite(made))
     else:
         made = np.empty(0)

@@ -18,6 +18,9 @@ from cv_pipeline.evaluation.detection.overlap import BACKGROUND_IOU, Pairs, join
 RunLengths = dict[str, Any]
 """``size`` (height, width) and compressed ``counts``."""
 
+FURTHEST = 1e6
+"""Pixels beyond which no corner of a polygon is: its outline is walked pixel by pixel."""
+
 
 def run_lengths(segmentation: Any, *, width: int, height: int) -> RunLengths:
     """A segmentation of a COCO file as compressed run lengths.
@@ -42,7 +45,7 @@ def run_lengths(segmentation: Any, *, width: int, height: int) -> RunLengths:
                 f" {[height, width]}"
             )
     elif not _polygons(segmentation):
-        raise ValueError("polygons are lists [x, y, …] of at least three corners")
+        raise ValueError("polygons are lists [x, y, …] of at least three corners, in pixels")
     try:
         made: RunLengths = mask.segmToRle(segmentation, width, height)
         covered = sum(toUncompressedRLE([made])[0]["counts"])
@@ -62,7 +65,7 @@ def _polygons(segmentation: Any) -> bool:
             and len(part) >= 6
             and len(part) % 2 == 0
             and {type(value) for value in part} <= {int, float}
-            and bool(np.isfinite(part).all())
+            and all(abs(value) <= FURTHEST for value in part)  # false for NaN
             for part in segmentation
         )
     )
