@@ -10,6 +10,7 @@ from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.evaluation import Evaluation, evaluate, load_evaluation
 from cv_pipeline.evaluation.slicing.lake import known_images
+from cv_pipeline.evaluation.slicing.words import short_query
 from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
 
@@ -65,7 +66,7 @@ def eval_slices(
             "model": predictions.metadata["model"],
             "dataset": dataset.version,
             "slices": metadata_table(_of_all_classes(made)),
-            "worst_slices": metadata_table(made.worst_slices.drop_columns(["sentence"])),
+            "worst_slices": metadata_table(_worst(made)),
             "worst_slices_in_words": made.worst_slices["sentence"].to_pylist(),
             "gap": list(made.record.gap.reading),
             "errors_by_split": metadata_table(
@@ -107,6 +108,13 @@ def _calibration(made: Evaluation) -> dict[str, Any]:
     report = made.record.calibration
     bars = {"as_predicted": {"reliability"}, "tempered": {"reliability"}}
     return report.model_dump(mode="json", exclude=bars) if report else {}
+
+
+def _worst(made: Evaluation) -> pa.Table:
+    """The worst slices without long lists of ids, which would fill the event log for good."""
+    rows = made.worst_slices.drop_columns(["sentence"])
+    queries = pa.array([short_query(q) for q in rows["query"].to_pylist()], pa.string())
+    return rows.set_column(rows.schema.get_field_index("query"), "query", queries)
 
 
 def _of_all_classes(made: Evaluation) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import EvaluationError
+from cv_pipeline.evaluation.slicing.words import short_query
 from cv_pipeline.project import find_project
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 
@@ -64,7 +66,7 @@ def slices(
         ).evaluation
         lake = Datalake.open(project, origin="cli")
         wanted: list[tuple[str, list[str], str | None]] = []
-        if chosen and not chosen[0].isdigit():
+        if chosen and not chosen[0].isdecimal():
             values = dict(_pair(text) for text in chosen)
             nodes = {n: q.to_ast().where for n, q in found.evaluation.slice_queries.items()}
             declared = {n: condition_text(where) for n, where in nodes.items() if where}
@@ -73,10 +75,13 @@ def slices(
             wanted.append((query, words, label))
         else:
             ranks = _ranks(made, chosen, count if images else 0)
+            rows = [row for row in made.worst_slices.to_pylist() if row["rank"] in ranks]
+            if chosen:
+                _refuse_without_query(rows)
             wanted += [
                 (within_split(made, row["query"]), _words(row), row["label"])
-                for row in made.worst_slices.to_pylist()
-                if row["rank"] in ranks and row["query"]
+                for row in rows
+                if row["query"]
             ]
         measured = [
             slice_images(made, lake, query=query, words=words, label=of_class)
@@ -105,13 +110,29 @@ def _ranks(made: Evaluation, chosen: list[str] | None, count: int) -> set[int]:
     known = made.worst_slices["rank"].to_pylist()
     if not chosen:
         return set(known[:count])
-    ranks = {int(text) for text in chosen if text.isdigit()}
+    others = [text for text in chosen if not text.isdecimal()]
+    if others:
+        raise EvaluationError(
+            f"{others[0]!r} stands beside the number of a found slice.",
+            do="Ask for KEY=VALUE, or for numbers of found slices.",
+        )
+    ranks = set(map(int, chosen))
     if not ranks <= set(known):
         raise EvaluationError(
             f"There is no slice {min(ranks - set(known))}: {len(known)} were found.",
             do="Run cvp slices PROJECT without --slice to see them.",
         )
     return ranks
+
+
+def _refuse_without_query(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if not row["query"]:
+            raise EvaluationError(
+                f"Slice {row['rank']} has no query: only the ids of its {row['images']:,} images"
+                " select it, and they are too many.",
+                do="See what else its images have in common: cvp slices PROJECT",
+            )
 
 
 def _words(row: dict[str, Any]) -> list[str]:
@@ -139,7 +160,7 @@ def _show_worst(made: Evaluation, project: str, count: int) -> None:
     console.print(f"[bold]worst slices[/] of {made.record.split}, evaluation {made.digest[:16]}\n")
     for row in rows:
         console.print(f"  {row['rank']:>2}  {row['sentence']}", markup=False, soft_wrap=True)
-        console.print(f"      {row['query'] or 'no query'}", style="dim", markup=False)
+        console.print(f"      {short_query(row['query'])}", style="dim", markup=False)
     if not rows:
         console.print("  none is worse than the rest by more than chance")
     console.print(f"\n  cvp slices {project} --slice RANK --images   its images", style="dim")
@@ -160,7 +181,9 @@ def _show(one: SliceImages, project: str, made: Evaluation, count: int, *, image
         )
     dataset = made.record.dataset[:16]
     console.print(
-        f'  cvp query {project} "{one.query}" --as-of {dataset}', markup=False, soft_wrap=True
+        f"  cvp query {project} {_quoted(one.query)} --as-of {dataset}",
+        markup=False,
+        soft_wrap=True,
     )
     if not images:
         return
@@ -176,3 +199,8 @@ def _show(one: SliceImages, project: str, made: Evaluation, count: int, *, image
     console.print(table)
     if len(one.images) > count:
         console.print(f"  … and {len(one.images) - count:,} more: -n shows more")
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes that a shell takes as it is: values of metadata may hold anything."""
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

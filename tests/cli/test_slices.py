@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cv_pipeline.cli import app
 from cv_pipeline.cli.app import console
+from cv_pipeline.cli.slices import _quoted, _refuse_without_query
 from cv_pipeline.errors import EvaluationError
 from tests.tiny_world import TinyWorld
 
@@ -76,9 +78,26 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
     [
         (["--slice", "camera"], "'camera' is no slice"),
         (["--slice", "99"], "There is no slice 99"),
+        (["--slice", "1", "--slice", "camera=left"], "'camera=left' stands beside the number"),
+        (["--slice", "²"], "'²' is no slice"),
         (["--slice", "camera=left", "--class", "rad"], r"no class 'rad'.*"),
     ],
 )
 def test_what_is_no_slice(world: TinyWorld, arguments: list[str], message: str):
     with pytest.raises(EvaluationError, match=message):
         cvp("slices", "tiny", *arguments)
+
+
+def test_a_query_is_printed_so_that_a_shell_takes_it_as_it_is():
+    text = """metadata.note = '$(echo no) `echo no` \\ "x"'"""
+    told = subprocess.run(
+        ["sh", "-c", f"printf %s {_quoted(text)}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert told == text
+    assert _quoted("metadata.camera = 'left'") == "\"metadata.camera = 'left'\""
+
+
+def test_a_slice_that_no_query_selects_says_so():
+    _refuse_without_query([{"rank": 1, "query": "width > 5", "images": 12}])
+    with pytest.raises(EvaluationError, match="Slice 2 has no query: only the ids of its 1,200"):
+        _refuse_without_query([{"rank": 2, "query": None, "images": 1200}])

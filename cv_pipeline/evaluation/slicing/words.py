@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LONGEST_QUERY = 300
+
 
 def slice_words(values: Sequence[str], label: str | None) -> str:
     """Which objects a slice is about: ``tomato in images with lighting = dim``.
@@ -49,3 +51,16 @@ def worse_words(
     if taken_for_count:
         text += f"; {taken_for_count:,} of {missed:,} missed ones were called {taken_for}"
     return text
+
+
+def short_query(query: str | None) -> str:
+    """The condition that selects a slice, cut where it is a list of very many ids.
+
+    Args:
+        query: the condition; None where there is none.
+    """
+    if query is None:
+        return "no query"
+    if len(query) <= _LONGEST_QUERY:
+        return query
+    return f"{query[:_LONGEST_QUERY]}… ({len(query):,} characters)"
