@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cv_pipeline.cli.app import Json, console, print_json
+from cv_pipeline.cli.app import Json, console, print_json, write_file
 from cv_pipeline.errors import EvaluationError
 from cv_pipeline.settings import dagster_home
 
@@ -31,7 +31,7 @@ def activation_map(
             f"The model finds no {found.label} on {found.path}, so there is no map of it.",
             do="Name another class with --label, or leave it out.",
         )
-    out.write_bytes(found.png)
+    write_file(out, found.png)
     if as_json:
         print_json({**found.to_json(), "out": str(out)})
         return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.errors import CVPipelineError, EvaluationError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -36,6 +37,21 @@ def fail(error: CVPipelineError, *, status: int) -> NoReturn:
     if error.do:
         errors.print(f"  → {error.do}", markup=False, soft_wrap=True)
     raise SystemExit(status) from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that a user named.
+
+    Raises:
+        EvaluationError: it cannot be written.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise EvaluationError(
+            f"{path} cannot be written: {error.strerror}.",
+            do="Name a file in a folder that exists.",
+        ) from error
 
 
 def print_json(value: Any) -> None:

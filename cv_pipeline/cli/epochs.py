@@ -29,7 +29,7 @@ def epochs(
     against: Annotated[
         int | None, typer.Option(help="The epoch to compare it with; the one before by default.")
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--count", help="Images to print.")] = 20,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Images to print.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Show loss and metric by epoch with their drops marked, or the images behind a drop."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cv_pipeline.cli.app import Json, console, print_json
+from cv_pipeline.cli.app import Json, console, print_json, write_file
 from cv_pipeline.cli.verdict import EvaluationRef
 from cv_pipeline.project import find_project
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
@@ -44,7 +44,7 @@ def report(
             project=settings, evaluated=evaluated, analysis=analysis_of(evaluated, log), log=log
         )
     path = out or Path(f"{project}-{evaluated.event.version[:12]}.html")
-    path.write_text(html, encoding="utf-8")
+    write_file(path, html.encode())
     if as_json:
         print_json(
             {

@@ -38,6 +38,11 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Draw a sample to judge, record a judgement, or (without either) tally all of them."""
+    if sample is not None and image is not None:
+        raise EvaluationError(
+            "A sample is listed, or an image is judged, not both at once.",
+            do="Leave out --sample to keep the judgement.",
+        )
     dagster_home()
     from dagster import DagsterInstance
 

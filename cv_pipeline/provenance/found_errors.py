@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dagster import DagsterInstance
 
+from cv_pipeline.errors import EvaluationError
 from cv_pipeline.evaluation.error_analysis.analysis import likely_label_errors
 from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
 from cv_pipeline.evaluation.report.pictures import mistakes_in_words
@@ -82,8 +83,14 @@ def find_errors(
 
     Raises:
         ProvenanceError: the evaluation is unknown.
-        EvaluationError: there is no such kind, class or split.
+        EvaluationError: there is no such kind, class or split; or a kind of likely label errors is
+            asked for.
     """
+    if label_errors and kind is not None:
+        raise EvaluationError(
+            f"Labels that are likely to be wrong are not of a kind such as {kind!r}.",
+            do="Leave out the kind, or ask for the model's mistakes.",
+        )
     found = find_evaluated(
         EventLog(instance or DagsterInstance.get()),
         project=project,

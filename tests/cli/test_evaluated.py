@@ -7,7 +7,11 @@ import re
 import struct
 
 import pytest
+from typer.testing import CliRunner
 
+from cv_pipeline.cli import app
+from cv_pipeline.cli.app import write_file
+from cv_pipeline.errors import EvaluationError
 from cv_pipeline.evaluation.error_analysis.analysis import load_error_analysis
 from tests.tiny_world import TinyWorld
 
@@ -50,6 +54,25 @@ def test_errors_lead_to_images_and_reviews_are_tallied(own_world: TinyWorld):
     assert tallied["images"] == 1
     assert tallied["right"]["value"] == 1.0
     assert tallied["issues"] == {"glare": 1}
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["review", "tiny", "001.png", "right", "--sample", "3"], "not both at once"),
+        (["errors", "tiny", "--likely-label-errors", "--kind", "both"], "not of a kind"),
+    ],
+)
+def test_what_would_be_left_unsaid_is_refused(command, message, tmp_path, monkeypatch):
+    """A judgement beside --sample must not be lost in silence."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with pytest.raises(EvaluationError, match=message):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def test_a_file_that_cannot_be_written_is_a_clear_error(tmp_path):
+    with pytest.raises(EvaluationError, match="cannot be written: No such file or directory"):
+        write_file(tmp_path / "none" / "report.html", b"")
 
 
 def test_the_report_and_an_activation_map(own_world: TinyWorld, tmp_path):
