@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cv_pipeline.errors import SourceError
 from cv_pipeline.samples.fruit.annotators import annotate_more
-from cv_pipeline.samples.fruit.label_studio import export_more
+from cv_pipeline.samples.fruit.label_studio import EXPORT_NAME, export_more
 from cv_pipeline.samples.fruit.photos import plan_photos
 from cv_pipeline.samples.fruit.truth import read_truth
 
@@ -33,8 +33,11 @@ def label_more(folder: Path, paths: Sequence[str], *, seed: int, name: str) -> i
     Raises:
         SourceError: an image is not one of the world's, or the name cannot be a file's.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        raise SourceError(f"{name!r} cannot name an export.", do="Use letters, digits, _, - and .")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or f"{name}.json" == EXPORT_NAME:
+        raise SourceError(
+            f"{name!r} cannot name an export.",
+            do=f"Use letters, digits, _, - and ., and another name than that of {EXPORT_NAME}.",
+        )
     photos = {photo.path: photo for photo in plan_photos(seed)[0]}
     unknown = sorted(set(paths) - set(photos))
     if unknown:

@@ -46,6 +46,14 @@ def test_annotators_label_what_they_are_given_and_no_more(folder: Path, truth: T
             assert abs((value["y"] + value["height"]) / 100 * shown.height - fruit.box[3]) < 1
 
 
+def test_the_first_export_is_never_written_over(folder: Path, truth: Truth) -> None:
+    file = folder / "annotations" / "label_studio.json"
+    before = file.read_bytes()
+    with pytest.raises(SourceError, match="'label_studio' cannot name an export"):
+        label_more(folder, truth.weak_slice.unlabelled_images[:1], seed=0, name="label_studio")
+    assert file.read_bytes() == before
+
+
 def test_both_exports_are_read_together_without_a_clash(folder: Path, truth: Truth) -> None:
     annotations = folder / "annotations"
     first = {p.name: p.read_bytes() for p in annotations.iterdir()}
