@@ -127,7 +127,8 @@ def _activations(
     if wanted == 0 or step.project.task != "detection":
         return ACTIVATIONS.empty_table(), ()
     split = evaluation.record.split
-    images = sample_images(evaluation.per_image, split=split, n=wanted)
+    gone = step.taken_out(dataset, ("train", "val", "test"))
+    images = sample_images(evaluation.per_image, split=split, n=wanted, gone=gone)
     recipe = {
         "model": model.version,
         "dataset": dataset.version,

@@ -82,7 +82,7 @@ def activation_map(
     store = store or open_store(store_url())
     log = EventLog(instance or DagsterInstance.get())
     event = find_event(log, asset="trained_model", ref=model)
-    picture = Datalake.open(event.project).image(image)
+    picture = Datalake.open(event.project, store=store).image(image)
     facts = picture.properties
     size = (int(facts["height"]), int(facts["width"]))
     data = picture.read()

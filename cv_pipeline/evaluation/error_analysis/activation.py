@@ -26,18 +26,22 @@ ACTIVATION_SLICES = pa.schema(
 )
 
 
-def sample_images(per_image: pa.Table, *, split: str, n: int) -> list[str]:
+def sample_images(
+    per_image: pa.Table, *, split: str, n: int, gone: Sequence[str] = ()
+) -> list[str]:
     """Images of a split with objects, evenly spaced over their ids, which are as good as drawn.
 
     Args:
         per_image: schema PER_IMAGE.
         split: train, val or test.
         n: at most this many.
+        gone: images that were taken out since, and cannot be looked at.
     """
     rows = per_image.filter(
         pc.and_(pc.equal(per_image["split"], split), pc.greater(per_image["objects"], 0))
     )
-    ids = rows["image_id"].sort().to_pylist()
+    there = pc.invert(pc.is_in(rows["image_id"], value_set=pa.array(gone, pa.string())))
+    ids = rows["image_id"].filter(there).sort().to_pylist()
     chosen = np.unique(np.linspace(0, len(ids) - 1, min(n, len(ids))).round().astype(int))
     return [ids[k] for k in chosen]
 

@@ -66,3 +66,5 @@ def test_the_sample_is_spread_over_the_images_with_objects():
     assert chosen == ["001", "051", "101", "149", "199"]
     assert len(sample_images(table, split="test", n=1000)) == 100
     assert sample_images(table, split="train", n=5) == []
+    left = sample_images(table, split="test", n=1000, gone=["001", "003", "no image"])
+    assert left == sample_images(table, split="test", n=1000)[2:]
