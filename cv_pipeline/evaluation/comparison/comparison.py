@@ -24,7 +24,8 @@ CONVENTIONS = {
     "accuracy, recall, precision, f1": "at each model's own operating point; interval and p of"
     " Student's paired t of the linearised ratios; p of accuracy is McNemar's exact one",
     "AP, AP50, AP75, macro_f1, balanced_accuracy": "percentiles of a paired bootstrap of the"
-    " images, and p twice the share of samples on the other side of 0",
+    " images, and p twice the share of samples on the other side of 0; so too the precision of all"
+    " classes of a classification, which is a mean over classes",
     "gained, lost": "classification: right with one model alone; detection: the image's F1 rose"
     " or fell",
     "slices": "p corrected for all slices and classes (Benjamini and Hochberg); small slices are"

@@ -128,7 +128,7 @@ def correctness_chart(matches: pa.Table, *, split: str) -> bytes:
 
 
 def curve_chart(curves: pa.Table, *, split: str, labels: Sequence[str]) -> bytes:
-    """Precision against recall, for all classes together and for up to seven of them.
+    """Precision against recall, for all classes together and for the first six of them.
 
     Args:
         curves: schema CURVES.
