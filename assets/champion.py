@@ -25,7 +25,8 @@ class ChampionConfig(dg.Config):
     eval_slices: str | None = None
 
 
-@dg.asset(deps=["eval_slices"], code_version=CODE_VERSION, kinds={"mlflow"})
+# one at a time: of two that look at one champion at once, the worse could be promoted last
+@dg.asset(deps=["eval_slices"], code_version=CODE_VERSION, kinds={"mlflow"}, pool="champion")
 @reporting
 def champion(
     context: dg.AssetExecutionContext,

@@ -19,6 +19,7 @@ from resources import ObjectStoreResource, Projects
     asset="eval_slices",
     name="corrective",
     description="A corrective run is no worse than its parent, above all on its own images.",
+    pool="training",  # it predicts with the parent
 )
 @reporting
 def corrective(

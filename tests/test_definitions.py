@@ -71,6 +71,20 @@ def test_every_project_has_every_asset_in_its_own_group(repository):
     assert {graph.get(k).group_name for k in graph.materializable_asset_keys} == set(PROJECTS)
 
 
+def test_what_needs_a_machine_or_moves_the_champion_does_so_alone(repository):
+    pools = {key.path[1]: made.op.pool for key, made in repository.assets_defs_by_key.items()}
+    assert {name: pool for name, pool in pools.items() if pool} == {
+        "trained_model": "training",
+        "predictions": "training",
+        "error_analysis": "training",
+        "champion": "champion",
+    }
+    checks = repository.asset_checks_defs_by_key
+    assert {made.op.pool for key, made in checks.items() if key.name == "corrective"} == {
+        "training"
+    }
+
+
 def test_no_asset_is_partitioned_and_each_has_a_code_version(repository):
     graph = repository.asset_graph
     for key in graph.materializable_asset_keys:
