@@ -212,7 +212,10 @@ def validation_drop(
 
 def _result(step: Step, digest: str, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
     curve = read_epochs(step.fetch("models", digest, marker="model.json"))
-    return step.result(digest, {**metadata, "curve": metadata_table(curve)})
+    # as they are now, so that a later change of the project's own parameters ends the correction
+    own = step.project.training.model_dump(mode="json")
+    corrected = {"project_training": own} if "corrective" in metadata else {}
+    return step.result(digest, {**metadata, **corrected, "curve": metadata_table(curve)})
 
 
 def _corrective(step: Step, config: TrainedModelConfig, dataset: str) -> CorrectiveRecord | None:
@@ -247,8 +250,6 @@ def _corrected(step: Step, record: CorrectiveRecord, card: ModelCard) -> dict[st
             "version": parent.version,
         },
         "emphasised": card.emphasised.model_dump() if card.emphasised else None,
-        # so that a change of the project's own parameters ends the correction
-        "project_training": step.project.training.model_dump(mode="json"),
     }
 
 

@@ -6,13 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
+from assets.trained_model import _result
+from cv_pipeline.project import Training
 from cv_pipeline.provenance import EventLog, Materialization, results_on
+from cv_pipeline.training.model_folder import EPOCHS, EPOCHS_FILE
 from tests.tiny_world import TinyWorld, copy_tiny_world, write_image
 
 NEW = [f"new-{n}.png" for n in range(6)]
@@ -152,3 +157,18 @@ def test_without_a_webserver_no_run_is_handed_over(
     assert failed.returncode == 1
     assert "no webserver at http://127.0.0.1:9 took it" in failed.stderr
     assert "Start it with: cvp ui, or leave out --no-wait" in " ".join(failed.stderr.split())
+
+
+def test_a_reused_correction_is_of_the_parameters_that_the_project_has_now(tmp_path: Path) -> None:
+    """Or the next run would take the project's change, made before, for the end of it."""
+    pq.write_table(EPOCHS.empty_table(), tmp_path / EPOCHS_FILE)
+    own = Training(model="fcos_resnet18", input_size=(48, 64), epochs=9)
+    step: Any = SimpleNamespace(
+        project=SimpleNamespace(training=own),
+        fetch=lambda *_, **__: tmp_path,
+        result=lambda _, metadata: metadata,
+    )
+    remembered = {"corrective": "c" * 64, "project_training": {"epochs": 3}}
+    said: Any = _result(step, "m" * 64, remembered)
+    assert said["project_training"] == own.model_dump(mode="json")
+    assert "project_training" not in cast("Any", _result(step, "m" * 64, {}))
