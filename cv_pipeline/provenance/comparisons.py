@@ -101,12 +101,15 @@ def find_model(log: EventLog, project: str, ref: str) -> Materialization:
     version = ref.rpartition("@")[2]
     if version == CHAMPION:
         newest = log.latest(f"{project}/{CHAMPION}")
-        if newest is None:
+        # an evaluated model that fails its verdict leaves a project without a champion
+        known = newest and str(newest.metadata.get("champion", newest.version))
+        if not known or known == "none":
             raise ProvenanceError(
                 f"Project {project!r} has no champion yet.",
-                do=f"Promote one: cvp run {project} --select champion",
+                do=f"cvp verdict {project} says what a model lacks; when it passes, promote it:"
+                f" cvp run {project} --select champion",
             )
-        version = newest.version
+        version = known
     return find_event(log, asset="trained_model", ref=f"{project}@{version}")
 
 

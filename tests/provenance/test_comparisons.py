@@ -205,6 +205,12 @@ def test_references_that_lead_nowhere(world: World) -> None:
     alone = world.model("alone", world.dataset())
     with pytest.raises(ProvenanceError, match="has no champion yet"):
         find_model(log, "fruit", "champion")
+    # a model failed its verdict, and there was no champion before it
+    report(
+        world.instance, "champion", sha("nobody"), project="fruit", metadata={"champion": "none"}
+    )
+    with pytest.raises(ProvenanceError, match="has no champion yet"):
+        find_model(log, "fruit", "champion")
     with pytest.raises(ProvenanceError, match="No trained_model has the version 'ffff'"):
         find_model(log, "fruit", "ffff")
     with pytest.raises(ProvenanceError, match="was never evaluated"):
