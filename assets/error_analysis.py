@@ -88,7 +88,7 @@ def error_analysis(
         project=step.project, evaluated=evaluated, analysis=made, log=step.inputs.log
     )
     # it holds pixels, and must go when one of its images is taken out
-    page = keep_page(step.store, step.project.name, html, images)
+    page = keep_page(step.store, step.project.name, html, images, name=event.version)
     key = f"{step.store.url}/{step.key('error_analyses', made.digest)}"
     split = evaluation.record.split
     return step.result(

@@ -64,24 +64,30 @@ def keep_contact_sheet(
     return key, list(shown)
 
 
-def keep_page(store: ObjectStore, project: str, html: str, image_ids: Collection[str]) -> str:
+def keep_page(
+    store: ObjectStore, project: str, html: str, image_ids: Collection[str], *, name: str
+) -> str:
     """Keep a page that holds pixels of images, so that a take-out of one of them removes it.
+
+    A page of the same name is replaced.
 
     Args:
         store: the object store.
         project: whose page it is.
         html: the page.
         image_ids: images whose pixels are on it.
+        name: digest of what it is about.
 
     Returns:
         Key of the page.
     """
-    data = html.encode()
-    name = sha256(data).hexdigest()
     key = f"{_folder(project)}{name}.html"
-    told = {"images": sorted(image_ids), "suffix": ".html"}
-    store.write(f"{_folder(project)}{name}.json", json.dumps(told).encode())
-    store.write(key, data)
+    listing = f"{_folder(project)}{name}.json"
+    # with those on the page that is replaced, in case that is as far as this comes
+    before = json.loads(store.read(listing))["images"] if store.exists(listing) else []
+    told = {"images": sorted({*image_ids, *before}), "suffix": ".html"}
+    store.write(listing, json.dumps(told).encode())
+    store.write(key, html.encode())
     # asked after the write, as with the images themselves: a take-out may have been faster
     tombstones = Tombstones(store)
     if any(tombstones.get(image_id) for image_id in image_ids):

@@ -107,10 +107,10 @@ def test_a_take_out_while_a_sheet_is_made_leaves_none_of_it(store: ObjectStore, 
 
 def test_a_page_goes_with_an_image_that_is_on_it(store: ObjectStore):
     ids = [Blobs(store).put(picture(n)) for n in range(3)]
-    page = keep_page(store, "p", "<p>two pictures</p>", ids[:2])
-    other = keep_page(store, "p", "<p>another</p>", ids[2:])
+    page = keep_page(store, "p", "<p>one picture</p>", ids[1:2], name="a")
+    other = keep_page(store, "p", "<p>another</p>", ids[2:], name="b")
+    assert keep_page(store, "p", "<p>two pictures</p>", ids[:2], name="a") == page
     assert store.read(page) == b"<p>two pictures</p>"
-    assert keep_page(store, "p", "<p>two pictures</p>", ids[:2]) == page
     assert remove_contact_sheets(store, "p", [ids[1]]) == [page]
     assert not store.exists(page)
     assert store.exists(other)
@@ -119,5 +119,5 @@ def test_a_page_goes_with_an_image_that_is_on_it(store: ObjectStore):
 def test_a_page_of_an_image_that_is_taken_out_just_now_is_not_kept(store: ObjectStore):
     ids = [Blobs(store).put(picture(n)) for n in range(2)]
     bury(store, ids[0])
-    assert not store.exists(keep_page(store, "p", "<p>two pictures</p>", ids))
+    assert not store.exists(keep_page(store, "p", "<p>two pictures</p>", ids, name="a"))
     assert list(store.list("projects/p/pictures/")) == []
