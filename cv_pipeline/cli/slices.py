@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pyarrow.compute as pc
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
-from cv_pipeline.errors import EvaluationError
+from cv_pipeline.errors import EvaluationError, nearest
+from cv_pipeline.evaluation.slicing.facts import PROPERTIES
 from cv_pipeline.evaluation.slicing.words import short_query
 from cv_pipeline.project import find_project
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cv_pipeline.catalog.datalake.datalake import Datalake
     from cv_pipeline.evaluation import Evaluation
     from cv_pipeline.provenance.slice_images import SliceImages
 
@@ -64,7 +69,10 @@ def slices(
             store=open_store(store_url()),
             cache=cv_home() / "cache",
         ).evaluation
+        worst = _of_class(made, label)
         lake = Datalake.open(project, origin="cli")
+        values: dict[str, str | None] = {}
+        declared: dict[str, str] = {}
         wanted: list[tuple[str, list[str], str | None]] = []
         if chosen and not chosen[0].isdecimal():
             values = dict(_pair(text) for text in chosen)
@@ -74,8 +82,8 @@ def slices(
             words = [f"{k} not set" if v is None else f"{k} = {v}" for k, v in values.items()]
             wanted.append((query, words, label))
         else:
-            ranks = _ranks(made, chosen, count if images else 0)
-            rows = [row for row in made.worst_slices.to_pylist() if row["rank"] in ranks]
+            ranks = _ranks(worst, chosen, count if images else 0)
+            rows = [row for row in worst.to_pylist() if row["rank"] in ranks]
             if chosen:
                 _refuse_without_query(rows)
             wanted += [
@@ -87,12 +95,14 @@ def slices(
             slice_images(made, lake, query=query, words=words, label=of_class)
             for query, words, of_class in wanted
         ]
+        if values and not measured[0].images:
+            _refuse_unknown(lake, values, declared)
     show_all = not chosen
     if as_json:
-        print_json(_json(made, measured, count, images=images, show_all=show_all))
+        print_json(_json(made, worst if show_all else None, measured, count, images=images))
         return
     if show_all:
-        _show_worst(made, project, count)
+        _show_worst(made, worst, project, count)
     for one in measured:
         _show(one, project, made, count, images=images)
 
@@ -106,8 +116,39 @@ def _pair(text: str) -> tuple[str, str | None]:
     return key, value or None
 
 
-def _ranks(made: Evaluation, chosen: list[str] | None, count: int) -> set[int]:
-    known = made.worst_slices["rank"].to_pylist()
+def _of_class(made: Evaluation, label: str | None) -> pa.Table:
+    """The worst slices, or those of one class."""
+    if label is None:
+        return made.worst_slices
+    if label not in made.record.labels:
+        raise EvaluationError(
+            f"There is no class {label!r}.", do=nearest(label, made.record.labels)
+        )
+    return made.worst_slices.filter(pc.equal(made.worst_slices["label"], label))
+
+
+def _refuse_unknown(
+    lake: Datalake, values: dict[str, str | None], declared: dict[str, str]
+) -> None:
+    """Refuse a slice without images if its key, or its value, is one that no image has."""
+    metadata = lake.snapshot().metadata
+    keys = pc.unique(metadata["key"]).to_pylist()
+    for name, text in values.items():
+        if name in PROPERTIES or name in declared:
+            continue
+        if name not in keys:
+            raise EvaluationError(
+                f"{name!r} is no metadata key, image property or declared query.",
+                do=nearest(name, [*keys, *PROPERTIES, *declared]),
+            )
+        known = metadata.filter(pc.equal(metadata["key"], name))["value"]
+        known = pc.unique(known.cast("string")).to_pylist()
+        if text is not None and text not in known:
+            raise EvaluationError(f"No image has {name} = {text!r}.", do=nearest(text, known))
+
+
+def _ranks(worst: pa.Table, chosen: list[str] | None, count: int) -> set[int]:
+    known = worst["rank"].to_pylist()
     if not chosen:
         return set(known[:count])
     others = [text for text in chosen if not text.isdecimal()]
@@ -141,11 +182,16 @@ def _words(row: dict[str, Any]) -> list[str]:
 
 
 def _json(
-    made: Evaluation, measured: list[SliceImages], count: int, *, images: bool, show_all: bool
+    made: Evaluation,
+    worst: pa.Table | None,
+    measured: list[SliceImages],
+    count: int,
+    *,
+    images: bool,
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"evaluation": made.digest, "split": made.record.split}
-    if show_all:
-        answer["worst_slices"] = made.worst_slices.slice(0, count).to_pylist()
+    if worst is not None:
+        answer["worst_slices"] = worst.slice(0, count).to_pylist()
     listed = []
     for one in measured:
         value = one.to_json()
@@ -155,15 +201,16 @@ def _json(
     return {**answer, "slices": listed}
 
 
-def _show_worst(made: Evaluation, project: str, count: int) -> None:
-    rows = made.worst_slices.slice(0, count).to_pylist()
+def _show_worst(made: Evaluation, worst: pa.Table, project: str, count: int) -> None:
+    rows = worst.slice(0, count).to_pylist()
     console.print(f"[bold]worst slices[/] of {made.record.split}, evaluation {made.digest[:16]}\n")
     for row in rows:
         console.print(f"  {row['rank']:>2}  {row['sentence']}", markup=False, soft_wrap=True)
         console.print(f"      {short_query(row['query'])}", style="dim", markup=False)
     if not rows:
         console.print("  none is worse than the rest by more than chance")
-    console.print(f"\n  cvp slices {project} --slice RANK --images   its images", style="dim")
+    if rows:
+        console.print(f"\n  cvp slices {project} --slice RANK --images   its images", style="dim")
 
 
 def _show(one: SliceImages, project: str, made: Evaluation, count: int, *, images: bool) -> None:

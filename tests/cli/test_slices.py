@@ -71,6 +71,9 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
     assert found["split"] == "test"
     assert found["slices"] == []  # their images were not asked for
     assert "worst slices of test" in cvp("slices", "tiny").stdout
+    assert {row["label"] for row in slices("--class", "red")["worst_slices"]} <= {"red"}
+    bright = cvp("slices", "tiny", "--slice", "brightness=9 or more")
+    assert "no object on these images" in bright.stdout
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,10 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
         (["--slice", "1", "--slice", "camera=left"], "'camera=left' stands beside the number"),
         (["--slice", "²"], "'²' is no slice"),
         (["--slice", "camera=left", "--class", "rad"], r"no class 'rad'.*"),
+        (["--class", "rad"], "no class 'rad'"),
+        (["--slice", "camera=lift"], "No image has camera = 'lift'"),
+        (["--slice", "camara=left"], "'camara' is no metadata key, image property or declared"),
+        (["--slice", "brightness=dim"], "brightness is a number, and 'dim' is none"),
     ],
 )
 def test_what_is_no_slice(world: TinyWorld, arguments: list[str], message: str):

@@ -26,6 +26,7 @@ from cv_pipeline.catalog.query.nodes import (
     Presence,
 )
 from cv_pipeline.catalog.query.text import condition_text
+from cv_pipeline.errors import EvaluationError
 
 MEASURES = ("brightness", "contrast", "sharpness", "saturation", "hue")
 FILE = ("format", "dtype", "bands", "width", "height")
@@ -37,6 +38,10 @@ FEW_NUMBERS = 8
 MOST_VALUES = 100
 """Values of a text that are looked at: the most frequent ones."""
 DENSITY = "annotations_count"
+PROPERTIES = (*FILE, *MEASURES, "date_range", DENSITY)
+"""Facts that are fields of the query language; the others are metadata keys."""
+TEXTS = ("format", "dtype", "date_range")
+"""Those of the properties that are no numbers."""
 
 _NUMBER = r"-?[0-9.]+(?:e[+-]?[0-9]+)?"
 _RANGE = re.compile(
@@ -339,8 +344,11 @@ def named_condition(name: str, text: str | None) -> str:
     Args:
         name: of the fact: a metadata key, or a field of an image such as brightness.
         text: the value, or a range such as ``below 0.21``; None for what is not set.
+
+    Raises:
+        EvaluationError: the value of a number is none.
     """
-    own = name in (*FILE, *MEASURES, "date_range", DENSITY)
+    own = name in PROPERTIES
     operand = Field(name) if own else Field("metadata", key=name)
     if text is None:
         return condition_text(Not(Presence(operand)))
@@ -353,8 +361,17 @@ def named_condition(name: str, text: str | None) -> str:
         if high is not None:
             parts.append(Comparison(operand, "<", float(high)))
         return condition_text(And(tuple(parts)) if len(parts) > 1 else parts[0])
-    is_number = own and name not in ("format", "dtype", "date_range")
-    return condition_text(Comparison(operand, "=", float(text) if is_number else text))
+    if not own or name in TEXTS:
+        return condition_text(Comparison(operand, "=", text))
+    try:
+        number = float(text)
+    except ValueError:
+        raise EvaluationError(
+            f"{name} is a number, and {text!r} is none.",
+            do=f"Write {name}=NUMBER, '{name}=below NUMBER', '{name}=NUMBER to NUMBER' or"
+            f" '{name}=NUMBER or more'.",
+        ) from None
+    return condition_text(Comparison(operand, "=", number))
 
 
 def ids_condition(image_ids: Sequence[str]) -> str:
