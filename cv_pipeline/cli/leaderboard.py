@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.settings import dagster_home
@@ -49,7 +49,8 @@ def _show(found: Leaderboard) -> None:
     )
     names = ("", "model", found.metric, "95 %", "to the best", "p", "from score", "p95 ms",
              "MB", "trained s", "evaluated", "run")  # fmt: skip
-    table = Table(*names, box=None)
+    # a narrow terminal breaks digests and intervals and hides no part of them
+    table = Table(*(Column(name, overflow="fold") for name in names), box=None)
     for entry in found.entries:
         table.add_row(*_cells(entry))
     console.print(table)

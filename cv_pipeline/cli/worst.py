@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.settings import dagster_home
@@ -32,7 +32,8 @@ def worst(
     if as_json:
         print_json(found.to_json())
         return
-    table = Table("image", "path", "score", "mistakes", "labels", "predictions", box=None)
+    path = Column("path", overflow="fold")  # whole, for it is what the next command asks for
+    table = Table("image", path, "score", "mistakes", "labels", "predictions", box=None)
     for image in found.images:
         table.add_row(
             f"[yellow]{image.image_id[:12]}[/]",
