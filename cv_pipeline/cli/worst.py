@@ -34,6 +34,7 @@ def worst(
         return
     path = Column("path", overflow="fold")  # whole, for it is what the next command asks for
     table = Table("image", path, "score", "mistakes", "labels", "predictions", box=None)
+    least = found.operating_point or 0.0  # what scored lower is no mistake, and was not counted
     for image in found.images:
         table.add_row(
             f"[yellow]{image.image_id[:12]}[/]",
@@ -41,7 +42,7 @@ def worst(
             f"{image.score:.3f}",
             escape(_mistakes(image)),
             escape(_counted(image.labels)),
-            escape(_counted(image.predictions)),
+            escape(_counted([p for p in image.predictions if p["score"] >= least])),
         )
     console.print(
         f"[bold]{found.project}/{found.metric}[/] {found.value:.4f} on {found.split},"

@@ -6,6 +6,7 @@ own predictions. Only what concerns the listed images is read.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from dagster import DagsterInstance
 from cv_pipeline.datasets.image_rows import rows_at, rows_of_images
 from cv_pipeline.datasets.membership import open_membership
 from cv_pipeline.datasets.record import ANNOTATIONS_FILE, MANIFEST_FILE
-from cv_pipeline.errors import EvaluationError, ProvenanceError
+from cv_pipeline.errors import EvaluationError, ObjectNotFound, ProvenanceError
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.image_history import LABEL_COLUMNS
 from cv_pipeline.provenance.references import find_metric
@@ -83,6 +84,7 @@ class WorstImages:
         model: digest of the model.
         dataset: digest of the dataset version.
         predictions: digest of the predictions.
+        operating_point: score from which upwards a detection counted; None where all did.
         images: worst first.
     """
 
@@ -94,6 +96,7 @@ class WorstImages:
     model: str
     dataset: str
     predictions: str
+    operating_point: float | None
     images: tuple[WorstImage, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -159,6 +162,7 @@ def worst_images(
         model=str(event.metadata["model"]),
         dataset=dataset,
         predictions=predictions,
+        operating_point=_operating_point(store, f"{folder}/evaluations/{event.version}"),
         images=tuple(
             WorstImage(
                 **row,
@@ -180,6 +184,15 @@ def _read_by(event: Materialization, asset: str) -> str:
             do=f"Materialize {event.key} again.",
         )
     return pointer.version
+
+
+def _operating_point(store: ObjectStore, evaluation: str) -> float | None:
+    try:
+        record = json.loads(store.read(f"{evaluation}/evaluation.json"))
+    except ObjectNotFound:
+        return None
+    point: float | None = record.get("operating_point")
+    return point
 
 
 def _worst(where: ArrowLocation, split: str, metric: str, n: int) -> pa.Table:

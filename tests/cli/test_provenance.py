@@ -19,6 +19,8 @@ from tests.provenance.recorded_world import RecordedWorld, path_of, sha
 
 MODELS = 7
 
+POINT = b'{"operating_point": 0.95}'
+
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedWorld]:
@@ -75,12 +77,15 @@ def test_json_holds_each(image: str):
     assert [len(dataset["down"]) for dataset in found["down"]] == [MODELS, MODELS]
 
 
-def test_worst(image: str):
+def test_worst(world: RecordedWorld, image: str):
     told = cvp("worst", "p/AP50@latest").stdout
     assert "p/AP50 0.2600 on test" in told
     assert path_of(sha("rest")) in told
     assert "3 false" in told
     assert "2 kiwi" in told  # what the model said
+    evaluation = cvp_json("worst", "p/AP50@latest")["evaluation"]
+    world.store.write(f"projects/p/evaluations/{evaluation}/evaluation.json", POINT)
+    assert "kiwi" not in cvp("worst", "p/AP50@latest").stdout  # what counted of it
     found = cvp_json("worst", "p/AP50@latest", "-n", "5")
     assert [i["image_id"] for i in found["images"]] == [sha("rest")]
     with pytest.raises(ProvenanceError, match="0 images cannot be listed"):

@@ -76,6 +76,13 @@ def test_every_image_comes_with_its_path_labels_and_predictions(find, evaluation
         assert [(x["rank"], x["label"]) for x in image.predictions] == [(1, "kiwi"), (2, "kiwi")]
 
 
+def test_from_which_score_upwards_a_detection_counted(world, find, evaluation):
+    assert find("p/AP50@latest", n=1).operating_point is None
+    key = f"projects/p/evaluations/{evaluation.version}/evaluation.json"
+    world.store.write(key, b'{"operating_point": 0.4}')
+    assert find("p/AP50@latest", n=1).operating_point == 0.4
+
+
 def test_an_image_whose_pixels_are_gone_says_so(world, find, evaluation):
     Tombstones(world.store).create(
         Tombstone(

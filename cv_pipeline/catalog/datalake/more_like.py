@@ -74,7 +74,7 @@ def more_like(
         raise QueryError(
             "None of the examples has a descriptor, so nothing can be compared with them."
             if len(examples)
-            else "There is no example to compare images with.",
+            else "The query selects no image, so there is nothing to compare others with.",
             do=f"Run: cvp run {catalog.project} --select image_features"
             if len(examples)
             else "Change the query.",
