@@ -48,6 +48,8 @@ _TITLES = {
     "reliability.png": ("Reliability", "Share that is right against the score, by bins."),
 }  # fmt: skip
 
+_LEADING = {"AP", "AP50", "AP75", "accuracy", "macro_f1", "recall", "precision", "f1", "ece"}
+"""Numbers that are shown large; the others are on the page too."""
 _COSTS = {
     "latency_p50_ms": ("latency of an image, median", "{:.3g} ms", 1),
     "latency_p95_ms": ("latency of an image, 95th percentile", "{:.3g} ms", 1),
@@ -160,8 +162,9 @@ def _numbers(evaluated: Evaluated) -> list[Number]:
     for name in first:
         if name in record.metrics:
             known = record.intervals.get(name)
-            ends = (known.low, known.high) if known else (None, None)
-            out.append(Number(name, record.metrics[name], *ends))
+            low, high = (known.low, known.high) if known else (None, None)
+            leading = name == record.metric or name in _LEADING
+            out.append(Number(name, record.metrics[name], low, high, leading=leading))
     return out
 
 

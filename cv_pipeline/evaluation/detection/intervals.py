@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.detection.coco import IOU_50, IOU_75
-from cv_pipeline.evaluation.detection.ranking import Ranking
+from cv_pipeline.evaluation.detection.coco import CocoEvaluation
+from cv_pipeline.evaluation.detection.summary import METRICS as COCO
+from cv_pipeline.evaluation.detection.summary import coco_numbers
 from cv_pipeline.evaluation.measure import Counts, Interval
 from cv_pipeline.evaluation.resampling import Resampling, percentiles
 
 RESAMPLING = Resampling(resamples=200)
-METRICS = ("AP", "AP50", "AP75", "recall", "precision", "f1")
-BIASED = METRICS[:3]
+METRICS = (*COCO, "recall", "precision", "f1")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Intervals:
 
     Attributes:
         overall: metric to interval, over all classes together.
-        classes: (labels,) AP, AP50 and AP75 of each class to interval.
+        classes: (labels,) COCO's numbers of each class to interval.
     """
 
     overall: dict[str, Interval]
@@ -40,7 +40,7 @@ class Intervals:
 
 
 def detection_intervals(
-    ranking: Ranking,
+    evaluation: CocoEvaluation,
     counts: Counts,
     *,
     images: int,
@@ -50,7 +50,7 @@ def detection_intervals(
     """Resample images.
 
     Args:
-        ranking: objects of all sizes.
+        evaluation: what was matched.
         counts: of the operating point.
         images: number of images.
         labels: number of classes.
@@ -65,32 +65,35 @@ def detection_intervals(
         ],
         axis=1,
     ).astype(np.float64)
-    class_values = _class_metrics(ranking, np.ones((1, images)), labels)[0]
+    class_values = _class_numbers(evaluation, np.ones((1, images)), labels)[0]
     drawn = [
-        (_class_metrics(ranking, weights, labels), weights @ sums)
+        (_class_numbers(evaluation, weights, labels), weights @ sums)
         for weights in resampling.weights(images)
     ]
     of_classes, totals = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    present = ~np.isnan(class_values[:, 0])
     # A class that a resample leaves out keeps its value, or the mean would be of other classes.
-    filled = np.where(np.isnan(of_classes), class_values, of_classes)[:, present]
+    filled = np.where(np.isnan(of_classes), class_values, of_classes)
     samples = np.hstack([_mean(filled), _ratios(totals)])
-    values = np.hstack([_mean(class_values[None, present]), _ratios(sums.sum(axis=0)[None])])[0]
+    values = np.hstack([_mean(class_values[None]), _ratios(sums.sum(axis=0)[None])])[0]
     return Intervals(
         {
-            metric: (basic if metric in BIASED else percentiles)(float(values[n]), samples[:, n])
+            metric: _interval(metric, float(values[n]), samples[:, n])
             for n, metric in enumerate(METRICS)
             if not np.isnan(values[n])
         },
         tuple(
             {
-                metric: basic(float(class_values[k, n]), of_classes[:, k, n])
-                for n, metric in enumerate(BIASED)
+                metric: _interval(metric, float(class_values[k, n]), of_classes[:, k, n])
+                for n, metric in enumerate(COCO)
                 if not np.isnan(class_values[k, n])
             }
             for k in range(labels)
         ),
     )
+
+
+def _interval(metric: str, value: float, samples: NDArray[np.float64]) -> Interval:
+    return (basic if metric.startswith("AP") else percentiles)(value, samples)
 
 
 def basic(value: float, samples: NDArray[np.float64]) -> Interval:
@@ -102,23 +105,23 @@ def basic(value: float, samples: NDArray[np.float64]) -> Interval:
     return Interval(value, max(turned.low, 0.0), min(turned.high, 1.0))
 
 
-def _class_metrics(
-    ranking: Ranking, weights: NDArray[np.float64], labels: int
+def _class_numbers(
+    evaluation: CocoEvaluation, weights: NDArray[np.float64], labels: int
 ) -> NDArray[np.float64]:
-    """(samples, labels, 3) AP, AP50 and AP75; NaN for a class without an object."""
-    out = np.empty((len(weights), labels, len(BIASED)))
+    """(samples, labels, 12) COCO's numbers; NaN for a class without an object of the size."""
+    out = np.empty((len(weights), labels, len(COCO)))
     for of_class, weight in zip(out, weights, strict=True):
-        precision = ranking.average_precision(weight.astype(np.int64))
-        of_class[:, 0] = precision.mean(axis=1)
-        of_class[:, 1], of_class[:, 2] = precision[:, IOU_50], precision[:, IOU_75]
+        numbers = coco_numbers(evaluation, weight.astype(np.int64))
+        for n, metric in enumerate(COCO):
+            of_class[:, n] = numbers[metric]
     return out
 
 
 def _mean(of_classes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(samples, 3) means over (samples, labels, 3); NaN without any class."""
-    if of_classes.shape[1] == 0:
-        return np.full((len(of_classes), len(BIASED)), np.nan)
-    out: NDArray[np.float64] = of_classes.mean(axis=1)
+    """(samples, 12) means over the classes that have a value, NaN without any."""
+    known = ~np.isnan(of_classes)
+    with np.errstate(invalid="ignore"):
+        out: NDArray[np.float64] = np.where(known, of_classes, 0).sum(axis=1) / known.sum(axis=1)
     return out
 
 

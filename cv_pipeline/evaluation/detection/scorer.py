@@ -239,18 +239,18 @@ class DetectionScorer:
         )
 
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of AP, AP50, AP75, recall, precision and F1, by resampling images."""
+        """95 % intervals of COCO's numbers, recall, precision and F1, by resampling images."""
         return self._intervals.overall
 
     def class_intervals(self) -> dict[str, dict[str, Interval]]:
-        """Likewise of AP, AP50 and AP75 of each class that has an object."""
+        """Likewise of COCO's numbers of each class that has an object."""
         known = zip(self._labels, self._intervals.classes, strict=True)
         return {label: intervals for label, intervals in known if intervals}
 
     @cached_property
     def _intervals(self) -> Intervals:
         return detection_intervals(
-            self.evaluation.ranking(),
+            self.evaluation,
             self.counts(),
             images=self._images,
             labels=len(self._labels),

@@ -69,6 +69,16 @@ def coco_summary(evaluation: CocoEvaluation, weights: NDArray[np.int64] | None =
         evaluation: what was matched.
         weights: (images,) how often an image counts; once each if not given.
     """
+    return Summary.of(coco_numbers(evaluation, weights))
+
+
+def coco_numbers(
+    evaluation: CocoEvaluation, weights: NDArray[np.int64] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Each of COCO's twelve to (labels,) its value for each class, NaN where it is not defined.
+
+    Arguments as for :func:`coco_summary`.
+    """
     whole = evaluation.ranking()
     precision = whole.average_precision(weights)
     by_class = {
@@ -82,7 +92,7 @@ def coco_summary(evaluation: CocoEvaluation, weights: NDArray[np.int64] | None =
         by_class[f"AR{at_most}"] = whole.recall(weights, at_most=at_most).mean(axis=1)
     for short, area in _AREAS.items():
         by_class[f"AR{short}"] = evaluation.ranking(area).recall(weights).mean(axis=1)
-    return Summary.of({metric: by_class[metric] for metric in METRICS})
+    return {metric: by_class[metric] for metric in METRICS}
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

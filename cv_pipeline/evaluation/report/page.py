@@ -30,12 +30,13 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Number:
-    """A headline number, with its 95 % interval where one is known."""
+    """A number, with its 95 % interval where one is known; leading ones are shown large."""
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
+    leading: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def page(text: str) -> Page:
         images=1234,
         objects=5678,
         made=text,
-        numbers=[Number(text, 0.5, 0.4, 0.6), Number("without", 0.25)],
+        numbers=[Number(text, 0.5, 0.4, 0.6, leading=True), Number("without", 0.25)],
         verdict=verdict,
         costs={text: text},
         worst=[gallery],
