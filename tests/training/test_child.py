@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cv_pipeline.errors import TrainingError
-from cv_pipeline.training import PredictionSpec, run_prediction, run_training, speed
+from cv_pipeline.training import PredictionSpec, run_prediction, run_training, speed_facts
 from cv_pipeline.training.__main__ import explain
 
 
@@ -54,7 +54,7 @@ def test_training_then_prediction(make_world, tmp_path, tracking):
     )
     told = run_prediction(asked, log=lines.append)
     assert told.images == 4
-    facts = speed(told)
+    facts = speed_facts(told)
     assert 0 < facts["latency_p50_ms"] <= facts["latency_p95_ms"] < 10_000
     assert facts["throughput_images_per_s"] > 0
     assert (facts["latency_threads"], facts["latency_input"]) == (1, "48×64")
