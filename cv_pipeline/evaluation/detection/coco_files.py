@@ -208,12 +208,11 @@ def _ids(rows: _Rows, where: str) -> list[int | str]:
             raise EvaluationError(
                 f"{where}: entry {n} has the id {known!r:.60}.", do="Ids are whole numbers."
             )
-    if len(set(ids)) < len(ids):
-        seen: set[int | str] = set()
-        twice = next(known for known in ids if known in seen or seen.add(known))  # type: ignore[func-returns-value]
-        raise EvaluationError(
-            f"{where}: the id {twice!r} is there {ids.count(twice)} times.", do="Write each once."
-        )
+    for often, times in Counter(ids).most_common(1):
+        if times > 1:
+            raise EvaluationError(
+                f"{where}: the id {often!r} is there {times} times.", do="Write each once."
+            )
     return ids
 
 
