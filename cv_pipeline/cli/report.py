@@ -10,7 +10,7 @@ import typer
 from cv_pipeline.cli.app import Json, console, print_json, write_file
 from cv_pipeline.cli.verdict import EvaluationRef
 from cv_pipeline.project import find_project
-from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
+from cv_pipeline.settings import dagster_home, projects_dir
 
 
 def report(
@@ -29,17 +29,10 @@ def report(
     from cv_pipeline.provenance import EventLog
     from cv_pipeline.provenance.evaluated import find_evaluated
     from cv_pipeline.provenance.reports import analysis_of, report_page
-    from cv_pipeline.storage import open_store
 
     with DagsterInstance.get() as instance:
         log = EventLog(instance)
-        evaluated = find_evaluated(
-            log,
-            project=project,
-            ref=evaluation,
-            store=open_store(store_url()),
-            cache=cv_home() / "cache",
-        )
+        evaluated = find_evaluated(log, project=project, ref=evaluation)
         html, images = report_page(
             project=settings, evaluated=evaluated, analysis=analysis_of(evaluated, log), log=log
         )

@@ -13,7 +13,7 @@ from cv_pipeline.actor import current_actor
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.cli.verdict import EvaluationRef
 from cv_pipeline.errors import EvaluationError
-from cv_pipeline.settings import cv_home, dagster_home, store_url
+from cv_pipeline.settings import dagster_home
 
 if TYPE_CHECKING:
     from cv_pipeline.catalog.datalake.datalake import Datalake
@@ -50,16 +50,9 @@ def review(
     from cv_pipeline.evaluation.error_analysis.reviews import record_review, reviews_of, tally
     from cv_pipeline.provenance import EventLog
     from cv_pipeline.provenance.evaluated import find_evaluated
-    from cv_pipeline.storage import open_store
 
     with DagsterInstance.get() as instance:
-        evaluated = find_evaluated(
-            EventLog(instance),
-            project=project,
-            ref=evaluation,
-            store=open_store(store_url()),
-            cache=cv_home() / "cache",
-        )
+        evaluated = find_evaluated(EventLog(instance), project=project, ref=evaluation)
         lake = Datalake.open(project, origin="cli")
         if sample is not None:
             _draw(evaluated, lake, n=sample, query=query, seed=seed, as_json=as_json)

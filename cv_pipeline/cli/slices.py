@@ -15,7 +15,7 @@ from cv_pipeline.errors import EvaluationError, nearest
 from cv_pipeline.evaluation.slicing.facts import PROPERTIES
 from cv_pipeline.evaluation.slicing.words import short_query
 from cv_pipeline.project import find_project
-from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
+from cv_pipeline.settings import dagster_home, projects_dir
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,16 +59,9 @@ def slices(
     from cv_pipeline.provenance import EventLog
     from cv_pipeline.provenance.evaluated import find_evaluated
     from cv_pipeline.provenance.slice_images import slice_images, slice_query, within_split
-    from cv_pipeline.storage import open_store
 
     with DagsterInstance.get() as instance:
-        made = find_evaluated(
-            EventLog(instance),
-            project=project,
-            ref=evaluation,
-            store=open_store(store_url()),
-            cache=cv_home() / "cache",
-        ).evaluation
+        made = find_evaluated(EventLog(instance), project=project, ref=evaluation).evaluation
         worst = _of_class(made, label)
         lake = Datalake.open(project, origin="cli")
         values: dict[str, str | None] = {}

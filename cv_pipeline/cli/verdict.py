@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.project import find_project
-from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
+from cv_pipeline.settings import dagster_home, projects_dir
 
 if TYPE_CHECKING:
     from cv_pipeline.evaluation.verdict.verdict import Verdict
@@ -33,16 +33,9 @@ def verdict(
     from cv_pipeline.evaluation.verdict.verdict import judge
     from cv_pipeline.provenance import EventLog
     from cv_pipeline.provenance.evaluated import find_evaluated
-    from cv_pipeline.storage import open_store
 
     with DagsterInstance.get() as instance:
-        evaluated = find_evaluated(
-            EventLog(instance),
-            project=project,
-            ref=evaluation,
-            store=open_store(store_url()),
-            cache=cv_home() / "cache",
-        )
+        evaluated = find_evaluated(EventLog(instance), project=project, ref=evaluation)
     found = judge(settings.requirements, evaluated.evaluation, evaluated.costs())
     if as_json:
         print_json(found.to_json())

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cv_pipeline.evaluation.measure import Counts, Interval
+from cv_pipeline.evaluation.measure import LEVEL, Counts, Interval
 from cv_pipeline.evaluation.scoring import ScoredSplit
 from cv_pipeline.evaluation.slicing.ratios import Sums
 from cv_pipeline.evaluation.slicing.statistics import ratio_interval
 
-LEVEL = 0.05
 _EXACT = 14
 _FLIPS = 20_000
 _SIGNS_AT_ONCE = 2_000_000
@@ -50,12 +49,12 @@ class RecallChange:
     @property
     def improved(self) -> bool:
         """Whether it rose significantly."""
-        return self.after.value > self.before.value and self.p_value < LEVEL
+        return self.after.value > self.before.value and self.p_value <= LEVEL
 
     @property
     def worsened(self) -> bool:
         """Whether it fell significantly."""
-        return self.after.value < self.before.value and self.p_value < LEVEL
+        return self.after.value < self.before.value and self.p_value <= LEVEL
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from cv_pipeline.distinct import distinct
 
+LEVEL = 0.05
+"""Probability of chance up to which a difference is called significant."""
+
 
 @dataclass(frozen=True)
 class Measure:

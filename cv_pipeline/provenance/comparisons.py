@@ -15,7 +15,7 @@ from cv_pipeline.evaluation.comparison import Comparison, Side, compare
 from cv_pipeline.evaluation.slicing.lake import declared_slices
 from cv_pipeline.evaluation.slicing.slices import WHOLE
 from cv_pipeline.project import Project, find_project
-from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
+from cv_pipeline.provenance.evaluated import Evaluated
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.references import find_event
@@ -61,13 +61,7 @@ def compare_models(
         log, *(find_model(log, project, ref) for ref in (before, after))
     )
     first, second = (
-        find_evaluated(
-            log,
-            project=project,
-            ref=event.version,
-            store=where,
-            cache=cache or cv_home() / "cache",
-        )
+        Evaluated.of(log, event, store=where, cache=cache or cv_home() / "cache")
         for event in events
     )
     metadata, declared = _slicing(settings, Catalog(where, project), second)

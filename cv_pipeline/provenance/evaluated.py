@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from cv_pipeline.errors import ProvenanceError
 from cv_pipeline.evaluation import Evaluation, load_evaluation
@@ -17,7 +18,8 @@ from cv_pipeline.evaluation.verdict.champion import Rival, Standing
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.references import find_event
 from cv_pipeline.requirement import COSTS
-from cv_pipeline.storage import ObjectStore, fetch
+from cv_pipeline.settings import cv_home, store_url
+from cv_pipeline.storage import ObjectStore, fetch, open_store
 
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
 
@@ -41,6 +43,23 @@ class Evaluated:
     dataset: Materialization
     store: ObjectStore
     cache: Path
+
+    @classmethod
+    def of(cls, log: EventLog, event: Materialization, *, store: ObjectStore, cache: Path) -> Self:
+        """Follow a materialization of ``eval_slices`` to what it read.
+
+        Raises:
+            ProvenanceError: it does not say what it was made from.
+        """
+        predictions = parent_of(log, event, "predictions")
+        return cls(
+            event=event,
+            predictions=predictions,
+            model=parent_of(log, predictions, "trained_model"),
+            dataset=parent_of(log, event, "dataset_version"),
+            store=store,
+            cache=cache,
+        )
 
     @property
     def project(self) -> str:
@@ -75,7 +94,12 @@ class Evaluated:
 
 
 def find_evaluated(
-    log: EventLog, *, project: str, ref: str, store: ObjectStore, cache: Path
+    log: EventLog,
+    *,
+    project: str,
+    ref: str,
+    store: ObjectStore | None = None,
+    cache: Path | None = None,
 ) -> Evaluated:
     """The evaluation that a digest, a prefix or ``latest`` means.
 
@@ -83,21 +107,15 @@ def find_evaluated(
         log: the event log.
         project: name of the project.
         ref: which of its evaluations.
-        store: the object store.
-        cache: where copies of a remote store's folders are kept.
+        store: the object store; by default the one of ``CV_STORE``.
+        cache: where copies of a remote store's folders are kept; by default in ``CV_HOME``.
 
     Raises:
         ProvenanceError: there is none, or it does not say what it was made from.
     """
     event = find_event(log, asset="eval_slices", ref=f"{project}@{ref}")
-    predictions = parent_of(log, event, "predictions")
-    return Evaluated(
-        event=event,
-        predictions=predictions,
-        model=parent_of(log, predictions, "trained_model"),
-        dataset=parent_of(log, event, "dataset_version"),
-        store=store,
-        cache=cache,
+    return Evaluated.of(
+        log, event, store=store or open_store(store_url()), cache=cache or cv_home() / "cache"
     )
 
 

@@ -19,8 +19,7 @@ from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
 from cv_pipeline.evaluation.report.pictures import mistakes_in_words
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
 from cv_pipeline.provenance.event_log import EventLog
-from cv_pipeline.settings import cv_home, store_url
-from cv_pipeline.storage import ObjectStore, open_store
+from cv_pipeline.storage import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,8 @@ def find_errors(
         EventLog(instance or DagsterInstance.get()),
         project=project,
         ref=evaluation,
-        store=store or open_store(store_url()),
-        cache=cache or cv_home() / "cache",
+        store=store,
+        cache=cache,
     )
     made = found.evaluation
     named = split or made.record.split

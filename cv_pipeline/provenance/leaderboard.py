@@ -21,7 +21,7 @@ from cv_pipeline.evaluation.comparison.differences import differences
 from cv_pipeline.evaluation.comparison.paired import Difference
 from cv_pipeline.evaluation.comparison.sides import shared_images
 from cv_pipeline.provenance.comparisons import side_of
-from cv_pipeline.provenance.evaluated import Evaluated, parent_of
+from cv_pipeline.provenance.evaluated import Evaluated
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.references import find_event, metrics_of
@@ -130,7 +130,8 @@ def leaderboard(
     where = store or open_store(store_url())
     ranked = _ranked(newest, by)[:count]
     evaluated = [
-        _evaluated(log, event, store=where, cache=cache or cv_home() / "cache") for event in ranked
+        Evaluated.of(log, event, store=where, cache=cache or cv_home() / "cache")
+        for event in ranked
     ]
     entries, notes = _entries(evaluated, by)
     return Leaderboard(
@@ -173,20 +174,6 @@ def _ranked(events: Sequence[Materialization], metric: str) -> list[Materializat
         return value is None, 0.0 if value is None else sign * value, event.storage_id
 
     return sorted(events, key=order)
-
-
-def _evaluated(
-    log: EventLog, event: Materialization, *, store: ObjectStore, cache: Path
-) -> Evaluated:
-    predictions = parent_of(log, event, "predictions")
-    return Evaluated(
-        event=event,
-        predictions=predictions,
-        model=parent_of(log, predictions, "trained_model"),
-        dataset=parent_of(log, event, "dataset_version"),
-        store=store,
-        cache=cache,
-    )
 
 
 def _entries(evaluated: Sequence[Evaluated], metric: str) -> tuple[list[Entry], list[str]]:

@@ -33,7 +33,7 @@ from cv_pipeline.evaluation.report.page import Chart, Gallery, Number, Page, ren
 from cv_pipeline.evaluation.report.pictures import Pictures
 from cv_pipeline.evaluation.verdict.verdict import judge
 from cv_pipeline.project import Project
-from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
+from cv_pipeline.provenance.evaluated import Evaluated
 from cv_pipeline.provenance.event_log import EventLog
 from cv_pipeline.provenance.slice_images import slice_images, within_split
 from cv_pipeline.storage import Blobs, Tombstones
@@ -252,13 +252,7 @@ def _comparison(evaluated: Evaluated, log: EventLog) -> list[str]:
     same = [e for e in events if e.metadata.get("dataset") == own.dataset]
     for event in [*same, *events][:1]:
         with suppress(CVPipelineError):
-            other = find_evaluated(
-                log,
-                project=evaluated.project,
-                ref=event.version,
-                store=evaluated.store,
-                cache=evaluated.cache,
-            )
+            other = Evaluated.of(log, event, store=evaluated.store, cache=evaluated.cache)
             found = compare(
                 Side(other.evaluation, costs=other.costs()),
                 Side(evaluated.evaluation, costs=evaluated.costs()),

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 0.05
-"""Probability below which a difference is called significant."""
+from cv_pipeline.evaluation.measure import LEVEL
 
 
 @dataclass(frozen=True)

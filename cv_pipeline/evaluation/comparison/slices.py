@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.compared import COMPARED_SLICES
 from cv_pipeline.evaluation.comparison.differences import Paired
-from cv_pipeline.evaluation.comparison.paired import LEVEL, ratio_difference
+from cv_pipeline.evaluation.comparison.paired import ratio_difference
+from cv_pipeline.evaluation.measure import LEVEL
 from cv_pipeline.evaluation.slicing.facts import metadata_columns
 from cv_pipeline.evaluation.slicing.statistics import corrected
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 from pydantic import BaseModel, ConfigDict
 
 from cv_pipeline.evaluation.gap.likeness import Images, Likeness, likeness
+from cv_pipeline.evaluation.measure import LEVEL
 from cv_pipeline.evaluation.slicing.ratios import Sums
-from cv_pipeline.evaluation.slicing.statistics import LEVEL, compare, ratio_interval
+from cv_pipeline.evaluation.slicing.statistics import compare, ratio_interval
 
 ORDER = ("train", "val", "test")
 _SHOWN = 3

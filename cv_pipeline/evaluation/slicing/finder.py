@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.worst_slices import WORST_SLICES
-from cv_pipeline.evaluation.measure import Counts
+from cv_pipeline.evaluation.measure import LEVEL, Counts
 from cv_pipeline.evaluation.slicing.facts import Fact, ids_condition
 from cv_pipeline.evaluation.slicing.ratios import Sums, Terms, ratio_terms
 from cv_pipeline.evaluation.slicing.search import Candidates, search
-from cv_pipeline.evaluation.slicing.statistics import LEVEL, compare, corrected
+from cv_pipeline.evaluation.slicing.statistics import compare, corrected
 from cv_pipeline.evaluation.slicing.words import slice_words, worse_words
 
 MOST = 20

@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.measure import LEVEL
 from cv_pipeline.evaluation.slicing.facts import Fact
 from cv_pipeline.evaluation.slicing.ratios import Sums, Terms
-from cv_pipeline.evaluation.slicing.statistics import LEVEL, Comparison, compare
+from cv_pipeline.evaluation.slicing.statistics import Comparison, compare
 
 _MOST_PAIRS = 4096
 """Pairs of values of two facts; facts with more are not paired."""

@@ -16,11 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.slices import SLICES
-from cv_pipeline.evaluation.measure import Measure, Scorer
+from cv_pipeline.evaluation.measure import LEVEL, Measure, Scorer
 from cv_pipeline.evaluation.slicing.facts import Declared, metadata_columns
 from cv_pipeline.evaluation.slicing.ratios import Terms, ratio_terms
 from cv_pipeline.evaluation.slicing.statistics import (
-    LEVEL,
     Comparison,
     compare,
     corrected,

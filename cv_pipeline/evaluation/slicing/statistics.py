@@ -11,11 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.measure import LEVEL
 from cv_pipeline.evaluation.proportion import wilson_bounds
 from cv_pipeline.evaluation.slicing.ratios import Numbers, Sums
 
-LEVEL = 0.05
-"""Share of false discoveries that is accepted, and of intervals that miss."""
 FEW = 5.0
 """Expected count of a table's cell below which the test is the exact one (Cochran's rule)."""
 
