@@ -52,7 +52,7 @@ def test_nothing_to_compare_with(world: DatalakeWorld) -> None:
     lake = world.open()
     with pytest.raises(QueryError, match=r"None of the examples has a descriptor.*image_features"):
         lake.more_like("path = '0.jpg'")
-    with pytest.raises(QueryError, match="There is no example"):
+    with pytest.raises(QueryError, match="The query selects no image"):
         lake.more_like("path = 'nowhere'")
     with pytest.raises(QueryError, match="0 images cannot be listed"):
         lake.more_like("path = '0.jpg'", n=0)
