@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +58,8 @@ def _initialise_dagster(folder: Path, log: Callable[[str], None]) -> None:
     from dagster import DagsterInstance
 
     log(f"initialising Dagster in {folder}")
-    with DagsterInstance.get() as instance:
+    # it prints its progress, which is no part of what the caller prints
+    with redirect_stdout(sys.stderr), DagsterInstance.get() as instance:
         instance.upgrade()
 
 
