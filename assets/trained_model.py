@@ -36,8 +36,9 @@ class TrainedModelConfig(dg.Config):
     takes the model of an earlier, identical training, for it would give the same weights. ``fold``
     validates on one fold of the dataset version and trains on the others, or by time on the earlier
     ones; without it the train and val splits are used. ``corrective`` is the digest of a corrective
-    record, which then says the parameters and the seed; without it, that of the newest model of
-    this dataset, so that no later run undoes a correction; an empty text is none at all.
+    record, which then says the parameters and the seed; without it, that of the model that was the
+    newest of this dataset when the run began, so that no later run undoes a correction; an empty
+    text is none at all.
     """
 
     dataset_version: str | None = None
@@ -64,7 +65,8 @@ def trained_model(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     dataset = step.inputs.read("dataset_version", version=config.dataset_version)
     project = step.project
-    record = _corrective(step, config, dataset.version)
+    kept = _kept(step, config, dataset.version)
+    record = _corrective(step, kept.metadata["corrective"] if kept else config.corrective)
     training = record.training if record else project.training
     emphasis = _emphasis(step, record, dataset) if record else None
     seed = config.seed
@@ -92,7 +94,8 @@ def trained_model(
     known = memo.get(recipe) if config.reuse else None
     if known is not None:
         step.log.info(f"reusing model {known['model_digest'][:12]} of an identical training")
-        return _result(step, known["model_digest"], {**known["metadata"], "reused": True})
+        reused = {**known["metadata"], "reused": True}
+        return _result(step, known["model_digest"], reused, kept=kept)
     with step.scratch() as scratch:
         spec = TrainingSpec(
             project=project.name,
@@ -139,7 +142,7 @@ def trained_model(
     }
     plain = {k: getattr(v, "value", v) for k, v in metadata.items()}
     memo.put(recipe, {"model_digest": report.model_digest, "metadata": plain})
-    return _result(step, report.model_digest, {**metadata, "reused": False})
+    return _result(step, report.model_digest, {**metadata, "reused": False}, kept=kept)
 
 
 @dg.asset_check(
@@ -210,24 +213,42 @@ def validation_drop(
     return pinned(result, model)
 
 
-def _result(step: Step, digest: str, metadata: dict[str, Any]) -> dg.MaterializeResult[Any]:
+def _result(
+    step: Step, digest: str, metadata: dict[str, Any], *, kept: Materialization | None = None
+) -> dg.MaterializeResult[Any]:
     curve = read_epochs(step.fetch("models", digest, marker="model.json"))
     # as they are now, so that a later change of the project's own parameters ends the correction
     own = step.project.training.model_dump(mode="json")
     corrected = {"project_training": own} if "corrective" in metadata else {}
-    return step.result(digest, {**metadata, **corrected, "curve": metadata_table(curve)})
+    kept_from = {"kept_from": _named(kept)} if kept else {}
+    return step.result(
+        digest, {**metadata, **corrected, **kept_from, "curve": metadata_table(curve)}
+    )
 
 
-def _corrective(step: Step, config: TrainedModelConfig, dataset: str) -> CorrectiveRecord | None:
+def _kept(step: Step, config: TrainedModelConfig, dataset: str) -> Materialization | None:
+    """The model whose correction this run keeps, where its configuration names none.
+
+    It is the newest when the run began: what another run makes in the meantime is not for this one.
+    """
+    if config.corrective is not None or config.fold is not None:
+        return None
+    newest = step.inputs.before("trained_model")
+    if newest is None or not newest.metadata.get("corrective"):
+        return None
+    own = step.project.training.model_dump(mode="json")
+    known = (newest.metadata.get("dataset"), newest.metadata.get("project_training"))
+    return newest if known == (dataset, own) else None
+
+
+def _corrective(step: Step, digest: str | None) -> CorrectiveRecord | None:
     """The corrective record to train by; None for the project's own parameters."""
-    digest = config.corrective
-    if digest is None and config.fold is None:
-        newest = step.inputs.latest("trained_model")
-        known = newest.metadata if newest is not None else {}
-        own = step.project.training.model_dump(mode="json")
-        if (known.get("dataset"), known.get("project_training")) == (dataset, own):
-            digest = known.get("corrective")
     return read_corrective(step.store, step.project.name, digest) if digest else None
+
+
+def _named(event: Materialization) -> dict[str, Any]:
+    """What a model came after; an edge of the graph would be a cycle."""
+    return {"key": event.key, "storage_id": event.storage_id, "version": event.version}
 
 
 def _emphasis(step: Step, record: CorrectiveRecord, dataset: Materialization) -> Emphasis | None:
@@ -243,12 +264,7 @@ def _corrected(step: Step, record: CorrectiveRecord, card: ModelCard) -> dict[st
     return {
         "corrective": record.digest,
         "corrective_record": record.model_dump(mode="json", exclude={"training"}),
-        # an edge of the graph would be a cycle
-        "parent_model": {
-            "key": parent.key,
-            "storage_id": parent.storage_id,
-            "version": parent.version,
-        },
+        "parent_model": _named(parent),
         "emphasised": card.emphasised.model_dump() if card.emphasised else None,
     }
 
@@ -263,10 +279,11 @@ def _folds(dataset: Path, fold: int | None) -> FoldParts | None:
 def _seed(step: Step, dataset: str) -> int:
     """The seed of the newest model of this dataset, so that no later run undoes a retraining.
 
-    The project's own seed is used for a new dataset, and as soon as it is changed.
+    It is the newest when the run began. The project's own seed is used for a new dataset, and as
+    soon as it is changed.
     """
     project = step.project
-    newest = step.inputs.latest("trained_model")
+    newest = step.inputs.before("trained_model")
     known = newest.metadata if newest is not None else {}
     same = (known.get("dataset"), known.get("project_seed")) == (dataset, project.training.seed)
     return int(known["seed"]) if same else project.training.seed

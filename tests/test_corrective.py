@@ -147,6 +147,8 @@ def test_a_later_run_on_the_same_data_does_not_undo_it(
     again = latest(world, "trained_model")
     assert again.version == done["model"]
     assert (again.metadata["reused"], again.run_id == done["run_id"]) == (True, False)
+    assert again.metadata["kept_from"]["version"] == done["model"]
+    assert again.metadata["kept_from"]["storage_id"] < again.storage_id
 
 
 def test_without_a_webserver_no_run_is_handed_over(

@@ -99,6 +99,7 @@ class EventLog:
         *,
         after: int | None = None,
         since: float | None = None,
+        before: float | None = None,
     ) -> Iterator[Materialization]:
         """Materializations of an asset, newest first, fetched a page at a time.
 
@@ -106,12 +107,13 @@ class EventLog:
             key: asset key.
             after: only events with a larger storage id.
             since: only events with a later timestamp (seconds since the epoch).
+            before: only events with an earlier timestamp.
         """
-        yield from self._pages(key, after=after, since=since, ascending=False)
+        yield from self._pages(key, after=after, since=since, before=before, ascending=False)
 
     def oldest_first(self, key: str, *, after: int | None = None) -> Iterator[Materialization]:
         """Materializations of an asset, oldest first, fetched a page at a time."""
-        yield from self._pages(key, after=after, since=None, ascending=True)
+        yield from self._pages(key, after=after, since=None, before=None, ascending=True)
 
     def latest(self, key: str) -> Materialization | None:
         """The newest materialization, or None when there is none."""
@@ -161,7 +163,13 @@ class EventLog:
         return next((e for e in self.newest_first(key, since=since) if e.run_id == run_id), None)
 
     def _pages(
-        self, key: str, *, after: int | None, since: float | None, ascending: bool
+        self,
+        key: str,
+        *,
+        after: int | None,
+        since: float | None,
+        before: float | None,
+        ascending: bool,
     ) -> Iterator[Materialization]:
         cursor: str | None = None
         while True:
@@ -170,6 +178,7 @@ class EventLog:
                     asset_key=AssetKey.from_user_string(key),
                     after_storage_id=after,
                     after_timestamp=since,
+                    before_timestamp=before,
                 ),
                 limit=1 if cursor is None and not ascending and after is None else PAGE,
                 cursor=cursor,

@@ -80,9 +80,16 @@ class Inputs:
         """The event log that all this is read from."""
         return self._log
 
-    def latest(self, asset: str) -> Materialization | None:
-        """The newest materialization of an asset of the project, without reading it."""
-        return self._log.latest(f"{self._project}/{asset}")
+    def before(self, asset: str) -> Materialization | None:
+        """The materialization of an asset that was the newest when this run began.
+
+        Of a re-execution, when the first of the runs that it repeats began; so whatever other runs
+        make in the meantime, it stays the same. It is not one of the inputs.
+        """
+        first = [self._run.run_id, *self._originals()][-1]
+        record = self._log.instance.get_run_record_by_id(first)
+        began = (record.start_time or record.create_timestamp.timestamp()) if record else None
+        return next(self._log.newest_first(f"{self._project}/{asset}", before=began), None)
 
     def tags(self) -> dict[str, str]:
         """Tags for ``MaterializeResult`` that name exactly what was read."""

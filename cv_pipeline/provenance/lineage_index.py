@@ -55,11 +55,18 @@ class LineageIndex(EventLog):
         return [k for k in self._keys if project is None or k.split("/")[0] == project]
 
     def newest_first(
-        self, key: str, *, after: int | None = None, since: float | None = None
+        self,
+        key: str,
+        *,
+        after: int | None = None,
+        since: float | None = None,
+        before: float | None = None,
     ) -> Iterator[Materialization]:
         """Materializations of an asset, newest first; see :class:`EventLog`."""
         for event in reversed(self._of(key)):
             if since is not None and event.timestamp.timestamp() <= since:
+                continue
+            if before is not None and event.timestamp.timestamp() >= before:
                 continue
             if after is None or event.storage_id > after:
                 yield event

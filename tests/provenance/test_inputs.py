@@ -135,6 +135,30 @@ def test_a_re_execution_reads_what_the_original_run_read(
     assert inputs.read("trained_model") == log.in_run("p/trained_model", run_a.run_id)
 
 
+def test_what_was_there_before_is_not_what_another_run_made_since(
+    materialize: Run, log: EventLog, instance: dg.DagsterInstance, world
+):
+    """Nor is it for the run that repeats one, however much later."""
+    from cv_pipeline.provenance import Inputs
+
+    def before(run_id: str) -> Materialization | None:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        return Inputs(instance=instance, run=run, project="p").before("trained_model")
+
+    first = materialize().run_id
+    assert before(first) is None
+    second = instance.create_run_for_job(_trivial_job(), parent_run_id=first, root_run_id=first)
+    waiting = [materialize]
+    world.between = lambda: waiting.pop()() if waiting else None
+    third = materialize().run_id
+    [fourth] = {e.run_id for e in log.newest_first("p/trained_model")} - {first, third}
+    model = log.in_run("p/trained_model", first)
+    assert before(third) == model != newest(log, "trained_model")
+    assert before(fourth) == log.in_run("p/trained_model", third)  # which had made it by then
+    assert before(second.run_id) is None
+
+
 def _trivial_job() -> dg.JobDefinition:
     @dg.op
     def nothing() -> None: ...
