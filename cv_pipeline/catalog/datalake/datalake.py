@@ -252,10 +252,12 @@ class Datalake:
         if n < 1:
             raise QueryError(f"{n} images cannot be listed.", do="Ask for 1 or more.")
         examples = self.query(where, **keywords)
-        wanted = self.query(among, labelled=False) if unlabelled else self.query(among)
+        # images have their numbers in one snapshot alone, and others may come in at any time
+        as_of = examples.table_versions
+        wanted = self.query(among, as_of=as_of, labelled=False if unlabelled else None)
         return more_like(
             self.catalog,
-            self.snapshot(examples.table_versions),
+            self.snapshot(as_of),
             examples=examples.numbers,
             among=wanted.numbers,
             n=n,

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cv_pipeline.catalog.datalake.more_like import COPY, _spread, _without_copies
+from cv_pipeline.catalog.datalake.query_result import QueryResult
+from cv_pipeline.catalog.schemas import IMAGES
 from cv_pipeline.errors import QueryError
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world, write_signatures
+from tests.catalog.event_lake import rows_of
 
 
 @pytest.fixture
@@ -46,6 +50,29 @@ def test_what_is_chosen_from_can_be_said(world: DatalakeWorld) -> None:
     assert not {1, 5} & set(world.numbers(chosen.image_ids))
     world.take_out(1)
     assert 1 not in world.numbers(lake.more_like("path = '0.jpg'", n=10).image_ids)
+
+
+def test_images_that_come_in_meanwhile_move_no_numbers(
+    world: DatalakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_signatures(world, {n: [1, n] for n in range(6)})
+    lake = world.open()
+    wanted = "metadata.scene = 'outdoor'"
+    before = lake.more_like("path = '0.jpg'", n=10, among=wanted)
+    first = {"image_id": "0" * 64, "path": "new.jpg", "width": 1}  # so all others move by one
+    ask, waiting = lake.query, [rows_of(IMAGES, [first])]
+
+    def ask_and_ingest(*args: Any, **keywords: Any) -> QueryResult:
+        found = ask(*args, **keywords)
+        while waiting:
+            world.catalog.table("images").merge(waiting.pop(), on=["image_id"])
+        return found
+
+    monkeypatch.setattr(lake, "query", ask_and_ingest)
+    meanwhile = lake.more_like("path = '0.jpg'", n=10, among=wanted)
+    assert lake.query("path = 'new.jpg'").count == 1
+    assert meanwhile.image_ids.equals(before.image_ids)
+    assert meanwhile.nearest.equals(before.nearest)
 
 
 def test_nothing_to_compare_with(world: DatalakeWorld) -> None:
