@@ -1,0 +1,59 @@
+"""Roles, and what each may do.
+
+An annotator is not a lesser viewer: an annotator sees only the images that are assigned to them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What a route needs."""
+
+    PUBLIC = "public"
+    """Nothing: signing in, styles, health."""
+    SIGNED_IN = "signed-in"
+    """An account, whatever its roles: the list of one's projects, one's own account."""
+    ASSIGNED = "assigned"
+    """To see images that are assigned to one, or any image for those who may view all."""
+    VIEW = "view"
+    """To see everything of a project."""
+    COMMENT = "comment"
+    """To keep investigations and queries and to comment on them."""
+    REVIEW = "review"
+    """To judge labels and predictions, tag images and set them aside."""
+    LAUNCH = "launch"
+    """To launch runs."""
+    WAIVE = "waive"
+    """To waive a failed gate."""
+    ADMINISTER = "administer"
+    """To give roles, take images out and read the audit log."""
+
+
+class Role(StrEnum):
+    """What somebody is in a project."""
+
+    VIEWER = "viewer"
+    ANNOTATOR = "annotator"
+    REVIEWER = "reviewer"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+
+_VIEWER = frozenset({Permission.ASSIGNED, Permission.VIEW, Permission.COMMENT})
+_REVIEWER = _VIEWER | {Permission.REVIEW}
+_ENGINEER = _REVIEWER | {Permission.LAUNCH}
+_ADMIN = _ENGINEER | {Permission.WAIVE, Permission.ADMINISTER}
+
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _VIEWER,
+    Role.ANNOTATOR: frozenset({Permission.ASSIGNED}),
+    Role.REVIEWER: _REVIEWER,
+    Role.ENGINEER: _ENGINEER,
+    Role.ADMIN: _ADMIN,
+}
+"""What each role may do in its project, beside what needs no role."""
+
+EVERY_PROJECT = "*"
+"""In place of a project's name: a role in all of them, those to come included."""

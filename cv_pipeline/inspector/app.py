@@ -1,0 +1,123 @@
+"""The web application: its parts put together, who asks found out, and every error explained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from cv_pipeline import __version__
+from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.inspector.access.access import NOBODY, Authenticator
+from cv_pipeline.inspector.pages import parts
+from cv_pipeline.inspector.problems import SignInNeeded, status_of
+from cv_pipeline.inspector.rendering import STATIC, render_page
+from cv_pipeline.inspector.routes import API
+from cv_pipeline.inspector.workspace import Workspace
+
+_logger = logging.getLogger(__name__)
+
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self' data: blob:; script-src 'self'; style-src 'self';"
+        " connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none';"
+        " base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(workspace: Workspace, *, authenticator: Authenticator) -> FastAPI:
+    """Make the application.
+
+    Args:
+        workspace: what it reads.
+        authenticator: finds out who asks.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        workspace.close()
+
+    app = FastAPI(
+        title="cv_pipeline inspector",
+        version=__version__,
+        summary="From a metric to the images behind it to a corrective run.",
+        lifespan=lifespan,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.workspace = workspace
+    app.state.authenticator = authenticator
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for part in parts():
+        app.include_router(part.router)
+    app.middleware("http")(_around)
+    app.add_exception_handler(CVPipelineError, _explain)
+    app.add_exception_handler(RequestValidationError, _explain)
+    app.add_exception_handler(HTTPException, _explain)
+    return app
+
+
+async def _around(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Find out who asks, and protect every answer."""
+    request.state.access = NOBODY
+    try:
+        request.state.access = await run_in_threadpool(request.app.state.authenticator, request)
+        response = await answer(request)
+    except CVPipelineError as error:
+        response = _explain(request, error)
+    except Exception:
+        _logger.exception("%s %s failed", request.method, request.url.path)
+        response = _answer(
+            request,
+            500,
+            "This is a fault of the inspector.",
+            "Its log says more; please report it.",
+        )
+    for name, value in SECURITY.items():
+        response.headers.setdefault(name, value)
+    if not request.url.path.startswith("/static/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _explain(request: Request, error: Any) -> Response:
+    """Answer with what went wrong and what to do next."""
+    if isinstance(error, CVPipelineError):
+        return _answer(request, status_of(error), error.what, error.do, error)
+    if isinstance(error, RequestValidationError):
+        told = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:5]
+        )
+        return _answer(request, 422, f"The request is not understood: {told}.", "")
+    what = {404: "There is no such page.", 405: "This cannot be done here."}
+    return _answer(request, error.status_code, what.get(error.status_code, str(error.detail)), "")
+
+
+def _answer(
+    request: Request, status: int, what: str, do: str, error: Exception | None = None
+) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"error": what, "do": do}, status_code=status)
+    if isinstance(error, SignInNeeded):
+        return render_page(request, "signin_needed.html", status=status, what=what)
+    return render_page(request, "error.html", status=status, code=status, what=what, do=do)
+
+
+def _wants_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or "text/html" not in accepted

@@ -1,0 +1,69 @@
+"""The parts of the inspector as its navigation lists them, for who may see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cv_pipeline.inspector.access.access import Access
+from cv_pipeline.inspector.access.roles import Permission
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry of the navigation.
+
+    Attributes:
+        name: what it is called.
+        path: where it leads.
+        icon: name of its symbol in ``templates/icons.html``.
+        others: beginnings of the addresses that belong to it beside its own.
+    """
+
+    name: str
+    path: str
+    icon: str
+    others: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether an address belongs to it."""
+        if path == self.path:
+            return True
+        return any(path.startswith(start) for start in (f"{self.path}/", *self.others))
+
+
+_OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
+    ("Board", "", "board", Permission.VIEW, ("/evaluations", "/runs")),
+    ("Images", "/images", "images", Permission.VIEW, ()),
+    ("Queries", "/queries", "query", Permission.VIEW, ()),
+    ("Datasets", "/datasets", "dataset", Permission.VIEW, ()),
+    ("Models", "/models", "model", Permission.VIEW, ("/compare",)),
+    ("Lineage", "/lineage", "lineage", Permission.VIEW, ()),
+    ("Investigations", "/investigations", "investigation", Permission.VIEW, ()),
+    ("Overview", "/overview", "overview", Permission.VIEW, ()),
+    ("Assigned", "/assigned", "assigned", Permission.ASSIGNED, ()),
+)
+
+
+def navigation(access: Access, project: str | None) -> list[Section]:
+    """The sections that somebody may see.
+
+    Args:
+        access: who asks.
+        project: the project that they are in; None outside one.
+    """
+    sections = []
+    if project is not None and access.role(project) is not None:
+        base = f"/p/{project}"
+        own = [
+            Section(name, base + path, icon, tuple(base + other for other in others))
+            for name, path, icon, permission, others in _OF_PROJECT
+            if access.may(permission, project)
+            and (path != "/assigned" or not access.may(Permission.VIEW, project))
+        ]
+        sections += own
+    if access.may(Permission.ADMINISTER):
+        sections += [
+            Section("People", "/people", "people"),
+            Section("Audit log", "/audit", "audit"),
+        ]
+    return sections

@@ -1,0 +1,243 @@
+"""What the pages read: projects, lakes, the event log and the store, opened once and shared.
+
+Everything here is a cache of what lies elsewhere; nothing is kept. It is safe for many threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+from dagster import DagsterInstance
+from fastapi import Depends
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from cv_pipeline.catalog.datalake.datalake import Datalake
+from cv_pipeline.catalog.datalake.references import RecordedReferences
+from cv_pipeline.catalog.datalake.selection import Selection, select
+from cv_pipeline.catalog.query import parse
+from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
+from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.inspector.database import open_database
+from cv_pipeline.project import Project, find_project, project_names
+from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
+from cv_pipeline.provenance.lineage_index import LineageIndex
+from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
+from cv_pipeline.storage import ObjectStore, open_store
+
+FRESH_SECONDS = 1.0
+"""How old what is read from tables and event log may be."""
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """The last few of some costly things, each made once.
+
+    Args:
+        size: how many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is kept under a key; made when it is not."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._kept:
+                    return self._kept[key]
+            try:
+                made = make()
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            with self._lock:
+                self._kept[key] = made
+                while len(self._kept) > self._size:
+                    self._kept.popitem(last=False)
+            return made
+
+
+@dataclass(eq=False)
+class _OpenedLake:
+    """A project's lake with its newest snapshot."""
+
+    lake: Datalake
+    references: RecordedReferences
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    snapshot: Snapshot | None = None
+    checked: float = 0.0
+
+
+class Workspace:
+    """Everything that pages read.
+
+    Args:
+        home: ``CV_HOME``.
+        projects: folder of the projects.
+        store: the object store.
+        instance: the Dagster instance.
+        database: the inspector's own state.
+        dagster_ui: address of the Dagster webserver, for links and to launch runs.
+        mlflow_ui: address of MLflow.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        projects: Path,
+        store: ObjectStore,
+        instance: DagsterInstance,
+        database: Engine,
+        dagster_ui: str = "http://127.0.0.1:3000",
+        mlflow_ui: str = "http://127.0.0.1:5000",
+    ) -> None:
+        self.home = home
+        self.store = store
+        self.instance = instance
+        self.database = database
+        self.dagster_ui = dagster_ui
+        self.mlflow_ui = mlflow_ui
+        self._projects = projects
+        self._index = LineageIndex(instance)
+        self._index_lock = threading.RLock()
+        self._index_read = 0.0
+        self._lakes: dict[str, _OpenedLake] = {}
+        self._lakes_lock = threading.Lock()
+        self._evaluations: Kept[Evaluated] = Kept(8)
+        self._selections: Kept[Selection] = Kept(64)
+        self.kept: Kept[Any] = Kept(128)
+
+    @classmethod
+    def open(cls, **more: Any) -> Workspace:
+        """The workspace of the environment: ``CV_HOME``, ``DAGSTER_HOME``, ``CV_PROJECTS``, …"""
+        dagster_home()
+        return cls(
+            home=cv_home(),
+            projects=projects_dir(),
+            store=open_store(store_url()),
+            instance=DagsterInstance.get(),
+            database=open_database(cv_home()),
+            **more,
+        )
+
+    @property
+    def cache(self) -> Path:
+        """Folder of copies of what lies in the store."""
+        return self.home / "cache"
+
+    def project_names(self) -> list[str]:
+        """Names of the projects, sorted."""
+        return sorted(project_names(self._projects))
+
+    def project(self, name: str) -> Project:
+        """A project.
+
+        Raises:
+            ProjectError: there is none of this name, or its file is wrong.
+        """
+        path = self._projects / name / "project.yaml"
+        stamp = path.stat().st_mtime_ns if path.is_file() else 0
+        found: Project = self.kept.get(
+            ("project", name, stamp), lambda: find_project(name, self._projects)
+        )
+        return found
+
+    @contextmanager
+    def log(self) -> Iterator[LineageIndex]:
+        """The event log as it is now, for one thread at a time."""
+        with self._index_lock:
+            if time.monotonic() - self._index_read > FRESH_SECONDS:
+                self._index.catch_up()
+                self._index_read = time.monotonic()
+            yield self._index
+
+    def lake(self, project: str) -> Datalake:
+        """The datalake of a project, for what changes it; its queries are logged."""
+        return self._lake(project).lake
+
+    def snapshot(self, project: str) -> Snapshot:
+        """The newest snapshot of a project's lake."""
+        opened = self._lake(project)
+        with opened.lock:
+            if opened.snapshot is None or time.monotonic() - opened.checked > FRESH_SECONDS:
+                opened.snapshot = open_snapshot(opened.lake.catalog, opened=opened.snapshot)
+                opened.checked = time.monotonic()
+            return opened.snapshot
+
+    def select(self, project: str, text: str) -> Selection:
+        """The images that a query selects now; the same question is not asked twice of one state.
+
+        Raises:
+            QueryError: the query cannot be understood.
+        """
+        snapshot = self.snapshot(project)
+        opened = self._lake(project)
+
+        def ask() -> Selection:
+            return select(
+                parse(text),
+                snapshot=snapshot,
+                catalog=opened.lake.catalog,
+                references=opened.references,
+            )
+
+        if "latest" in text:  # which may mean something else the next time
+            return ask()
+        key = (project, text, tuple(sorted(snapshot.identities.items())))
+        return self._selections.get(key, ask)
+
+    def evaluated(self, project: str, ref: str = "latest") -> Evaluated:
+        """The evaluation that a digest, a prefix or ``latest`` means, its tables read once.
+
+        Raises:
+            ProvenanceError: there is none.
+        """
+        with self.log() as log:
+            found = find_evaluated(
+                log, project=project, ref=ref, store=self.store, cache=self.cache
+            )
+        key = (project, found.event.version, found.event.storage_id)
+        return self._evaluations.get(key, lambda: found)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.database.dispose()
+        self.instance.dispose()
+
+    def _lake(self, project: str) -> _OpenedLake:
+        with self._lakes_lock:
+            if project not in self._lakes:
+                name = self.project(project).name
+                catalog = Catalog(self.store, name)
+                references = RecordedReferences(catalog)
+                lake = Datalake(catalog, references=references, origin="http")
+                self._lakes[project] = _OpenedLake(lake, references)
+            return self._lakes[project]
+
+
+def current_workspace(request: Request) -> Workspace:
+    """The workspace of the application that answers."""
+    found: Workspace = request.app.state.workspace
+    return found
+
+
+CurrentWorkspace = Annotated[Workspace, Depends(current_workspace)]
+"""A parameter of a view: what it reads."""
