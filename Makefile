@@ -49,7 +49,7 @@ test: $(READY)
 
 soak: $(READY)
 	@tests/install_browser.sh
-	$(BIN)/python -m pytest -m soak -s
+	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
 lint: $(READY)
 	@$(BIN)/ruff check .
