@@ -32,6 +32,7 @@ from cv_pipeline.vocabulary import (
     require_columns,
     require_expectation,
     require_model,
+    require_query,
     require_table,
     require_timezone,
 )
@@ -49,6 +50,8 @@ ExpectationName = Annotated[str, AfterValidator(require_expectation)]
 ModelName = Annotated[str, AfterValidator(require_model)]
 Cron = Annotated[str, AfterValidator(require_cron)]
 Timezone = Annotated[str, AfterValidator(require_timezone)]
+QueryText = Annotated[str, Field(min_length=1), AfterValidator(require_query)]
+WaiverRole = Literal["reviewer", "engineer", "admin"]
 
 
 class Charter(Section):
@@ -278,6 +281,20 @@ class Schedule(Section):
     timezone: Timezone = Field("UTC", description="IANA time zone of the cron expression")
 
 
+class Access(Section):
+    """Which images are guarded, and who may let a failed gate pass."""
+
+    restricted: QueryText | None = Field(
+        None,
+        description="images whose every access is written to the audit log, as a text of the query"
+        " language (docs/query.md); null for none",
+    )
+    waiver_roles: tuple[WaiverRole, ...] = Field(
+        ("admin",),
+        description="roles that may waive failed checks of a dataset candidate; empty for nobody",
+    )
+
+
 class Project(Section):
     """Everything that one project declares."""
 
@@ -306,6 +323,7 @@ class Project(Section):
     monitoring: Monitoring = Field(default_factory=Monitoring, description="what is watched")
     retraining: Retraining = Field(default_factory=Retraining, description="how often")
     schedule: Schedule = Field(default_factory=Schedule, description="the nightly run")
+    access: Access = Field(default_factory=Access, description="guarded images, and waivers")
 
     @property
     def metric(self) -> str:

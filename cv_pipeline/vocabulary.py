@@ -148,6 +148,21 @@ def require_timezone(name: str) -> str:
     return name
 
 
+def require_query(text: str) -> str:
+    """Return ``text`` if it is a text of the query language.
+
+    Raises:
+        PydanticCustomError: it cannot be understood; the error says where.
+    """
+    from cv_pipeline.catalog.query import parse
+
+    try:
+        parse(text)
+    except QueryError as error:
+        raise _of_query(error) from None
+    return text
+
+
 def query_keywords() -> tuple[str, ...]:
     """Names of the keys that the query of a dataset may have."""
     from cv_pipeline.catalog.query.keywords import KEYWORDS

@@ -287,3 +287,24 @@ def test_slices_are_declared_by_queries_in_both_forms(write):
 def test_a_wrong_slice_query_is_named_with_its_line(write, query, message):
     with pytest.raises(ProjectError, match=f"line 16: {message}"):
         load_project(write(f"{GOOD}evaluation:\n  slice_queries:\n    dark: {query}\n"))
+
+
+def test_guarded_images_and_waivers_are_declared(write):
+    assert load_project(write(GOOD)).access.waiver_roles == ("admin",)
+    assert load_project(write(GOOD)).access.restricted is None
+    text = f"{GOOD}access:\n  restricted: metadata.ward = 'icu'\n  waiver_roles: []\n"
+    access = load_project(write(text)).access
+    assert (access.restricted, access.waiver_roles) == ("metadata.ward = 'icu'", ())
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("restricted: wardd = 1", r"access\.restricted: [\s\S]*wardd"),
+        ("restricted: ''", r"access\.restricted: "),
+        ("waiver_roles: [viewer]", r"access\.waiver_roles\.0: expected .*'engineer'"),
+    ],
+)
+def test_a_wrong_access_section_is_named_with_its_line(write, key, message):
+    with pytest.raises(ProjectError, match=f"line 15: {message}"):
+        load_project(write(f"{GOOD}access:\n  {key}\n"))
