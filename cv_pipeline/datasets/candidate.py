@@ -46,6 +46,7 @@ from cv_pipeline.project import Project, SplitName
 TABLES_READ = (
     "annotations",
     "duplicate_searches",
+    "image_batches",
     "image_features",
     "image_metadata",
     "image_tags",

@@ -94,7 +94,7 @@ def set_aside(
             return False
         raise QueryError(
             f"The batch {name!r} is there already, with other images or for another purpose.",
-            do="Choose another name; list the batches with: cvp batches PROJECT",
+            do=f"Choose another name; list the batches with: cvp batches {catalog.project}",
         )
     count = len(image_ids)
     told = {

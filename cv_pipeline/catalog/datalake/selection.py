@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.datalake.pinned_references import PinnedReferences
 from cv_pipeline.catalog.datalake.references import RecordedReferences, References
 from cv_pipeline.catalog.query import CompiledQuery, Parameter, QueryNode, compile_query
-from cv_pipeline.catalog.query.checks import mentions
+from cv_pipeline.catalog.query.checks import mentions, values_asked
 from cv_pipeline.catalog.query.nodes import Comparison, Field, all_of
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.snapshot.referred import referred
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.dataset_query import Query
+from cv_pipeline.errors import QueryError, nearest
 
 _NOT_TAKEN_OUT = Comparison(Field("taken_out"), "=", False)
 
@@ -93,10 +94,11 @@ def select(
             now.
 
     Raises:
-        QueryError: the query is not possible.
+        QueryError: the query is not possible, or names a batch that there was not.
         ProvenanceError: a reference is unknown.
     """
     compiled = compile_query(query)
+    _check_batches(query, snapshot)
     relations = {n: r for n, r in snapshot.relations().items() if n in compiled.relations}
     known = PinnedReferences(references or RecordedReferences(catalog), pins)
     for reference in compiled.references:
@@ -141,3 +143,24 @@ def select_images(
         references=references,
     )
     return replace(found, numbers=np.sort(found.numbers))
+
+
+def _check_batches(query: QueryNode, snapshot: Snapshot) -> None:
+    """Refuse names of batches that there are none of: a mistyped one would look like an empty one.
+
+    Raises:
+        QueryError: there is none of such a name; the message names the nearest.
+    """
+    asked = values_asked(query.where, "set_aside")
+    if not asked:
+        return
+    known = snapshot.set_aside["name"].unique().to_pylist()
+    for name in asked:
+        if name not in known:
+            raise QueryError(
+                f"No images of {snapshot.project} were set aside as {name!r}, as of version"
+                f" {snapshot.table_versions['image_batches']} of its batches.",
+                do=nearest(str(name), known)
+                if known
+                else f"Set some aside first: cvp set-aside {snapshot.project} QUERY --name {name}",
+            )

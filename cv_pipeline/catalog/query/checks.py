@@ -123,6 +123,19 @@ def mentions(condition: Condition | None, *names: str) -> bool:
     )
 
 
+def values_asked(condition: Condition | None, name: str) -> list[Value]:
+    """The values that a condition asks whether a field of images is one of, in their order."""
+    found: dict[Value, None] = {}
+    for test, scope in _tests(condition, "images") if condition is not None else ():
+        if isinstance(test.operand, Field) and (scope, test.operand.name) == ("images", name):
+            match test:
+                case Membership(values=values):
+                    found |= dict.fromkeys(values)
+                case Comparison(operator="=", value=value):
+                    found[value] = None
+    return list(found)
+
+
 def _tests(condition: Condition, scope: Scope) -> Iterator[tuple[Test, Scope]]:
     """Every comparison in a condition, however deep, with the rows that it is about."""
     waiting: list[tuple[Condition, Scope, int]] = [(condition, scope, 1)]

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Literal
 
 Key = Literal["name", "image", "model"]
-Relation = Literal["annotations", "metadata", "results", "similar", "tags"]
+Relation = Literal["annotations", "metadata", "results", "set_aside", "similar", "tags"]
 Scope = Literal["images", "annotations", "predictions", "dataset", "results", "errors"]
 
 
@@ -147,6 +147,14 @@ _IMAGES = (
         relation="annotations",
         many=True,
         aliases=("annotators",),
+    ),
+    FieldSpec(
+        "set_aside",
+        _TEXT,
+        "name of a batch that it was set aside in",
+        "name",
+        relation="set_aside",
+        many=True,
     ),
     FieldSpec(
         "metadata",

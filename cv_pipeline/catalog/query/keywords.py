@@ -18,7 +18,7 @@ from cv_pipeline.catalog.query.checks import (
     fitted,
     spec_of,
 )
-from cv_pipeline.catalog.query.fields import ALIASES, FIELDS, FieldSpec, Kind
+from cv_pipeline.catalog.query.fields import FIELDS, FieldSpec, Kind
 from cv_pipeline.catalog.query.nodes import (
     And,
     Between,
@@ -53,7 +53,8 @@ def _keywords() -> Iterator[str]:
         if "." not in spec.name:
             yield from (spec.name, *spec.aliases)
         if spec.many:
-            yield from (f"{alias}_{how}" for alias in spec.aliases for how in _LISTS)
+            names = spec.aliases or (spec.name,)
+            yield from (f"{name}_{how}" for name in names for how in _LISTS)
 
 
 KEYWORDS = tuple(_keywords())
@@ -117,7 +118,7 @@ def keyword_condition(name: str, value: Any) -> Condition:
     if name not in KEYWORDS:
         raise QueryError(f"There is no keyword {name!r}.", do=nearest(name, KEYWORDS))
     field, _, how = name.rpartition("_")
-    if how in _LISTS and field in ALIASES["images"]:
+    if how in _LISTS:
         return _of_list(Field(spec_of(field, "images").name), value, how, name)
     spec = spec_of(name, "images")
     if spec.key is None:

@@ -25,6 +25,7 @@ from cv_pipeline.catalog.snapshot.relations import (
     OF_IMAGES,
     OF_TAGS,
     OF_TAKEOUTS,
+    SET_ASIDE,
     TAGS,
 )
 from cv_pipeline.catalog.sql import RunSQL
@@ -60,6 +61,10 @@ SELECT n AS image_id, key, value, actor, "at" FROM source JOIN ids USING (image_
 
 _TAG_EVENTS = """
 SELECT n AS image_id, tag, present, actor, "at" FROM source JOIN ids USING (image_id)
+"""
+
+_SET_ASIDE = """
+SELECT DISTINCT n, name FROM source JOIN ids USING (image_id) ORDER BY n, name
 """
 
 _ANNOTATIONS = """
@@ -152,6 +157,10 @@ def _tags(run: RunSQL, source: Any, ids: pa.Table) -> Tables:
     }
 
 
+def _set_aside(run: RunSQL, source: Any, ids: pa.Table) -> Tables:
+    return {"set_aside": run(_SET_ASIDE, source=source, ids=ids).cast(SET_ASIDE)}
+
+
 def _annotations(run: RunSQL, source: Any, ids: pa.Table) -> Tables:
     rows = run(_ANNOTATIONS, source=source, ids=ids).cast(ANNOTATIONS)
     counts = run(
@@ -174,6 +183,7 @@ PARTS = (
     Part("takeouts", "takeouts", 1, _takeouts),
     Part("metadata", "image_metadata", 1, _metadata),
     Part("tags", "image_tags", 1, _tags),
+    Part("set_aside", "image_batches", 1, _set_aside),
     Part("annotations", "annotations", 1, _annotations),
 )
 """All parts but the images themselves."""

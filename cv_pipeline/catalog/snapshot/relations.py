@@ -115,6 +115,16 @@ TAGS = pa.schema(
 )
 """Relation ``tags``: tags that are on images, sorted by image and tag."""
 
+SET_ASIDE = pa.schema(
+    [
+        # the image
+        pa.field("n", pa.int32(), nullable=False),
+        # name of a batch that it was set aside in
+        pa.field("name", pa.string(), nullable=False),
+    ]
+)
+"""Relation ``set_aside``: images of batches, sorted by image and name."""
+
 ANNOTATIONS = pa.schema(
     [
         # the image

@@ -46,6 +46,7 @@ class Snapshot:
         images: schema ``relations.IMAGES``; row ``n`` is image ``n``.
         metadata: schema ``relations.METADATA``.
         tags: schema ``relations.TAGS``.
+        set_aside: schema ``relations.SET_ASIDE``.
         annotations: schema ``relations.ANNOTATIONS``.
         by_path: numbers of the images in the order of their paths.
     """
@@ -56,6 +57,7 @@ class Snapshot:
     images: pa.Table
     metadata: pa.Table
     tags: pa.Table
+    set_aside: pa.Table
     annotations: pa.Table
     by_path: pa.ChunkedArray
 
@@ -74,6 +76,7 @@ class Snapshot:
             "images": self.images,
             "metadata": self.metadata,
             "tags": self.tags,
+            "set_aside": self.set_aside,
             "annotations": self.annotations,
         }
 
@@ -133,6 +136,7 @@ def open_snapshot(
         images=_joined(images, parts),
         metadata=parts["metadata"].tables["metadata"],
         tags=parts["tags"].tables["tags"],
+        set_aside=parts["set_aside"].tables["set_aside"],
         annotations=parts["annotations"].tables["annotations"],
         by_path=images.tables["paths"]["n"],
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -89,3 +90,38 @@ def test_more_of_them_by_command(world: DatalakeWorld) -> None:
     [image] = found["images"]
     assert (image["path"], image["like_path"], image["similarity"]) == ("2.jpg", "0.jpg", 0.0)
     assert "1.jpg  like 0.jpg" in cvp("more", "fruit", "path = '0.jpg'", "-n", "1")
+
+
+def test_images_that_were_set_aside_can_be_asked_for(world: DatalakeWorld) -> None:
+    lake = world.open()
+    before = lake.query("width >= 0").table_versions
+    lake.set_aside(lake.query("width > 200"), "wide", purpose="label")  # 3, 4 and 5
+    lake.set_aside(lake.query("path in ('0.jpg', '3.jpg')"), "mixed", purpose="relabel")
+
+    def asked(where: str | None = None, **keywords: Any) -> list[int]:
+        return sorted(world.numbers(lake.query(where, **keywords).image_ids))
+
+    assert asked("set_aside = 'wide'") == asked(set_aside="wide") == [3, 4, 5]
+    assert asked("not set_aside = 'wide'") == asked(set_aside_none=["wide"]) == [0, 1, 2]
+    assert asked("set_aside any ('wide', 'mixed')") == asked(set_aside=["wide", "mixed"])
+    assert asked("set_aside all ('wide', 'mixed')") == asked(set_aside_all=["wide", "mixed"]) == [3]
+    assert asked("set_aside is set and width < 100") == [0]
+    assert asked(set_aside={"set": False}) == [1, 2]
+    saved = lake.query("set_aside = 'mixed'").save("mixed")
+    world.take_out(3)
+    assert asked("set_aside = 'wide'") == [4, 5]
+    assert lake.rerun("mixed").digest == saved.digest
+    with pytest.raises(QueryError, match=r"set aside as 'wide', as of version 0 of its batches"):
+        lake.query("set_aside = 'wide'", as_of=before)
+
+
+def test_a_batch_that_there_is_none_of_is_no_empty_answer(world: DatalakeWorld) -> None:
+    lake = world.open()
+    with pytest.raises(QueryError, match=r"aside first: cvp set-aside fruit QUERY --name wide"):
+        lake.query("set_aside = 'wide'")
+    lake.set_aside(lake.query("width > 200"), "wide", purpose="label")
+    for keywords in ({"set_aside": "wyde"}, {"set_aside_none": ["wide", "wyde"]}):
+        with pytest.raises(QueryError, match=r"as 'wyde'.*Did you mean 'wide'"):
+            lake.query(**keywords)
+    with pytest.raises(QueryError, match=r"as 'wyde'"):
+        lake.query("width > 0 and (path = '0.jpg' or not set_aside all ('wide', 'wyde'))")

@@ -105,6 +105,8 @@ def values_of(operand: Operand, row: Row, lake: SmallLake) -> list[Any]:
         match operand.name:
             case "tag":
                 return sorted(row["tags"])
+            case "set_aside":
+                return sorted(row["set_aside"])
             case "label" | "annotator":
                 return [a[operand.name] for a in row["annotations"]]
     found = value_of(operand, row, lake)

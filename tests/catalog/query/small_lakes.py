@@ -18,6 +18,7 @@ from cv_pipeline.catalog.snapshot.relations import (
     DATASET,
     IMAGES,
     METADATA,
+    SET_ASIDE,
     SIMILAR,
     TAGS,
 )
@@ -62,6 +63,11 @@ class SmallLake:
                 METADATA, [m for i in self.images for m in _metadata(i)], words=("key", "value")
             ),
             "tags": table(TAGS, [t for i in self.images for t in _tags(i)], words=("tag",)),
+            "set_aside": table(
+                SET_ASIDE,
+                [{"n": i["n"], "name": name} for i in self.images for name in i["set_aside"]],
+                words=("name",),
+            ),
             "annotations": table(
                 ANNOTATIONS, [a for i in self.images for a in i["annotations"]], words=("label",)
             ),
@@ -122,6 +128,7 @@ def image(n: int, **known: Any) -> Row:
         "taken_out": False,
         "metadata": {},
         "tags": set(),
+        "set_aside": set(),
         "annotations": [],
     }
     return {f.name: None for f in IMAGES} | blank | {"n": n} | known
@@ -216,6 +223,7 @@ _images = st.fixed_dictionaries(
         "taken_out_at": st.none() | _moments,
         "metadata": st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=3),
         "tags": st.sets(_words, max_size=3),
+        "set_aside": st.sets(_words, max_size=2),
         "annotations": st.lists(_annotations, max_size=3),
     }
 )
