@@ -32,8 +32,13 @@ from cv_pipeline.datasets.record import (
     ANNOTATIONS_FILE,
     DATASET_FILE,
     MANIFEST_FILE,
+    DatasetRecord,
+    summarize,
+    write_record,
     write_table,
 )
+from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.project import Ontology, Split
 from cv_pipeline.provenance import EventLog, Materialization
 
 SHARE = 0.5
@@ -60,7 +65,7 @@ def make_history(
     store = home / "store" / "projects" / PROJECT
     manifest, annotations = _newest_version(catalog)
     log = EventLog(instance)
-    raw = _report(log, "raw_images", name_of("raw"), {"table_versions": catalog.versions()}, {})
+    raw = report(log, "raw_images", name_of("raw"), {"table_versions": catalog.versions()}, {})
     datasets, tests = [], []
     for number in range(1, versions + 1):
         size = len(manifest) * number // versions
@@ -68,15 +73,15 @@ def make_history(
         part = manifest.slice(0, size).sort_by("image_id")
         folder = store / "datasets" / version
         labels = _labels_of(annotations, size)
-        _write_version(folder, part, labels)
+        _write_version(folder, part, labels, version=version, catalog=catalog)
         facts = {
             "dagster/row_count": size,
             "objects": len(labels),
             "table_versions": catalog.versions(),
         }
-        candidate = _report(log, "dataset_candidate", version, facts, {"raw_images": raw})
+        candidate = report(log, "dataset_candidate", version, facts, {"raw_images": raw})
         parents = {"dataset_candidate": candidate}
-        datasets.append(_report(log, "dataset_version", version, facts, parents))
+        datasets.append(report(log, "dataset_version", version, facts, parents))
         tests.append(part.filter(pc.equal(part["split"], "test"))["image_id"])
     random = np.random.default_rng(1)
     for number in range(models):
@@ -118,12 +123,33 @@ def _labels_of(annotations: pa.Table, size: int) -> pa.Table:
     return annotations.slice(0, end).drop_columns(["row"]).sort_by("image_id")
 
 
-def _write_version(folder: Path, manifest: pa.Table, annotations: pa.Table) -> None:
+def _write_version(
+    folder: Path, manifest: pa.Table, annotations: pa.Table, *, version: str, catalog: Catalog
+) -> None:
     folder.mkdir(parents=True)
     write_table(manifest, folder / MANIFEST_FILE)
     write_table(annotations, folder / ANNOTATIONS_FILE)
     write_ids(manifest["image_id"], folder / IDS_FILE)
-    (folder / DATASET_FILE).write_text("{}\n")
+    record = DatasetRecord(
+        schema_id="dataset/2",
+        digest=version,
+        project=PROJECT,
+        task="detection",
+        ontology=Ontology(labels=CLASSES),
+        rule=Split(),
+        aggregation="latest",
+        query="labelled = true",
+        sql="select n from images",
+        parameters={},
+        table_versions=catalog.versions(),
+        contents=summarize(manifest, annotations),
+        near_duplicates={},
+        shortfalls=(),
+        left_out=0,
+        verdicts=(Verdict(check="integrity", passed=True, severity="error", summary="None."),),
+        code_version="1",
+    )
+    write_record(record, folder / DATASET_FILE)
 
 
 def _model(
@@ -158,17 +184,17 @@ def _model(
     }
     _write_folder(store / "predictions" / digest["predictions"], "predictions", PREDICTIONS, found)
     _write_folder(store / "evaluations" / digest["evaluation"], "per_image", PER_IMAGE, results)
-    model = _report(
+    model = report(
         log, "trained_model", digest["model"], {"dataset": dataset.version, "seconds": 60.0},
         {"dataset_version": dataset},
     )  # fmt: skip
     named = {"model": model.version, "dataset": dataset.version}
-    predictions = _report(
+    predictions = report(
         log, "predictions", digest["predictions"], {**named, "dagster/row_count": count},
         {"trained_model": model, "dataset_version": dataset},
     )  # fmt: skip
     metrics = {"AP50": 0.5 + 0.4 * number / 1000, "precision": 0.7 + 0.22 * (number % 100) / 100}
-    _report(
+    report(
         log, "eval_slices", digest["evaluation"],
         {**named, **metrics, "metric": "AP50", "split": "test"},
         {"predictions": predictions, "dataset_version": dataset},
@@ -186,7 +212,7 @@ def _write_folder(folder: Path, name: str, schema: pa.Schema, columns: Mapping[s
     (folder / marker).write_text("{}\n")
 
 
-def _report(
+def report(
     log: EventLog,
     asset: str,
     version: str,

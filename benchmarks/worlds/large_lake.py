@@ -1,7 +1,7 @@
 """A generated catalogue of any size: images, features, metadata, tags, boxes and duplicate pairs.
 
-Columns are drawn, not pictures: there are no image bytes. The same size and seed give the same
-rows, so that both sides of a benchmark work on the same data.
+Columns are drawn; there are image bytes only where pictures are given. The same size and seed give
+the same rows, so that both sides of a benchmark work on the same data.
 """
 
 from __future__ import annotations
@@ -40,16 +40,20 @@ ontology:
 dataset:
   split: {ratios: {train: 0.8, val: 0.1, test: 0.1}, group_by: [patient]}
 training: {model: fcos_resnet18, input_size: [96, 128]}
+evaluation: {slices: [scene, camera], activation_images: 0}
 """
 
 
-def make_lake(folder: Path, *, images: int, seed: int = 0) -> Catalog:
+def make_lake(
+    folder: Path, *, images: int, seed: int = 0, pictures: pa.Table | None = None
+) -> Catalog:
     """Write a project and its catalogue below ``folder``.
 
     Args:
         folder: becomes CV_HOME: the store lies in ``store``, the project in ``projects``.
         images: number of images; there are three times as many boxes and metadata events.
         seed: of everything that is drawn.
+        pictures: that many pictures, as ``make_pictures`` made them; by default there are none.
     """
     project = folder / "projects" / PROJECT / "project.yaml"
     project.parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +61,19 @@ def make_lake(folder: Path, *, images: int, seed: int = 0) -> Catalog:
     catalog = Catalog(open_store(str(folder / "store")), PROJECT)
     random = np.random.default_rng(seed)
     image_ids = hex_ids(random, images, octets=32)
+    if pictures is not None:
+        image_ids = pictures["image_id"].combine_chunks()
     captured = START + random.integers(0, 730 * 86_400, images) * np.timedelta64(1_000_000, "us")
     images_columns = _images(random, image_ids, captured)
+    if pictures is not None:
+        images_columns |= {name: pictures[name] for name in ("width", "height", "bytes")}
     _replace(catalog, "images", images_columns)
     _replace(catalog, "files", _files(images_columns))
     _replace(catalog, "image_features", _features(random, image_ids))
     _replace(catalog, "image_metadata", _metadata(random, image_ids, captured))
     _replace(catalog, "image_tags", _tags(random, image_ids, captured))
-    _replace(catalog, "annotations", _annotations(random, image_ids, captured))
+    edges = (620, 480) if pictures is None else _size_of(pictures)
+    _replace(catalog, "annotations", _annotations(random, image_ids, captured, edges))
     _replace(catalog, "near_duplicates", _pairs(random, image_ids))
     _replace(catalog, "duplicate_searches", {"image_id": image_ids, "distance": 6})
     return catalog
@@ -181,14 +190,23 @@ def _tags(
     }
 
 
+def _size_of(pictures: pa.Table) -> tuple[int, int]:
+    return pictures["width"][0].as_py(), pictures["height"][0].as_py()
+
+
 def _annotations(
-    random: np.random.Generator, ids: pa.Array, captured: NDArray[np.datetime64]
+    random: np.random.Generator,
+    ids: pa.Array,
+    captured: NDArray[np.datetime64],
+    edges: tuple[int, int],
 ) -> dict[str, Any]:
+    """Boxes within pictures of a width and height."""
     count = BOXES_PER_IMAGE * len(ids)
     labelled = random.choice(len(ids), int(LABELLED * len(ids)), replace=False)
     rows = labelled[np.sort(random.integers(0, len(labelled), count))]
     shares = np.array([*[0.997 / (len(CLASSES) - 1)] * (len(CLASSES) - 1), 0.003])
-    left, top = random.uniform(0, 500, count), random.uniform(0, 360, count)
+    width, height = edges
+    left, top = random.uniform(0, 0.8 * width, count), random.uniform(0, 0.75 * height, count)
     made = _utc(captured[rows] + random.integers(1, 60, count) * DAY)
     return {
         "annotation_id": hex_ids(random, count, octets=16),
@@ -197,8 +215,8 @@ def _annotations(
         "kind": "bbox",
         "x_min": left,
         "y_min": top,
-        "x_max": left + random.uniform(4, 120, count),
-        "y_max": top + random.uniform(4, 120, count),
+        "x_max": left + width * random.uniform(0.01, 0.19, count),
+        "y_max": top + height * random.uniform(0.01, 0.25, count),
         "attributes": _words(random, ("{}", json.dumps({"occluded": True})), count, p=[0.9, 0.1]),
         # a labeller works on whole images
         "annotator": pa.array([f"labeller_{n}" for n in range(12)]).take(pa.array(rows % 12)),
