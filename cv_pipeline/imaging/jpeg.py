@@ -92,6 +92,32 @@ def read_pixels(data: bytes) -> NDArray[Any]:
     return rgb_of_inverted_cmyk(image) if colorspace == "CMYK" else image
 
 
+def read_scaled(data: bytes, *, side: int) -> NDArray[np.uint8]:
+    """Decode to (H, W, 3) RGB, as much smaller as the DCT allows for nothing.
+
+    Args:
+        data: the file.
+        side: pixels that the longer side has at least, unless the picture has fewer.
+
+    Raises:
+        ValueError, OSError: it is damaged or cut off.
+    """
+    frame = _frame(data)
+    if _COLORSPACES[frame.components] == "CMYK":
+        return np.asarray(read_pixels(data), dtype=np.uint8)
+    longest = max(frame.height, frame.width)
+    least = [max(1, -(-length * side // longest)) for length in (frame.height, frame.width)]
+    try:
+        scaled: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            data, "RGB", min_height=least[0], min_width=least[1]
+        )
+    except ValueError as error:
+        if not _is_harmless(str(error), data):
+            raise
+        scaled = np.repeat(pixels, 3, 2) if (pixels := read_pixels(data)).shape[2] == 1 else pixels
+    return scaled
+
+
 def _read_leniently(data: bytes) -> NDArray[Any]:
     """Decode through Pillow, which minds nothing but the end of the file."""
     with warnings.catch_warnings():

@@ -112,6 +112,22 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[Any]:
     return np.ascontiguousarray(upright(image, header.orientation))
 
 
+def decode_scaled_jpeg(data: bytes, *, side: int, max_pixels: int) -> NDArray[Any]:
+    """Decode a JPEG to (H, W, 3), upright and no larger than is needed.
+
+    Args:
+        data: the file.
+        side: pixels that the longer side has at least, unless the picture has fewer.
+        max_pixels: largest allowed width × height.
+
+    Raises:
+        ImageError: as of :func:`decode`.
+    """
+    header = _header(data, _JPEG, max_pixels)
+    with _explained(_JPEG):
+        return upright(jpeg.read_scaled(data, side=side), header.orientation)
+
+
 def _format_of(data: bytes) -> _Format:
     """The format that the first bytes are of."""
     if not data:
