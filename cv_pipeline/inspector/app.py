@@ -64,7 +64,7 @@ def create_app(workspace: Workspace, *, authenticator: Authenticator) -> FastAPI
     app.state.authenticator = authenticator
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for part in parts():
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)
     app.middleware("http")(_around)
     app.add_exception_handler(CVPipelineError, _explain)
     app.add_exception_handler(RequestValidationError, _explain)

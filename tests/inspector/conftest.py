@@ -1,0 +1,61 @@
+"""A world for tests of the inspector: pictures, versions and models, without a training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from benchmarks.worlds.inspected import make_inspected
+from cv_pipeline.inspector import create_app
+from cv_pipeline.inspector.access.access import Access
+from cv_pipeline.inspector.access.roles import Role
+from cv_pipeline.inspector.workspace import Workspace
+
+ADMIN = Access("ada", {"*": Role.ADMIN}, means="session", csrf="proof")
+
+
+@pytest.fixture(scope="session")
+def inspected_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CV_HOME of project ``large``: 2,000 pictures, 3 versions, 2 evaluated models; only look."""
+    home = tmp_path_factory.mktemp("inspected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CV_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        subprocess.run([Path(sys.executable).with_name("cvp"), "init"], check=True)
+        with DagsterInstance.get() as instance:
+            make_inspected(home, instance, images=2_000, versions=3, models=4, evaluated=2)
+    return home
+
+
+@pytest.fixture(scope="session")
+def inspected(inspected_home: Path) -> Iterator[Callable[[Access], TestClient]]:
+    """Makes clients of one application over ``inspected_home``, each for somebody's access."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CV_HOME", str(inspected_home))
+        patch.setenv("DAGSTER_HOME", str(inspected_home / "dagster"))
+        patch.setenv("CV_PROJECTS", str(inspected_home / "projects"))
+        patch.delenv("CV_STORE", raising=False)
+        workspace = Workspace.open()
+        asking: dict[str, Access] = {}
+
+        def who(connection: object) -> Access:
+            return asking[connection.headers["x-test-user"]]  # type: ignore[attr-defined]
+
+        app: FastAPI = create_app(workspace, authenticator=who)
+
+        def client(access: Access = ADMIN) -> TestClient:
+            key = f"{access.user}-{len(asking)}"
+            asking[key] = access
+            headers = {"x-test-user": key, "x-csrf-token": access.csrf}
+            return TestClient(app, headers=headers, base_url="http://127.0.0.1")
+
+        yield client
+        workspace.close()
