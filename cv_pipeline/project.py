@@ -25,6 +25,7 @@ from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
 from cv_pipeline.vocabulary import (
+    IMAGE_PROPERTIES,
     OWN_MODELS,
     query_keywords,
     require_arguments,
@@ -251,6 +252,18 @@ class Evaluation(Section):
     activation_images: int = Field(
         32, ge=0, description="images whose class-activation maps are measured; 0 for none"
     )
+
+    @model_validator(mode="after")
+    def _names_are_of_one_slice(self) -> Evaluation:
+        for name in self.slice_queries:
+            what = "a metadata key of evaluation.slices" if name in self.slices else ""
+            if name in IMAGE_PROPERTIES:
+                what = "a property of images"
+            if what:
+                raise ValueError(
+                    f"slice_queries.{name} has the name of {what}: give the query another name"
+                )
+        return self
 
 
 class MetricDrift(Section):

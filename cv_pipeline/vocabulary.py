@@ -42,6 +42,22 @@ CHECK_NAMES = (
 OWN_MODELS = {"detection": ("fcos_resnet18",), "classification": ("resnet18_small",)}
 """Models of ``cv_pipeline.training.models`` beside torchvision's, by task."""
 
+IMAGE_PROPERTIES = (
+    "format",
+    "dtype",
+    "bands",
+    "width",
+    "height",
+    "brightness",
+    "contrast",
+    "sharpness",
+    "saturation",
+    "hue",
+    "date_range",
+    "annotations_count",
+)
+"""What slices are made of beside metadata, as in ``cv_pipeline.evaluation.slicing.facts``."""
+
 MISTAKE = "project_mistake"
 """Type of the validation errors raised here; their context has ``what`` and ``do``."""
 

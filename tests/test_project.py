@@ -289,6 +289,16 @@ def test_a_wrong_slice_query_is_named_with_its_line(write, query, message):
         load_project(write(f"{GOOD}evaluation:\n  slice_queries:\n    dark: {query}\n"))
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("scene", "a metadata key of evaluation.slices"), ("brightness", "a property of images")],
+)
+def test_a_declared_slice_has_a_name_of_its_own(write, name, what):
+    queries = f"{{slices: [scene], slice_queries: {{{name}: width > 5}}}}"
+    with pytest.raises(ProjectError, match=rf"slice_queries\.{name} has the name of {what}"):
+        load_project(write(f"{GOOD}evaluation: {queries}\n"))
+
+
 def test_guarded_images_and_waivers_are_declared(write):
     assert load_project(write(GOOD)).access.waiver_roles == ("admin",)
     assert load_project(write(GOOD)).access.restricted is None

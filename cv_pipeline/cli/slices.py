@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow.compute as pc
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import EvaluationError, nearest
-from cv_pipeline.evaluation.slicing.facts import PROPERTIES
+from cv_pipeline.evaluation.slicing.facts import CHOSEN, PROPERTIES, REST
 from cv_pipeline.evaluation.slicing.words import short_query
 from cv_pipeline.project import find_project
 from cv_pipeline.settings import dagster_home, projects_dir
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cv_pipeline.catalog.datalake.datalake import Datalake
+    from cv_pipeline.catalog.query import QueryNode
     from cv_pipeline.evaluation import Evaluation
     from cv_pipeline.provenance.slice_images import SliceImages
 
@@ -35,9 +37,9 @@ def slices(
         list[str] | None,
         typer.Option(
             "--slice",
-            metavar="KEY=VALUE|RANK",
-            help="One slice: metadata keys, image properties or declared queries with their"
-            " values (several make a pair), or the number of a found one.",
+            metavar="KEY=VALUE|NAME|RANK",
+            help="One slice: metadata keys or image properties with their values, declared queries"
+            " by name (NAME=no: all others), several for a pair; or the number of a found one.",
         ),
     ] = None,
     label: Annotated[
@@ -68,9 +70,11 @@ def slices(
         declared: dict[str, str] = {}
         wanted: list[tuple[str, list[str], str | None]] = []
         if chosen and not chosen[0].isdecimal():
-            values = dict(_pair(text) for text in chosen)
-            nodes = {n: q.to_ast().where for n, q in found.evaluation.slice_queries.items()}
-            declared = {n: condition_text(where) for n, where in nodes.items() if where}
+            nodes = {n: q.to_ast() for n, q in found.evaluation.slice_queries.items()}
+            declared = {n: condition_text(q.where) for n, q in nodes.items() if q.where}
+            values = dict(_pair(text, declared) for text in chosen)
+            for name in values:
+                _refuse_drawn(name, nodes.get(name))
             query = slice_query(made, values, declared=declared)
             words = [f"{k} not set" if v is None else f"{k} = {v}" for k, v in values.items()]
             wanted.append((query, words, label))
@@ -100,13 +104,35 @@ def slices(
         _show(one, project, made, count, images=images)
 
 
-def _pair(text: str) -> tuple[str, str | None]:
+def _pair(text: str, declared: Mapping[str, str]) -> tuple[str, str | None]:
+    """The key and the value that a slice is written as; the name of a query stands for its yes."""
+    if text in declared:
+        return text, CHOSEN
+    key, sign, value = text.rpartition("=")
+    if sign and key in declared:
+        if value not in (CHOSEN, REST):
+            raise EvaluationError(
+                f"{key!r} is a query that evaluation.slice_queries declares, not a key: {value!r}"
+                " is none of its values.",
+                do=f"Write {key}, or {key}={REST} for all other images.",
+            )
+        return key, value
     key, sign, value = text.partition("=")
     if not sign or not key:
+        named = f" {nearest(text, declared)}" if declared and not sign else ""
         raise EvaluationError(
-            f"{text!r} is no slice.", do="Write KEY=VALUE, or the number of a found slice."
+            f"{text!r} is no slice.",
+            do=f"Write KEY=VALUE, a declared query or the number of a found slice.{named}",
         )
     return key, value or None
+
+
+def _refuse_drawn(name: str, query: QueryNode | None) -> None:
+    if query is not None and (query.sample is not None or query.limit is not None):
+        raise EvaluationError(
+            f"The query of {name!r} draws some of its images, so no condition selects them.",
+            do=f"Leave sample and limit out of evaluation.slice_queries.{name} in project.yaml.",
+        )
 
 
 def _of_class(made: Evaluation, label: str | None) -> pa.Table:
@@ -154,7 +180,7 @@ def _ranks(worst: pa.Table, chosen: list[str] | None, count: int) -> set[int]:
     if not ranks <= set(known):
         raise EvaluationError(
             f"There is no slice {min(ranks - set(known))}: {len(known)} were found.",
-            do="Run cvp slices PROJECT without --slice to see them.",
+            do="Leave --slice out to see them.",
         )
     return ranks
 
@@ -165,7 +191,7 @@ def _refuse_without_query(rows: list[dict[str, Any]]) -> None:
             raise EvaluationError(
                 f"Slice {row['rank']} has no query: only the ids of its {row['images']:,} images"
                 " select it, and they are too many.",
-                do="See what else its images have in common: cvp slices PROJECT",
+                do="See what else its images have in common: leave --slice out.",
             )
 
 

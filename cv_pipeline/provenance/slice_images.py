@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.datalake.datalake import Datalake
 from cv_pipeline.errors import EvaluationError, nearest
 from cv_pipeline.evaluation import Evaluation
-from cv_pipeline.evaluation.slicing.facts import named_condition
+from cv_pipeline.evaluation.slicing.facts import REST, named_condition
 from cv_pipeline.evaluation.slicing.ratios import Numbers, Sums
 from cv_pipeline.evaluation.slicing.statistics import compare
 from cv_pipeline.evaluation.slicing.words import slice_words
@@ -68,14 +68,17 @@ def slice_query(
 
     Args:
         evaluation: the evaluation.
-        values: metadata keys, image properties or names of declared queries, each with a value.
+        values: metadata keys or image properties, each with a value, or names of declared queries
+            with ``yes``, or ``no`` for all other images.
         declared: name of a declared query to its condition.
     """
-    parts = [
-        declared[name] if name in declared else named_condition(name, text)
-        for name, text in values.items()
-    ]
-    return within_split(evaluation, " and ".join(f"({p})" if " or " in p else p for p in parts))
+    parts = []
+    for name, text in values.items():
+        if name in declared:
+            parts.append(f"not ({declared[name]})" if text == REST else f"({declared[name]})")
+        else:
+            parts.append(named_condition(name, text))
+    return within_split(evaluation, " and ".join(parts))
 
 
 def within_split(evaluation: Evaluation, condition: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from cv_pipeline.cli import app
 from cv_pipeline.cli.app import console
-from cv_pipeline.cli.slices import _quoted, _refuse_without_query
+from cv_pipeline.cli.slices import _pair, _quoted, _refuse_without_query
 from cv_pipeline.errors import EvaluationError
+from cv_pipeline.provenance.slice_images import slice_query
 from tests.tiny_world import TinyWorld
 
 
@@ -20,6 +22,7 @@ from tests.tiny_world import TinyWorld
 def world(own_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> TinyWorld:
     text = own_world.project_file.read_text()
     queries = "\n  slice_queries:\n    at left: metadata.camera = 'left' or tag = 'no such tag'"
+    queries += "\n    one: width > 5 limit 1"
     own_world.project_file.write_text(
         text.replace("\n  slices: [camera]", f"\n  slices: [camera]{queries}")
     )
@@ -60,6 +63,11 @@ def test_any_slice_leads_to_its_images_and_to_the_query_that_selects_them(world:
     assert of_class["objects"] == of_class["images_count"] == len(of_class["images"])
     declared = slices("--slice", "at left=yes", "--images", "-n", "100")["slices"][0]
     assert declared["images"] == both[0]["images"]
+    assert slices("--slice", "at left")["slices"][0]["query"] == declared["query"]
+    others = slices("--slice", "at left=no", "--images", "-n", "100")["slices"][0]
+    assert others["images"] == both[1]["images"]
+    pair = slices("--slice", "at left=no", "--slice", "camera=right", "--images", "-n", "100")
+    assert pair["slices"][0]["images"] == both[1]["images"]
     text = cvp("slices", "tiny", "--slice", "camera=left", "--images", "-n", "1").stdout
     assert "all classes in images with camera = left" in text
     assert both[0]["images"][0]["path"] in text
@@ -80,6 +88,10 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
     ("arguments", "message"),
     [
         (["--slice", "camera"], "'camera' is no slice"),
+        (["--slice", "at right"], "'at right' is no slice.*Did you mean 'at left'"),
+        (["--slice", "at left=maybe"], "'maybe' is none of its values.*at left=no for all other"),
+        (["--slice", "at left="], "'' is none of its values"),
+        (["--slice", "one"], "The query of 'one' draws some of its images"),
         (["--slice", "99"], "There is no slice 99"),
         (["--slice", "1", "--slice", "camera=left"], "'camera=left' stands beside the number"),
         (["--slice", "²"], "'²' is no slice"),
@@ -108,3 +120,16 @@ def test_a_slice_that_no_query_selects_says_so():
     _refuse_without_query([{"rank": 1, "query": "width > 5", "images": 12}])
     with pytest.raises(EvaluationError, match="Slice 2 has no query: only the ids of its 1,200"):
         _refuse_without_query([{"rank": 2, "query": None, "images": 1200}])
+
+
+def test_a_declared_query_is_written_as_its_name():
+    declared = {"at left": "metadata.camera = 'left'", "a=b": "width > 5"}
+    assert _pair("at left", declared) == _pair("at left=yes", declared) == ("at left", "yes")
+    assert _pair("a=b", declared) == ("a=b", "yes")
+    assert _pair("a=b=no", declared) == ("a=b", "no")
+    assert _pair("camera=", declared) == ("camera", None)
+    record = SimpleNamespace(dataset="d" * 64, split="test")
+    made: Any = SimpleNamespace(record=record)
+    query = slice_query(made, {"at left": "no", "camera": "x"}, declared=declared)
+    asked = "not (metadata.camera = 'left') and metadata.camera = 'x'"
+    assert query == f"dataset('{'d' * 16}', split = 'test') and {asked}"

@@ -40,6 +40,8 @@ MOST_VALUES = 100
 DENSITY = "annotations_count"
 PROPERTIES = (*FILE, *MEASURES, "date_range", DENSITY)
 """Facts that are fields of the query language; the others are metadata keys."""
+CHOSEN, REST = "yes", "no"
+"""Values of a declared query: of the images that it selects, and of all others."""
 TEXTS = ("format", "dtype", "date_range")
 """Those of the properties that are no numbers."""
 
@@ -334,7 +336,7 @@ def declared_facts(image_ids: pa.Array, declared: Mapping[str, Declared]) -> lis
     for name, query in declared.items():
         inside = pc.is_in(image_ids, value_set=query.image_ids).to_numpy(zero_copy_only=False)
         codes = np.where(inside, 0, 1).astype(np.int32)
-        out.append(Fact(name, codes, (Value("yes", name, query.query),)))
+        out.append(Fact(name, codes, (Value(CHOSEN, name, query.query),)))
     return out
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.slices import SLICES
 from cv_pipeline.evaluation.measure import LEVEL, Measure, Scorer
-from cv_pipeline.evaluation.slicing.facts import Declared, metadata_columns
+from cv_pipeline.evaluation.slicing.facts import CHOSEN, Declared, metadata_columns
 from cv_pipeline.evaluation.slicing.ratios import Terms, ratio_terms
 from cv_pipeline.evaluation.slicing.statistics import (
     Comparison,
@@ -27,8 +27,6 @@ from cv_pipeline.evaluation.slicing.statistics import (
 )
 
 WHOLE = ""
-CHOSEN = "yes"
-"""The value of a slice that a query selects."""
 CONVENTIONS = {
     "slices": "recall, precision, F1 and accuracy of a slice are ratios of sums over its images,"
     " with a 95 % interval (Wilson's, of the objects divided by the design effect) and a test"

@@ -14,6 +14,7 @@ from cv_pipeline.catalog.query import parse
 from cv_pipeline.catalog.query.nodes import Field
 from cv_pipeline.catalog.query.text import condition_text
 from cv_pipeline.evaluation.slicing.facts import (
+    PROPERTIES,
     Declared,
     Known,
     declared_facts,
@@ -21,6 +22,7 @@ from cv_pipeline.evaluation.slicing.facts import (
     named_condition,
     of_column,
 )
+from cv_pipeline.vocabulary import IMAGE_PROPERTIES
 
 KEY = Field("metadata", key="depth")
 
@@ -180,3 +182,7 @@ def test_a_number_of_objects_is_asked_for_where_the_lake_has_as_many_annotations
     assert [v.query for v in density.values] == [
         f"annotations_count = {n}" if queries else "" for n in range(4)
     ]
+
+
+def test_no_query_may_be_declared_under_the_name_of_a_property() -> None:
+    assert IMAGE_PROPERTIES == PROPERTIES

@@ -10,9 +10,8 @@ from cv_pipeline.evaluation.classification.answers import Answers
 from cv_pipeline.evaluation.classification.scorer import ClassificationScorer
 from cv_pipeline.evaluation.detection.scorer import DetectionScorer
 from cv_pipeline.evaluation.measure import Counts, Measure
-from cv_pipeline.evaluation.slicing.facts import Declared
+from cv_pipeline.evaluation.slicing.facts import CHOSEN, Declared
 from cv_pipeline.evaluation.slicing.slices import (
-    CHOSEN,
     WHOLE,
     evaluate_slices,
     headline_split,
