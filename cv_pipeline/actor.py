@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 MACHINE_PREFIXES = ("auto:", "model:")
 """How the names of actors begin that are no people: rules and models."""
 
+_acting: ContextVar[str | None] = ContextVar("cv_pipeline_actor", default=None)
+
+
+@contextmanager
+def acting_as(actor: str) -> Iterator[None]:
+    """Within it, this thread or task acts as somebody: a server's, as who is signed in."""
+    token = _acting.set(actor)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
 
 def current_actor() -> str:
-    """The person who acts here: ``CV_ACTOR``, or else the operating system's user."""
+    """The person who acts here: :func:`acting_as`, ``CV_ACTOR``, or the system's user."""
+    acting = _acting.get()
+    if acting:
+        return acting
     named = os.environ.get("CV_ACTOR", "").strip()
     if named:
         return named

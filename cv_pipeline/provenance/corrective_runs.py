@@ -27,6 +27,7 @@ from cv_pipeline.storage.folders import fetch
 from cv_pipeline.training import read_model_card
 
 CORRECTIVE_TAG = "cv_pipeline/corrective"
+ACTOR_TAG = "cv_pipeline/actor"
 DAGSTER_UI = "http://127.0.0.1:3000"
 _TAG_LENGTH = 16
 # the command that is to supersede it needs what would make Dagster ignore workspace.yaml
@@ -71,7 +72,7 @@ def corrective(
     project: str,
     query: str | None = None,
     *,
-    weight: int = 3,
+    weight: int | None = None,
     label: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     parent: str = "latest",
@@ -86,7 +87,7 @@ def corrective(
         project: name of the project.
         query: images that are added to the dataset, as far as they have labels by now, and drawn
             more often.
-        weight: times that each of them is drawn in an epoch; 1 only adds them.
+        weight: times that each of them is drawn in an epoch, 3 by default; 1 only adds them.
         label: class whose recall on those images it is judged by; by default all classes.
         parameters: parameters that differ from the parent's, such as ``{"training.epochs": 12}``.
         parent: digest or prefix of the model that it is to better; the latest by default.
@@ -119,7 +120,7 @@ def corrective(
     )
     write_corrective(store, record)
     if not wait:
-        return Corrective(record, run_id=_submit(record, dagster_ui), status="QUEUED")
+        return Corrective(record, run_id=submit(record, dagster_ui), status="QUEUED")
     run_id, status, made = _run_here(record, quiet=quiet)
     if status != "SUCCESS" or made is None:
         raise CorrectiveError(
@@ -148,7 +149,11 @@ def _config(record: CorrectiveRecord) -> dict[str, Any]:
 
 
 def _tags(record: CorrectiveRecord) -> dict[str, str]:
-    return {CORRECTIVE_TAG: record.digest[:_TAG_LENGTH], "cv_pipeline/reason": "corrective"}
+    return {
+        CORRECTIVE_TAG: record.digest[:_TAG_LENGTH],
+        "cv_pipeline/reason": "corrective",
+        ACTOR_TAG: record.actor,
+    }
 
 
 def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, Materialization | None]:
@@ -171,8 +176,12 @@ def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, Mater
         return runs[0].run_id, runs[0].status.value, made
 
 
-def _submit(record: CorrectiveRecord, address: str) -> str:
-    """Hand the run to a webserver, whose daemon launches it; returns its id."""
+def submit(record: CorrectiveRecord, address: str) -> str:
+    """Hand the run of a stored record to a webserver, whose daemon launches it; returns its id.
+
+    Raises:
+        CorrectiveError: no webserver took it.
+    """
     from urllib.parse import urlsplit
 
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError

@@ -1,0 +1,1 @@
+"""What the board of a project shows, read from the event log: numbers over time, and alerts."""

@@ -1,0 +1,124 @@
+"""The runs of a project as Dagster keeps them, whoever launched them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.dagster_run import RunRecord
+from pydantic import BaseModel
+
+from cv_pipeline.inspector.problems import NotFound
+from cv_pipeline.provenance.corrective_runs import ACTOR_TAG
+
+JOBS = {
+    "pipeline": "everything",
+    "ingest": "new images",
+    "retraining": "retraining",
+    "corrective": "corrective run",
+}
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+_LOOKED_AT = 60
+
+
+class RunLine(BaseModel):
+    """A run in a list."""
+
+    run_id: str
+    what: str
+    status: str
+    finished: bool
+    by: str
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+
+
+def runs_of(
+    instance: DagsterInstance, project: str, *, unfinished: bool = False, limit: int = 8
+) -> list[RunLine]:
+    """The newest runs of a project, newest first.
+
+    Args:
+        instance: the Dagster instance.
+        project: name of the project.
+        unfinished: only those that wait or run.
+        limit: at most this many, of the newest of all projects.
+    """
+    wanted = RunsFilter(statuses=UNFINISHED) if unfinished else None
+    records = instance.get_run_records(wanted, limit=_LOOKED_AT)
+    return [line(r) for r in records if project in projects_of(r.dagster_run)][:limit]
+
+
+def find_run(instance: DagsterInstance, project: str, run_id: str) -> RunRecord:
+    """A run of a project.
+
+    Raises:
+        NotFound: there is none, or it is of another project.
+    """
+    record = instance.get_run_record_by_id(run_id)
+    if record is None or project not in projects_of(record.dagster_run):
+        raise NotFound(
+            f"Project {project} has no run {run_id[:36]!r}.",
+            do="The board lists the newest runs; Dagster's own pages list them all.",
+        )
+    return record
+
+
+def projects_of(run: DagsterRun) -> set[str]:
+    """Names of the projects whose assets a run makes or checks."""
+    found = {key.path[0] for key in run.asset_selection or ()}
+    found |= {check.asset_key.path[0] for check in run.asset_check_selection or ()}
+    name, _, kind = run.job_name.rpartition("_")
+    if kind in JOBS and name:
+        found.add(name)
+    return found
+
+
+def line(record: RunRecord) -> RunLine:
+    """A run as a list shows it."""
+    run = record.dagster_run
+    return RunLine(
+        run_id=run.run_id,
+        what=in_words(run),
+        status=run.status.value,
+        finished=run.is_finished,
+        by=run.tags.get(ACTOR_TAG) or _launched_by(run.tags),
+        created=record.create_timestamp,
+        started=_moment(record.start_time),
+        ended=_moment(record.end_time),
+    )
+
+
+def in_words(run: DagsterRun) -> str:
+    """What a run does, in words."""
+    kind = run.job_name.rpartition("_")[2]
+    if kind in JOBS:
+        return JOBS[kind]
+    return _assets(sorted(key.path[-1] for key in run.asset_selection or ()))
+
+
+def _assets(names: Sequence[str]) -> str:
+    if not names:
+        return "some assets"
+    if len(names) > 8:
+        return "everything"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _launched_by(tags: Mapping[str, str]) -> str:
+    for tag, words in (("dagster/sensor_name", "sensor"), ("dagster/schedule_name", "schedule")):
+        if tag in tags:
+            return f"{words} {tags[tag]}"
+    return tags.get("user", "")
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,363 @@
+"""The board of a project: its key metrics over versions and time, and what to look into."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import Query
+from pydantic import BaseModel
+
+from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
+from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.board.alerts import (
+    Alert,
+    Watched,
+    alerts,
+    epoch_address,
+    evaluation_address,
+)
+from cv_pipeline.inspector.board.checks import failed_checks
+from cv_pipeline.inspector.board.down import PartDown, parts_down
+from cv_pipeline.inspector.board.history import (
+    Recorded,
+    evaluation_history,
+    key_metrics,
+    number,
+    validation_metric,
+)
+from cv_pipeline.inspector.board.runs import RunLine, runs_of
+from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
+from cv_pipeline.inspector.routes import Routes
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.monitoring.epoch_drop import EpochDrop, epoch_drops
+from cv_pipeline.project import Project
+from cv_pipeline.provenance.event_log import Materialization
+from cv_pipeline.storage.folders import fetch
+from cv_pipeline.training.epoch_results import read_epochs
+
+routes = Routes("Board")
+
+SMALL_WIDTH, SMALL_HEIGHT = 340.0, 130.0
+MOST_POINTS = 120
+_FAILED_LATELY = 3
+
+
+class Metric(BaseModel):
+    """A key metric as it is now."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    before: float | None
+    change: float | None
+    dropped: bool
+
+
+class Side(BaseModel):
+    """The champion or the newest model, with its numbers."""
+
+    title: str
+    model: str
+    evaluation: str
+    at: datetime | None
+    metrics: dict[str, float | None]
+
+
+class Board(BaseModel):
+    """What the board shows."""
+
+    problem: str
+    task: str
+    metric: str
+    by: Literal["version", "time"]
+    evaluations: int
+    newest: str | None
+    newest_at: datetime | None
+    metrics: list[Metric]
+    main: Chart | None
+    others: list[Chart]
+    training: Chart | None
+    alerts: list[Alert]
+    sides: list[Side]
+    same_model: bool
+    decision: str
+    in_progress: list[RunLine]
+    latest_runs: list[RunLine]
+    images: int
+    labelled: int
+    down: list[PartDown]
+    missing: list[str]
+
+
+@routes.page("/p/{project}", template="pages/board.html", permission=Permission.VIEW)
+def board(
+    project: str,
+    workspace: CurrentWorkspace,
+    by: Annotated[Literal["version", "time"], Query()] = "version",
+) -> Board:
+    """Key metrics over versions and time, what to look into, and what is running."""
+    settings = workspace.project(project)
+    missing: list[str] = []
+    with workspace.log() as log:
+        history = evaluation_history(log, settings)
+        model = log.latest(f"{project}/trained_model")
+        champion = log.latest(f"{project}/champion")
+        candidate = log.latest(f"{project}/dataset_candidate")
+        version = log.latest(f"{project}/dataset_version")
+    epochs, drops = _training(workspace, settings, model, missing)
+    images, labelled, batches = _lake(workspace, project, missing)
+    runs = runs_of(workspace.instance, project)
+    watched = Watched(
+        project=project,
+        history=history,
+        model=model,
+        epoch_metric=validation_metric(settings),
+        epoch_drops=drops,
+        champion=champion,
+        candidate=candidate,
+        failed_checks=failed_checks(workspace.instance, candidate) if candidate else (),
+        version=version,
+        batches=batches,
+        unlabelled=images - labelled,
+        failed_runs=[r for r in runs[:_FAILED_LATELY] if r.status == "FAILURE"],
+    )
+    names = key_metrics(settings)
+    shown = history[-MOST_POINTS:]
+    sides = _sides(history, champion, names)
+    return Board(
+        problem=settings.charter.problem,
+        task=settings.task,
+        metric=settings.metric,
+        by=by,
+        evaluations=len(history),
+        newest=history[-1].digest if history else None,
+        newest_at=history[-1].at if history else None,
+        metrics=_metrics(history, names),
+        main=_chart(settings, shown, settings.metric, by=by) if history else None,
+        others=[
+            _chart(settings, shown, name, by=by, width=SMALL_WIDTH, height=SMALL_HEIGHT)
+            for name in names[1:]
+            if any(r.value(name) is not None for r in shown)
+        ],
+        training=_curve(settings, model, epochs, drops),
+        alerts=alerts(watched),
+        sides=sides,
+        same_model=len(sides) == 2 and sides[0].model == sides[1].model,
+        decision=str(champion.metadata.get("reason", "")) if champion else "",
+        in_progress=runs_of(workspace.instance, project, unfinished=True),
+        latest_runs=[r for r in runs if r.finished][:5],
+        images=images,
+        labelled=labelled,
+        down=parts_down(
+            dagster_ui=workspace.dagster_ui,
+            mlflow_ui=workspace.mlflow_ui,
+            instance=workspace.instance,
+        ),
+        missing=missing,
+    )
+
+
+def _lake(
+    workspace: Workspace, project: str, missing: list[str]
+) -> tuple[int, int, list[ImageBatch]]:
+    """Images that are there, those of them with labels, and what was set aside."""
+    try:
+        snapshot = workspace.snapshot(project)
+        there = ~snapshot.images["taken_out"].to_numpy()
+        annotated = snapshot.images["annotations_count"].to_numpy() > 0
+        batches = list_batches(workspace.lake(project).catalog, snapshot)
+    except (CVPipelineError, OSError) as error:
+        missing.append(f"The datalake cannot be read: {error}")
+        return 0, 0, []
+    return int(there.sum()), int(np.count_nonzero(there & annotated)), batches
+
+
+def _training(
+    workspace: Workspace, settings: Project, model: Materialization | None, missing: list[str]
+) -> tuple[list[dict[str, Any]], list[EpochDrop]]:
+    """The epochs of the newest model's training, and those at which it fell too far."""
+    if model is None:
+        return [], []
+    key = f"projects/{settings.name}/models/{model.version}"
+
+    def read() -> list[dict[str, Any]]:
+        folder = fetch(workspace.store, key, marker="model.json", cache=workspace.cache)
+        rows: list[dict[str, Any]] = read_epochs(folder).to_pylist()
+        return rows
+
+    try:
+        epochs = workspace.kept.get(("epochs", key), read)
+    except (CVPipelineError, OSError) as error:
+        missing.append(f"The curve of the newest training cannot be read: {error}")
+        return [], []
+    drops = epoch_drops(
+        [e["epoch"] for e in epochs],
+        [e["validation"] for e in epochs],
+        drift=settings.monitoring.metric_drift,
+    )
+    return epochs, drops
+
+
+def _metrics(history: list[Recorded], names: tuple[str, ...]) -> list[Metric]:
+    if not history:
+        return []
+    newest = history[-1]
+    before = history[-2] if len(history) > 1 else None
+    found = []
+    for name in names:
+        value = newest.value(name)
+        if value is None:
+            continue
+        low, high = newest.interval(name)
+        earlier = before.value(name) if before else None
+        found.append(
+            Metric(
+                name=name,
+                value=value,
+                low=low,
+                high=high,
+                before=earlier,
+                change=None if earlier is None else value - earlier,
+                dropped=name in newest.drops,
+            )
+        )
+    return found
+
+
+def _chart(
+    settings: Project,
+    history: list[Recorded],
+    metric: str,
+    *,
+    by: Literal["version", "time"],
+    width: float = 720.0,
+    height: float = 240.0,
+) -> Chart:
+    """A metric over all evaluations; each point leads to its evaluation."""
+    samples = []
+    for recorded in history:
+        low, high = recorded.interval(metric)
+        value = recorded.value(metric)
+        told = f"{metric} {value:.3f}" if value is not None else f"no {metric}"
+        drop = recorded.drops.get(metric)
+        if drop is not None:
+            told += f", fell {drop.drop:.1%} from the {drop.against}"
+        samples.append(
+            Sample(
+                x=recorded.at.timestamp() if by == "time" else recorded.position,
+                value=value,
+                words=f"Evaluation {recorded.position} of {recorded.at:%d %B %Y, %H:%M} UTC: {told}"
+                f" · model {recorded.model[:8]} · dataset {recorded.dataset[:8]}",
+                tick=f"{recorded.at:%d %b}" if by == "time" else f"{recorded.position}",
+                low=low,
+                high=high,
+                href=evaluation_address(settings.name, recorded.digest),
+                alert=drop is not None,
+                marked=recorded is history[-1],
+            )
+        )
+    return line_chart(
+        [(metric, samples)],
+        title=metric,
+        words=f"{metric} of {len(samples)} evaluations, oldest first, with 95 % intervals where"
+        " they are known.",
+        threshold=_threshold(settings, metric),
+        width=width,
+        height=height,
+        axis=_days(history) if by == "time" else None,
+    )
+
+
+def _days(history: list[Recorded]) -> list[Tick]:
+    """Marks of a time axis: the first, the last and some days between, evenly spread."""
+    first, last = history[0].at.timestamp(), history[-1].at.timestamp()
+    if last - first < 1:
+        return [Tick(at=first, text=f"{history[0].at:%d %b %H:%M}")]
+    form = "%H:%M" if last - first < 2 * 86_400 else "%d %b"
+    steps = [first + (last - first) * n / 4 for n in range(5)]
+    return [Tick(at=at, text=f"{datetime.fromtimestamp(at, UTC):{form}}") for at in steps]
+
+
+def _threshold(settings: Project, metric: str) -> tuple[float, str] | None:
+    """The requirement on a metric of the whole test split, if there is one."""
+    for one in settings.requirements:
+        if one.metric == metric and one.label is None and one.slice is None:
+            limit = one.at_least if one.at_least is not None else one.at_most
+            if limit is not None:
+                return limit, f"required: {one.words}"
+    return None
+
+
+def _curve(
+    settings: Project,
+    model: Materialization | None,
+    epochs: list[dict[str, Any]],
+    drops: list[EpochDrop],
+) -> Chart | None:
+    """The validation metric of the newest training; each epoch leads to what got worse in it."""
+    if model is None or not any(number(e["validation"]) is not None for e in epochs):
+        return None
+    fallen = {d.epoch: d for d in drops}
+    samples = [
+        Sample(
+            x=e["epoch"],
+            value=number(e["validation"]),
+            words=f"Epoch {e['epoch']}: {validation_metric(settings)} {e['validation']:.3f}, loss"
+            f" {e['train_loss']:.3f}"
+            + (
+                f"; fell {fallen[e['epoch']].drop:.1%} from epoch"
+                f" {fallen[e['epoch']].reference_epoch}"
+                if e["epoch"] in fallen
+                else ""
+            )
+            + ("" if place == 0 else ". Opens the images that got worse"),
+            tick=str(e["epoch"]),
+            href=epoch_address(
+                settings.name,
+                model.version,
+                e["epoch"],
+                fallen[e["epoch"]].reference_epoch if e["epoch"] in fallen else None,
+            )
+            if place
+            else "",
+            alert=e["epoch"] in fallen,
+        )
+        for place, e in enumerate(epochs)
+        if number(e["validation"]) is not None
+    ]
+    return line_chart(
+        [(validation_metric(settings), samples)],
+        title=f"Validation {validation_metric(settings)} by epoch",
+        words=f"Validation {validation_metric(settings)} after each of {len(samples)} epochs of the"
+        " newest model's training.",
+        width=SMALL_WIDTH,
+        height=SMALL_HEIGHT + 30,
+    )
+
+
+def _sides(
+    history: list[Recorded], champion: Materialization | None, names: tuple[str, ...]
+) -> list[Side]:
+    """The champion, where there is one, and the newest model."""
+    digest = str(champion.metadata.get("champion", "none")) if champion else "none"
+    found = []
+    of_champion = [r for r in history if r.model == digest]
+    if of_champion:
+        found.append(_side("Champion", of_champion[-1], names))
+    if history:
+        found.append(_side("Newest model", history[-1], names))
+    return found
+
+
+def _side(title: str, recorded: Recorded, names: tuple[str, ...]) -> Side:
+    return Side(
+        title=title,
+        model=recorded.model,
+        evaluation=recorded.digest,
+        at=recorded.at,
+        metrics={name: recorded.value(name) for name in names},
+    )
