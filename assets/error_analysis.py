@@ -84,11 +84,13 @@ def error_analysis(
         store=step.store,
         cache=cv_home() / "cache",
     )
-    html, images = report_page(
-        project=step.project, evaluated=evaluated, analysis=made, log=step.inputs.log
-    )
-    # it holds pixels, and must go when one of its images is taken out
-    page = keep_page(step.store, step.project.name, html, images, name=event.version)
+    page = None
+    while page is None:  # an image on it may be taken out meanwhile, and is not on the next
+        html, images = report_page(
+            project=step.project, evaluated=evaluated, analysis=made, log=step.inputs.log
+        )
+        # it holds pixels, and must go when one of its images is taken out
+        page = keep_page(step.store, step.project.name, html, images, name=event.version)
     key = f"{step.store.url}/{step.key('error_analyses', made.digest)}"
     split = evaluation.record.split
     return step.result(

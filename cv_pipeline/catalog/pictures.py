@@ -66,7 +66,7 @@ def keep_contact_sheet(
 
 def keep_page(
     store: ObjectStore, project: str, html: str, image_ids: Collection[str], *, name: str
-) -> str:
+) -> str | None:
     """Keep a page that holds pixels of images, so that a take-out of one of them removes it.
 
     A page of the same name is replaced.
@@ -79,20 +79,28 @@ def keep_page(
         name: digest of what it is about.
 
     Returns:
-        Key of the page.
+        Key of the page; None where it shows an image that was taken out meanwhile, and is not kept.
     """
     key = f"{_folder(project)}{name}.html"
     listing = f"{_folder(project)}{name}.json"
     # with those on the page that is replaced, in case that is as far as this comes
     before = json.loads(store.read(listing))["images"] if store.exists(listing) else []
-    told = {"images": sorted({*image_ids, *before}), "suffix": ".html"}
-    store.write(listing, json.dumps(told).encode())
+    store.write(listing, _listing({*image_ids, *before}))
     store.write(key, html.encode())
+    store.write(listing, _listing(image_ids))
     # asked after the write, as with the images themselves: a take-out may have been faster
     tombstones = Tombstones(store)
     if any(tombstones.get(image_id) for image_id in image_ids):
         _remove(store, project, name, suffix=".html")
+        return None
+    if not store.exists(key):  # an image of the page that was replaced was taken out just then
+        return keep_page(store, project, html, image_ids, name=name)
     return key
+
+
+def _listing(image_ids: Collection[str]) -> bytes:
+    """What tells which images are on a page."""
+    return json.dumps({"images": sorted(image_ids), "suffix": ".html"}).encode()
 
 
 def remove_contact_sheets(

@@ -22,8 +22,11 @@ def corrective(
         typer.Option(help="Images that are added to the dataset and drawn more often."),
     ] = None,
     weight: Annotated[
-        int, typer.Option(help="Times that each of them is drawn in an epoch; 1 only adds them.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            help="Times that each of them is drawn in an epoch: 3 by default; 1 only adds them."
+        ),
+    ] = None,
     label: Annotated[
         str | None,
         typer.Option(help="Class whose recall on those images counts; all classes by default."),

@@ -76,7 +76,7 @@ def review(
     if as_json:
         print_json(asdict(found))
     else:
-        _show(found)
+        _show(found, project)
 
 
 def _draw(
@@ -109,13 +109,16 @@ def _draw(
     )
 
 
-def _show(found: Tally) -> None:
+def _show(found: Tally, project: str) -> None:
+    from cv_pipeline.datasets.checks.finding import counted
+
     if found.right is None:
-        console.print("Nothing was reviewed yet: cvp review PROJECT --sample 50", markup=False)
+        console.print(f"Nothing was reviewed yet: cvp review {project} --sample 50", markup=False)
         return
     console.print(
         f"{found.right.value:.0%} right ({found.right.low:.0%} to {found.right.high:.0%}) of"
-        f" {found.images} images reviewed by {found.reviewers}; the labels say the same of"
+        f" {counted(found.images, 'image')} reviewed by"
+        f" {counted(found.reviewers, 'person', 'people')}; the labels say the same of"
         f" {found.agree}.",
         markup=False,
         soft_wrap=True,

@@ -16,6 +16,8 @@ from cv_pipeline.errors import CorrectiveError, nearest
 from cv_pipeline.project import Project, Training
 from cv_pipeline.training import ModelCard
 
+WEIGHT = 3
+"""Times that an image of the selection is drawn in an epoch, where nothing else is said."""
 _PREFIX = "training."
 
 
@@ -25,7 +27,7 @@ def declare(
     *,
     parent: ModelCard,
     query: str | None = None,
-    weight: int = 3,
+    weight: int | None = None,
     label: str | None = None,
     changes: Mapping[str, Any] | None = None,
     reason: str = "",
@@ -37,7 +39,8 @@ def declare(
         project: the project.
         parent: card of the model that it is to better.
         query: images that are added to the dataset and count more; None for none.
-        weight: times that each of them is drawn in an epoch; 1 only adds them.
+        weight: times that each of them is drawn in an epoch; 1 only adds them. ``WEIGHT`` by
+            default.
         label: class whose recall on those images it is judged by; None for all classes.
         changes: parameters that differ from the parent's, by key such as ``training.epochs``.
         reason: why, in words.
@@ -59,6 +62,12 @@ def declare(
         )
     if label is not None and label not in parent.labels:
         raise CorrectiveError(f"There is no class {label!r}.", do=nearest(label, parent.labels))
+    for given, option in ((label, "label"), (weight, "weight")):
+        if query is None and given is not None:
+            raise CorrectiveError(
+                f"A {option} is about the images that a query selects, and there is no query.",
+                do=f"Give --query, or leave out --{option}.",
+            )
     before = parent.training.model_copy(update={"seed": parent.seed})
     training = _changed(before, changes or {})
     differing = _differences(before, training)
@@ -69,7 +78,7 @@ def declare(
         )
     selection, versions = None, dict(lake.snapshot().table_versions)
     if query is not None:
-        selection, versions = _selection(lake, query, weight)
+        selection, versions = _selection(lake, query, WEIGHT if weight is None else weight)
     return CorrectiveRecord(
         project=project.name,
         parent=parent.digest,

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dagster import DagsterInstance
 
-from cv_pipeline.errors import EvaluationError
+from cv_pipeline.errors import EvaluationError, nearest
+from cv_pipeline.evaluation import Evaluation
 from cv_pipeline.evaluation.error_analysis.analysis import likely_label_errors
-from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.evaluation.error_analysis.mistakes import NOTHING, pick_mistakes
 from cv_pipeline.evaluation.report.pictures import mistakes_in_words
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
 from cv_pipeline.provenance.event_log import EventLog
@@ -101,6 +102,7 @@ def find_errors(
     named = split or made.record.split
     if label_errors:
         said = pq.read_table(found.predictions_folder() / "predictions.parquet")
+        _check_picked(made, truth, predicted, split)
         rows = _label_errors(likely_label_errors(made, said), truth, predicted, split)
         named = split or "held out"
     else:
@@ -129,12 +131,31 @@ def paths_of(evaluated: Evaluated, image_ids: Sequence[str]) -> dict[str, str]:
     return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
 
 
+def _check_picked(
+    made: Evaluation, truth: str | None, predicted: str | None, split: str | None
+) -> None:
+    """Refuse classes that there are none of, and splits whose labels are not judged."""
+    for name in (truth, predicted):
+        if name is not None and name not in (*made.record.labels, NOTHING):
+            raise EvaluationError(
+                f"There is no class {name!r}.", do=nearest(name, [*made.record.labels, NOTHING])
+            )
+    if split == "train":
+        raise EvaluationError(
+            "Labels of train are not judged: the model has learnt from them.",
+            do="Train on some folds and validate on another to judge them.",
+        )
+    splits = [s for s in made.record.images if s != "train"]
+    if split is not None and split not in splits:
+        raise EvaluationError(f"The split {split!r} was not evaluated.", do=nearest(split, splits))
+
+
 def _label_errors(
     rows: pa.Table, truth: str | None, predicted: str | None, split: str | None
 ) -> pa.Table:
     for column, name in (("given", truth), ("suggested", predicted), ("split", split)):
         if name is not None:
-            wanted = pc.is_null(rows[column]) if name == "none" else pc.equal(rows[column], name)
+            wanted = pc.is_null(rows[column]) if name == NOTHING else pc.equal(rows[column], name)
             rows = rows.filter(pc.fill_null(wanted, False))
     return rows
 

@@ -119,5 +119,26 @@ def test_a_page_goes_with_an_image_that_is_on_it(store: ObjectStore):
 def test_a_page_of_an_image_that_is_taken_out_just_now_is_not_kept(store: ObjectStore):
     ids = [Blobs(store).put(picture(n)) for n in range(2)]
     bury(store, ids[0])
-    assert not store.exists(keep_page(store, "p", "<p>two pictures</p>", ids, name="a"))
+    assert keep_page(store, "p", "<p>two pictures</p>", ids, name="a") is None
     assert list(store.list("projects/p/pictures/")) == []
+
+
+def test_a_page_outlives_the_images_of_the_page_that_it_replaces(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+):
+    ids = [Blobs(store).put(picture(n)) for n in range(2)]
+    keep_page(store, "p", "<p>both</p>", ids, name="a")
+    write, waiting = store.write, [ids[0]]
+
+    def taken_out_meanwhile(key: str, data: bytes) -> None:
+        write(key, data)
+        if key.endswith(".html") and waiting:
+            bury(store, waiting[0])
+            remove_contact_sheets(store, "p", [waiting.pop()])
+
+    monkeypatch.setattr(store, "write", taken_out_meanwhile)
+    page = keep_page(store, "p", "<p>the second</p>", ids[1:], name="a")
+    assert page is not None
+    assert store.read(page) == b"<p>the second</p>"
+    assert remove_contact_sheets(store, "p", [ids[0]]) == []
+    assert remove_contact_sheets(store, "p", [ids[1]]) == [page]

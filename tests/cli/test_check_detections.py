@@ -205,7 +205,7 @@ def twice(known: Any, results: Any) -> None:
         (put("wide", "t", "images", 0, "width"), "have a size that is no finite number"),
         (
             put(99, "t", "annotations", 0, "image_id"),
-            "truth.json: 1 of 150 entries have a image_id",
+            "truth.json: 1 of 150 entries have an image_id",
         ),
         (put("big", "t", "annotations", 0, "area"), "have an area that is no finite number"),
         (put([1, 2, 3], "t", "annotations", 0, "bbox"), r"entry 0 has the bbox \[1, 2, 3\]"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from cv_pipeline.cli import app
 from cv_pipeline.cli.app import write_file
 from cv_pipeline.errors import EvaluationError
 from cv_pipeline.evaluation.error_analysis.analysis import load_error_analysis
+from cv_pipeline.provenance.found_errors import _check_picked
 from tests.tiny_world import TinyWorld
 
 
@@ -54,6 +56,27 @@ def test_errors_lead_to_images_and_reviews_are_tallied(own_world: TinyWorld):
     assert tallied["images"] == 1
     assert tallied["right"]["value"] == 1.0
     assert tallied["issues"] == {"glare": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"truth": "rad"}, "no class 'rad'.*'red'"),
+        ({"predicted": "green"}, "no class 'green'"),
+        ({"truth": "none", "split": "tset"}, "split 'tset' was not evaluated.*'test'"),
+        ({"split": "train"}, "Labels of train are not judged"),
+    ],
+)
+def test_of_likely_label_errors_only_what_there_is_can_be_asked_for(asked, message):
+    record = SimpleNamespace(labels=("red", "blue"), images={"train": 6, "val": 2, "test": 2})
+    asked = {"truth": None, "predicted": None, "split": None} | asked
+    with pytest.raises(EvaluationError, match=message):
+        _check_picked(SimpleNamespace(record=record), **asked)
+
+
+def test_what_there_is_can_be_asked_for():
+    record = SimpleNamespace(labels=("red",), images={"train": 6, "val": 2})
+    _check_picked(SimpleNamespace(record=record), "red", "none", "val")
 
 
 @pytest.mark.parametrize(

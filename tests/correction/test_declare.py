@@ -115,6 +115,8 @@ def test_a_record_that_was_changed_or_is_not_there(world: DatalakeWorld) -> None
         ({"changes": {"training.weight_decay": float("inf")}}, r"weight_decay: .* a finite number"),
         ({"query": DARK, "label": "kiwis"}, "no class 'kiwis'. Did you mean 'kiwi'"),
         ({"query": DARK, "weight": 0}, "cannot be drawn 0 times"),
+        ({"changes": {"epochs": 9}, "label": "kiwi"}, "A label is about the images.*--query"),
+        ({"changes": {"epochs": 9}, "weight": 3}, "A weight is about.*leave out --weight"),
         ({"query": "width > 9000"}, "selects no image: width > 9000"),
     ],
 )

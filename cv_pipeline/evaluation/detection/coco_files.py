@@ -249,9 +249,10 @@ def _look_up(
         pass
     unknown = [n for n, known in enumerate(named) if _unhashable(known) or known not in index]
     first = named[unknown[0]]
+    named_by = f"an {name}" if name[0] in "aeiou" else f"a {name}"
     hint = f"The {what} of the ground truth are {', '.join(map(repr, list(index)[:5]))}"
     raise EvaluationError(
-        f"{where}: {len(unknown)} of {len(rows)} entries have a {name} that is not among the"
+        f"{where}: {len(unknown)} of {len(rows)} entries have {named_by} that is not among the"
         f" {what} of the ground truth, the first (entry {unknown[0]}) {first!r:.60}.",
         do=hint + (", …" if len(index) > 5 else "") + ".",
     )

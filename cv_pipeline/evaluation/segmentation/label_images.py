@@ -65,8 +65,16 @@ def read_pairs(
 
 def _files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        siblings = [p.name for p in folder.parent.iterdir()] if folder.parent.is_dir() else []
-        raise EvaluationError(f"There is no folder {folder}.", do=nearest(folder.name, siblings))
+        if folder.exists():
+            raise EvaluationError(
+                f"{folder} is a file.", do="Give the folder that the label images are in."
+            )
+        beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        names = [p.name for p in beside if p.is_dir()]
+        raise EvaluationError(
+            f"There is no folder {folder}.",
+            do=nearest(folder.name, names) if names else f"No folder is in {folder.parent} either.",
+        )
     out: dict[str, Path] = {}
     lossy = 0
     for path in sorted(folder.rglob("*")):
