@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 import uvicorn
 
 from cv_pipeline.inspector import create_app
+from cv_pipeline.inspector.access.settings import load_settings
 from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.settings import cv_home
 
 
 def main() -> None:
@@ -18,14 +21,19 @@ def main() -> None:
     parser.add_argument("--dagster-ui", default="http://127.0.0.1:3000")
     parser.add_argument("--mlflow-ui", default="http://127.0.0.1:5000")
     given = parser.parse_args()
+    settings = load_settings(cv_home())
+    if settings.allowed_hosts is not None and given.host not in ("0.0.0.0", "::"):  # noqa: S104
+        hosts = (*settings.allowed_hosts, given.host)
+        settings = settings.model_copy(update={"allowed_hosts": hosts})
     workspace = Workspace.open(dagster_ui=given.dagster_ui, mlflow_ui=given.mlflow_ui)
-    from cv_pipeline.inspector.access.access import Access
-    from cv_pipeline.inspector.access.roles import Role
-
-    app = create_app(
-        workspace,
-        authenticator=lambda _: Access("dev", {"*": Role.ADMIN}, means="session", csrf="dev"),
-    )
+    app = create_app(workspace, settings=settings)
+    setup = app.state.front_door.setup_path
+    if setup is not None:
+        sys.stdout.write(
+            "There is no account yet. Make the first admin, with this link which works once:\n"
+            f"  http://{given.host}:{given.port}{setup}\n"
+        )
+        sys.stdout.flush()
     uvicorn.run(app, host=given.host, port=given.port, log_level="warning", access_log=False)
 
 

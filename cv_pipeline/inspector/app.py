@@ -17,6 +17,9 @@ from starlette.staticfiles import StaticFiles
 from cv_pipeline import __version__
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import NOBODY, Authenticator
+from cv_pipeline.inspector.access.front_door import FrontDoor
+from cv_pipeline.inspector.access.protection import BodyLimit, check_host, check_origin
+from cv_pipeline.inspector.access.settings import Settings
 from cv_pipeline.inspector.pages import parts
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
@@ -38,17 +41,26 @@ SECURITY = {
 }
 
 
-def create_app(workspace: Workspace, *, authenticator: Authenticator) -> FastAPI:
+def create_app(
+    workspace: Workspace,
+    *,
+    authenticator: Authenticator | None = None,
+    settings: Settings | None = None,
+) -> FastAPI:
     """Make the application.
 
     Args:
         workspace: what it reads.
-        authenticator: finds out who asks.
+        authenticator: finds out who asks; by the accounts of the workspace when there is none.
+        settings: of the front door; when there are none, it may be reached by any host's name.
     """
+    settings = settings or Settings(allowed_hosts=None)
+    front_door = FrontDoor(workspace.database, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        front_door.close()
         workspace.close()
 
     app = FastAPI(
@@ -61,11 +73,13 @@ def create_app(workspace: Workspace, *, authenticator: Authenticator) -> FastAPI
         redoc_url=None,
     )
     app.state.workspace = workspace
-    app.state.authenticator = authenticator
+    app.state.front_door = front_door
+    app.state.authenticator = authenticator or front_door.authenticator
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for part in parts():
         app.router.routes.extend(part.router.routes)
     app.middleware("http")(_around)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_exception_handler(CVPipelineError, _explain)
     app.add_exception_handler(RequestValidationError, _explain)
     app.add_exception_handler(HTTPException, _explain)
@@ -76,9 +90,14 @@ async def _around(request: Request, answer: Callable[[Request], Awaitable[Respon
     """Find out who asks, and protect every answer."""
     request.state.access = NOBODY
     try:
-        request.state.access = await run_in_threadpool(request.app.state.authenticator, request)
+        check_host(request, request.app.state.front_door.settings.allowed_hosts)
+        if request.state.refused is not None:
+            raise request.state.refused
+        if not request.url.path.startswith("/static/"):
+            request.state.access = await run_in_threadpool(request.app.state.authenticator, request)
+        check_origin(request, request.state.access)
         response = await answer(request)
-    except CVPipelineError as error:
+    except (CVPipelineError, HTTPException) as error:
         response = _explain(request, error)
     except Exception:
         _logger.exception("%s %s failed", request.method, request.url.path)
@@ -98,7 +117,9 @@ async def _around(request: Request, answer: Callable[[Request], Awaitable[Respon
 def _explain(request: Request, error: Any) -> Response:
     """Answer with what went wrong and what to do next."""
     if isinstance(error, CVPipelineError):
-        return _answer(request, status_of(error), error.what, error.do, error)
+        response = _answer(request, status_of(error), error.what, error.do, error)
+        response.headers.update(getattr(error, "headers", {}))
+        return response
     if isinstance(error, RequestValidationError):
         told = "; ".join(
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:5]

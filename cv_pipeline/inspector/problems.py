@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cv_pipeline.errors import (
     CorrectiveError,
     CVPipelineError,
@@ -20,9 +23,11 @@ class RequestError(CVPipelineError):
 
     Attributes:
         status: HTTP status.
+        headers: what else the answer says.
     """
 
     status = 400
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class SignInNeeded(RequestError):

@@ -12,8 +12,6 @@ from starlette.requests import HTTPConnection
 from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission, Role
 from cv_pipeline.inspector.problems import Forbidden, NotFound, SignInNeeded
 
-_WITHOUT_ROLE = frozenset({Permission.PUBLIC, Permission.SIGNED_IN})
-
 
 @dataclass(frozen=True)
 class Access:
@@ -26,6 +24,7 @@ class Access:
             limit.
         means: ``session``, ``token`` or ``none``.
         csrf: what a page sends back with every change; empty for tokens, which need none.
+        credential: what the audit log and lists call the session or token; no secret.
     """
 
     user: str
@@ -33,6 +32,7 @@ class Access:
     scopes: frozenset[Permission] | None = None
     means: str = "none"
     csrf: str = ""
+    credential: str = ""
 
     def role(self, project: str) -> Role | None:
         """The role in a project; the one that is given for it goes before that for every one."""
@@ -48,10 +48,14 @@ class Access:
         """
         if permission is Permission.PUBLIC:
             return True
-        if not self.user or (self.scopes is not None and permission not in self.scopes):
+        if not self.user:
             return False
-        if permission in _WITHOUT_ROLE:
+        if permission is Permission.SIGNED_IN:
             return True
+        if permission is Permission.ACCOUNT:
+            return self.means == "session"
+        if self.scopes is not None and permission not in self.scopes:
+            return False
         role = self.roles.get(EVERY_PROJECT) if project is None else self.role(project)
         return role is not None and permission in ALLOWED[role]
 

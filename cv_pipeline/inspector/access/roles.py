@@ -14,7 +14,10 @@ class Permission(StrEnum):
     PUBLIC = "public"
     """Nothing: signing in, styles, health."""
     SIGNED_IN = "signed-in"
-    """An account, whatever its roles: the list of one's projects, one's own account."""
+    """An account, whatever its roles: the list of one's projects."""
+    ACCOUNT = "account"
+    """One's own account: its password, sessions and tokens. It takes a session: a token that could
+    make tokens would outlive itself."""
     ASSIGNED = "assigned"
     """To see images that are assigned to one, or any image for those who may view all."""
     VIEW = "view"
@@ -57,3 +60,10 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
 
 EVERY_PROJECT = "*"
 """In place of a project's name: a role in all of them, those to come included."""
+
+SCOPES = tuple(
+    permission
+    for permission in Permission
+    if permission not in (Permission.PUBLIC, Permission.SIGNED_IN, Permission.ACCOUNT)
+)
+"""Permissions that a token can be limited to."""

@@ -1,0 +1,106 @@
+"""Everything by which people get in, made once for the application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from sqlalchemy import Engine
+
+from cv_pipeline.inspector.access.accounts import Account, Accounts
+from cv_pipeline.inspector.access.authenticator import AccountAuthenticator
+from cv_pipeline.inspector.access.cookies import (
+    drop_session_cookie,
+    session_cookie,
+    set_session_cookie,
+)
+from cv_pipeline.inspector.access.secrets import new_secret, same
+from cv_pipeline.inspector.access.sessions import Sessions
+from cv_pipeline.inspector.access.settings import Settings
+from cv_pipeline.inspector.access.throttle import Throttle
+from cv_pipeline.inspector.access.tokens import Tokens
+from cv_pipeline.inspector.problems import NotFound
+
+
+class FrontDoor:
+    """Accounts, sessions and tokens, and the way in for the first one.
+
+    Args:
+        database: the inspector's own state.
+        settings: of the front door.
+    """
+
+    def __init__(self, database: Engine, settings: Settings) -> None:
+        self.settings = settings
+        self.accounts = Accounts(database)
+        self.sessions = Sessions(database, idle=settings.idle, longest=settings.longest)
+        self.tokens = Tokens(database)
+        self.throttle = Throttle()
+        self._secure = settings.secure_cookies == "always"
+        self._setup_key = new_secret()
+        self.authenticator = AccountAuthenticator(
+            database, sessions=self.sessions, tokens=self.tokens, secure=self._secure
+        )
+
+    @property
+    def setup_path(self) -> str | None:
+        """Address of the page that makes the first account; None when there is one."""
+        return None if self.accounts.any() else f"/setup?key={self._setup_key}"
+
+    def is_setup_key(self, key: str) -> bool:
+        """Whether a key is that of :attr:`setup_path`, and there is still no account."""
+        return same(key, self._setup_key) and not self.accounts.any()
+
+    def known_name(self, name: str) -> str:
+        """A name as the audit log may hold it: what is no account's may be somebody's password."""
+        try:
+            return self.accounts.get(name).name
+        except NotFound:
+            return "an unknown name"
+
+    def let_in(self, request: Request, response: Response, account: Account) -> None:
+        """Begin a session, always a new one: what a browser brought along is ended.
+
+        Args:
+            request: who asks.
+            response: gets the cookie.
+            account: who they turned out to be.
+        """
+        before = session_cookie(request, secure=self._secure)
+        if before is not None:
+            self.sessions.end(before)
+        secret = self.sessions.begin(
+            account.name,
+            address=address_of(request),
+            agent=request.headers.get("user-agent", ""),
+        )
+        self.accounts.signed_in(account)
+        set_session_cookie(
+            request, response, secret, lasts=self.settings.longest, secure=self._secure
+        )
+
+    def let_out(self, request: Request, response: Response) -> None:
+        """End the session of a browser."""
+        secret = session_cookie(request, secure=self._secure)
+        if secret is not None:
+            self.sessions.end(secret)
+        drop_session_cookie(response)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.authenticator.close()
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def current_front_door(request: Request) -> FrontDoor:
+    """The front door of the application that answers."""
+    found: FrontDoor = request.app.state.front_door
+    return found
+
+
+CurrentFrontDoor = Annotated[FrontDoor, Depends(current_front_door)]
+"""A parameter of a view: accounts, sessions and tokens."""
