@@ -15,7 +15,8 @@ Each says what happened, to which thing, and what to do next.
     ├── ImageError               one file is not a usable image
     ├── AnnotationError          an annotation export cannot be read at all
     ├── DatasetError             a dataset version cannot be built or found
-    │   └── GateRefused          its candidate has no passing verdict
+    │   ├── GateRefused          its candidate has no passing verdict
+    │   └── WaiverRefused        failed checks cannot be waived like that
     ├── TrainingError            a training or prediction process failed
     ├── CorrectiveError          a corrective run cannot be declared or launched
     ├── EvaluationError          predictions and ground truth do not fit together
@@ -101,6 +102,10 @@ class DatasetError(CVPipelineError):
 
 class GateRefused(DatasetError):
     """A dataset version was refused: its candidate has no passing verdict."""
+
+
+class WaiverRefused(DatasetError):
+    """Failed checks of a candidate cannot be waived: not by that role, or not in that way."""
 
 
 class TrainingError(CVPipelineError):

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from cv_pipeline.datasets.splitting.splits import SPLITS, Shortfall
 from cv_pipeline.datasets.statistics import Statistics
 from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.datasets.waiver import Waiver
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Ontology, Split, SplitName, Task
 
@@ -135,10 +136,12 @@ class DatasetRecord(CandidateRecord):
     Attributes:
         verdicts: what each check said of the candidate.
         code_version: version of the code that made the dataset version.
+        waivers: what was waived of the failed ones, by whom and why.
     """
 
     verdicts: tuple[Verdict, ...]
     code_version: str
+    waivers: tuple[Waiver, ...] = ()
 
 
 AnyRecord = TypeVar("AnyRecord", bound=CandidateRecord)

@@ -33,6 +33,7 @@ from cv_pipeline.datasets.record import (
     write_record,
 )
 from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.datasets.waiver import Waiver, unwaived, waivers_needed
 from cv_pipeline.errors import DatasetError, GateRefused
 from cv_pipeline.memory import give_back_memory
 from cv_pipeline.project import SplitName
@@ -100,6 +101,7 @@ def make_version(
     code_version: str,
     folder: Path,
     taken_out: Sequence[str] = (),
+    waivers: Sequence[Waiver] = (),
 ) -> DatasetVersion:
     """Write the dataset version of a candidate.
 
@@ -109,15 +111,16 @@ def make_version(
         code_version: version of the code that asks.
         folder: an existing, empty folder to write to.
         taken_out: images that no version may have any more.
+        waivers: what was waived of that very candidate, verified.
 
     Raises:
-        GateRefused: a blocking check failed, there is no verdict at all, or the candidate has an
-            image that was taken out since it was made.
+        GateRefused: a blocking check failed and was not waived, there is no verdict at all, or the
+            candidate has an image that was taken out since it was made.
         DatasetError: the candidate is not complete, or is not what its digest says.
     """
     give_back_memory()
     made_from = read_record(CandidateRecord, candidate / CANDIDATE_FILE)
-    failed = [v.check for v in verdicts if v.blocks]
+    failed = [v.check for v in unwaived(verdicts, waivers)]
     if failed or not verdicts:
         reason = f"it failed {', '.join(failed)}" if failed else "no check was run on it"
         raise GateRefused(
@@ -131,6 +134,7 @@ def make_version(
         **made_from.model_dump(exclude={"files"}),
         verdicts=tuple(sorted(verdicts, key=lambda v: v.check)),
         code_version=code_version,
+        waivers=waivers_needed(verdicts, waivers),
         # what the candidate says, so that damage to it shows below
         files=hash_files(folder, _TABLES)
         | {name: digest for name, digest in made_from.files.items() if name in _TABLES},

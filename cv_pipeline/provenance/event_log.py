@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, EventLogRecord
+from dagster import (
+    AssetKey,
+    AssetObservation,
+    AssetRecordsFilter,
+    DagsterInstance,
+    EventLogRecord,
+)
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
     DATA_VERSION_TAG,
@@ -188,6 +194,21 @@ class EventLog:
             if not page.has_more:
                 return
             cursor = page.cursor
+
+
+def observations(instance: DagsterInstance, key: str) -> Iterator[AssetObservation]:
+    """Everything that was ever observed of an asset, newest first."""
+    cursor: str | None = None
+    while True:
+        page = instance.fetch_observations(
+            AssetRecordsFilter(asset_key=AssetKey.from_user_string(key)),
+            limit=PAGE,
+            cursor=cursor,
+        )
+        yield from (r.asset_observation for r in page.records if r.asset_observation is not None)
+        if not page.has_more:
+            return
+        cursor = page.cursor
 
 
 def _materialization(record: EventLogRecord) -> Materialization:

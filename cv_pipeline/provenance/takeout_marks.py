@@ -8,17 +8,16 @@ from its materializations alone, so a mark changes no data version and sets off 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from dagster import AssetKey, AssetObservation, AssetRecordsFilter, DagsterInstance
+from dagster import AssetKey, AssetObservation, DagsterInstance
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from cv_pipeline.provenance.event_log import observations
 from cv_pipeline.storage import Tombstone
 
 MARK = "taken_out"
 """Name of the metadata entry that lists the images."""
-
-_PAGE = 500
 
 
 def marks_of(instance: DagsterInstance, key: str) -> dict[str, list[str]]:
@@ -29,7 +28,7 @@ def marks_of(instance: DagsterInstance, key: str) -> dict[str, list[str]]:
         key: asset key, such as ``fruit/trained_model``.
     """
     found: dict[str, set[str]] = defaultdict(set)
-    for observation in _observations(instance, key):
+    for observation in observations(instance, key):
         version = observation.tags.get(DATA_VERSION_TAG)
         images = observation.metadata.get(MARK)
         if version and images is not None and isinstance(images.value, list):
@@ -84,17 +83,3 @@ def _mark(
             "reasons": sorted({reasons[image_id] for image_id in image_ids}),
         },
     )
-
-
-def _observations(instance: DagsterInstance, key: str) -> Iterator[AssetObservation]:
-    cursor: str | None = None
-    while True:
-        page = instance.fetch_observations(
-            AssetRecordsFilter(asset_key=AssetKey.from_user_string(key)),
-            limit=_PAGE,
-            cursor=cursor,
-        )
-        yield from (r.asset_observation for r in page.records if r.asset_observation is not None)
-        if not page.has_more:
-            return
-        cursor = page.cursor

@@ -24,6 +24,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from dagster._core.execution.context.system import StepExecutionContext
 
 from cv_pipeline.datasets.verdict import Verdict
+from cv_pipeline.datasets.waiver import Waiver, unwaived
 from cv_pipeline.errors import GateRefused
 from cv_pipeline.provenance.event_log import Materialization
 
@@ -97,20 +98,28 @@ def results_on(
     return [_result(instance, target, name) for name in checks]
 
 
-def require_passing(target: Materialization, verdicts: Sequence[Verdict]) -> None:
+def require_passing(
+    target: Materialization, verdicts: Sequence[Verdict], waivers: Sequence[Waiver] = ()
+) -> None:
     """The gate: refuse a candidate that has a failed or missing blocking verdict.
+
+    Args:
+        target: the candidate.
+        verdicts: of every blocking check on it.
+        waivers: what was waived of that very candidate, verified by ``waivers.waivers_on``.
 
     Raises:
         GateRefused: with every reason.
     """
-    failed = [v for v in verdicts if v.blocks]
+    failed = unwaived(verdicts, waivers)
     if not failed:
         return
     reasons = "\n".join(f"  {v.check}: {v.summary}" for v in failed)
     raise GateRefused(
         f"The gate refused {target.key} {target.version[:12]} (event {target.storage_id}):"
         f" {len(failed)} of {len(verdicts)} checks did not pass.\n{reasons}\n",
-        do=f"Mend the data, then run: cvp run {target.project}",
+        do=f"Mend the data, then run: cvp run {target.project}; or have somebody who may waive the"
+        " failures, on the candidate's page in the inspector.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from cv_pipeline.datasets.version import (
     make_version,
     verify_version,
 )
+from cv_pipeline.datasets.waiver import Waiver
 from cv_pipeline.errors import DatasetError, GateRefused
 from tests.datasets.world import fruit_world, make_project
 
@@ -76,6 +78,31 @@ def test_the_gate(
     with pytest.raises(GateRefused, match=reason):
         make(candidate, tmp_path, *verdicts)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_says_what_was_waived_and_why(candidate: Candidate, tmp_path: Path) -> None:
+    waiver = Waiver(
+        project="demo",
+        candidate=candidate.digest,
+        storage_id=7,
+        checks=("leakage",),
+        summaries={"leakage": FAILED.summary},
+        actor="ada",
+        role="admin",
+        reason="The copies show the belt alone.",
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+    ).signed()
+    unused = waiver.model_copy(update={"checks": ("integrity",)}).signed()
+    made = make_version(
+        candidate=candidate.folder,
+        verdicts=[PASSED, FAILED],
+        code_version="1",
+        folder=tmp_path,
+        waivers=[unused, waiver],
+    )
+    assert load_version(tmp_path).record.waivers == (waiver,)
+    assert FAILED in made.record.verdicts  # the failure stays one
+    assert made.digest == candidate.digest
 
 
 def test_an_image_that_was_taken_out_since_keeps_a_candidate_from_it(
