@@ -30,6 +30,7 @@ _SUFFIXES = {
     "GIF": ("gif",),
     "BMP": ("bmp", "dib"),
     "PPM": ("ppm", "pgm", "pbm", "pnm"),
+    "DICOM": ("dcm", "dicom"),
 }
 
 

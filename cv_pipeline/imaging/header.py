@@ -10,7 +10,7 @@ class ImageInfo:
     """A picture as decoding gives it.
 
     Attributes:
-        format: container format by content: JPEG, PNG, TIFF, WEBP, GIF, BMP or PPM.
+        format: container format by content: JPEG, PNG, TIFF, WEBP, GIF, BMP, PPM or DICOM.
         width: pixels, after EXIF orientation.
         height: pixels, after EXIF orientation.
         bands: samples per pixel; transparency is one.

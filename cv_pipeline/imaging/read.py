@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cv_pipeline.errors import ImageError
-from cv_pipeline.imaging import jpeg, pillow_formats, png, tiff, webp
+from cv_pipeline.imaging import dicom, jpeg, pillow_formats, png, tiff, webp
+from cv_pipeline.imaging.geo_tags import tiff_meaning
 from cv_pipeline.imaging.header import Header, ImageInfo
+from cv_pipeline.imaging.meaning import Meaning, plain_meaning
 from cv_pipeline.imaging.orientation import upright
 
-__all__ = ["ImageInfo", "decode", "inspect"]
+__all__ = ["ImageInfo", "decode", "decode_scaled_jpeg", "explain", "inspect"]
 
 _BYTES_PER_PIXEL = 16
 """Room for each allowed pixel, such as four bands of 32 bits: what bounds pictures of few pixels
@@ -58,6 +60,7 @@ _JPEG = _Format("JPEG", jpeg.read_header, jpeg.read_pixels)
 _PNG = _Format("PNG", png.read_header, png.read_pixels)
 _TIFF = _Format("TIFF", tiff.read_header, tiff.read_pixels)
 _WEBP = _Format("WebP", webp.read_header, webp.read_pixels)
+_DICOM = _Format("DICOM", dicom.read_header, dicom.read_pixels)
 _OTHER = _Format("GIF, BMP or PNM", pillow_formats.read_header, pillow_formats.read_pixels)
 
 
@@ -82,8 +85,8 @@ def inspect(data: bytes, *, max_pixels: int, max_bytes: int) -> ImageInfo:
     return _header(data, _format_of(data), max_pixels).info()
 
 
-def decode(data: bytes, *, max_pixels: int) -> NDArray[Any]:
-    """Decode a file's first picture, upright.
+def decode(data: bytes, *, max_pixels: int, frame: int = 0) -> NDArray[Any]:
+    """Decode a file's picture, upright.
 
     Palettes, CMYK and YCbCr become RGB, fewer than 8 bits become 8, transparency is a last band;
     everything else keeps its type and its bands.
@@ -91,6 +94,7 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[Any]:
     Args:
         data: the file.
         max_pixels: largest allowed width × height, checked before a pixel is decoded.
+        frame: which picture of a DICOM file; other files have one.
 
     Returns:
         (H, W, C), C-contiguous, of the type, size and bands that ``inspect`` tells.
@@ -102,7 +106,7 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[Any]:
     format_ = _format_of(data)
     header = _header(data, format_, max_pixels)
     with _explained(format_):
-        image = format_.pixels(data)
+        image = dicom.read_pixels(data, frame=frame) if format_ is _DICOM else format_.pixels(data)
         expected = (header.height, header.width, header.bands)
         if image.shape != expected or image.dtype.name != header.dtype:
             raise ValueError(
@@ -128,6 +132,28 @@ def decode_scaled_jpeg(data: bytes, *, side: int, max_pixels: int) -> NDArray[An
         return upright(jpeg.read_scaled(data, side=side), header.orientation)
 
 
+def explain(data: bytes, *, max_pixels: int, name: str = "", frame: int = 0) -> Meaning:
+    """Tell what the numbers mean that ``decode`` gives.
+
+    Args:
+        data: the file.
+        max_pixels: largest allowed width × height.
+        name: the file's name, which of a sensor's single band can tell which it is.
+        frame: which picture of a DICOM file.
+
+    Raises:
+        ImageError: as of :func:`decode`.
+    """
+    format_ = _format_of(data)
+    header = _header(data, format_, max_pixels)
+    with _explained(format_):
+        if format_ is _DICOM:
+            return dicom.read_meaning(data, frame=frame)
+        if format_ is _TIFF:
+            return tiff_meaning(data, bands=header.bands, name=name)
+    return plain_meaning(header.bands)
+
+
 def _format_of(data: bytes) -> _Format:
     """The format that the first bytes are of."""
     if not data:
@@ -142,10 +168,12 @@ def _format_of(data: bytes) -> _Format:
             return format_
     if webp.is_webp(data):
         return _WEBP
+    if dicom.is_dicom(data):
+        return _DICOM
     raise ImageError(
         f"The file is no image: it begins with {data[:8]!r}.",
         reason="not_an_image",
-        do="JPEG, PNG, TIFF, WebP, GIF, BMP and PNM are read.",
+        do="JPEG, PNG, TIFF, WebP, GIF, BMP, PNM and DICOM are read.",
     )
 
 

@@ -1,8 +1,8 @@
 """TIFF and BigTIFF of any depth and any number of bands, through tifffile.
 
-No band is ever lost, and every strip or tile that the file declares must lie inside it. Of several
-pages the first is read. Palettes and CMYK become RGB; fewer than 8 bits become 8; grey in which
-zero is white is inverted.
+No band is ever lost, and every strip or tile that the file declares must lie inside it. Pages of one
+band each, all of one size and type, are the bands of one picture; of other pages the first is read.
+Palettes and CMYK become RGB; fewer than 8 bits become 8; grey in which zero is white is inverted.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _WEBP_IN_TIFF = {50001}
 _UNBOUNDED = set(tifffile.TIFF.IMAGE_COMPRESSIONS) - _JPEG_IN_TIFF - _JPEG_2000 - _WEBP_IN_TIFF
 """Compressions with a size of their own that is not checked here: JPEG XL and XR, PNG, …"""
 
+_MOST_BANDS = 32
+"""Pages that are taken for bands; a stack of more is a film or a volume."""
+
 _LARGE_TILE = 64 << 20
 """Bytes that a tile may have though the picture is smaller."""
 
@@ -52,9 +55,10 @@ def read_header(data: bytes) -> Header:
         ValueError, and what else tifffile raises of a damaged directory.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = _checked(file.pages.first)
+        pages = stacked_pages(file)
+        page = pages[0]
         tag = page.tags.get(ORIENTATION_TAG)
-        bands, dtype = page.samplesperpixel, page.dtype
+        bands, dtype = page.samplesperpixel * len(pages), page.dtype
         if page.photometric == _PALETTE or _is_cmyk(page):
             bands, dtype = 3, np.dtype(np.uint8)
         elif page.bitspersample < 8:
@@ -70,28 +74,76 @@ def read_header(data: bytes) -> Header:
 
 
 def read_pixels(data: bytes) -> NDArray[Any]:
-    """Decode the first page to (H, W, C) of its own type.
+    """Decode the first page, or the pages that are its bands, to (H, W, C) of its own type.
 
     Raises:
         ValueError, and what else decoders raise of damaged strips and tiles.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = _checked(file.pages.first)
-        _check_extent(page, len(data))
-        _check_embedded(page, data)
-        # (separate bands, depth, H, W, contiguous bands)
-        stored: NDArray[Any] = page.asarray(squeeze=False, maxworkers=1)
-        image = np.moveaxis(stored[:, 0], 0, 2).reshape(*stored.shape[2:4], -1)
-        if page.photometric == _PALETTE:
-            return _colored(image[..., 0], page.colormap)
-        if _is_cmyk(page):
-            return rgb_of_inverted_cmyk(255 - image)
-        largest = (1 << page.bitspersample) - 1
-        if page.photometric == _MIN_IS_WHITE and image.dtype.kind in "bu":
-            image = ~image if image.dtype.kind == "b" else image.dtype.type(largest) - image
-        if page.bitspersample < 8:
-            image = (image.astype(np.uint16) * 255 // largest).astype(np.uint8)
-        return np.asarray(image, dtype=image.dtype.newbyteorder("="))
+        bands = [_page_pixels(page, data) for page in stacked_pages(file)]
+        return bands[0] if len(bands) == 1 else np.concatenate(bands, axis=2)
+
+
+def stacked_pages(file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """The pages that make up the picture, checked: the first, or all where each is one band.
+
+    Raises:
+        ValueError: one cannot be read.
+    """
+    first = _checked(file.pages.first)
+    pages = [first]
+    if first.samplesperpixel == 1 and first.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK):
+        for number in range(1, _MOST_BANDS + 1):
+            try:
+                page = file.pages[number]
+            except IndexError:
+                return pages
+            if not _is_alike(page, first) or number == _MOST_BANDS:
+                return [first]
+            pages.append(_checked(page))
+    return pages
+
+
+def _is_alike(page: tifffile.TiffPage, first: tifffile.TiffPage) -> bool:
+    """Whether a page can be another band; overviews and masks are none."""
+    return bool(
+        page.shape == first.shape
+        and page.dtype == first.dtype
+        and page.bitspersample == first.bitspersample
+        and page.samplesperpixel == 1
+        and page.photometric == first.photometric
+        and not page.is_reduced
+        and not page.is_mask
+    )
+
+
+def _page_pixels(page: tifffile.TiffPage, data: bytes) -> NDArray[Any]:
+    """Decode a page to (H, W, C)."""
+    check_extent(page, len(data))
+    check_embedded(page, data)
+    # (separate bands, depth, H, W, contiguous bands)
+    stored: NDArray[Any] = page.asarray(squeeze=False, maxworkers=1)
+    image = np.moveaxis(stored[:, 0], 0, 2).reshape(*stored.shape[2:4], -1)
+    return finished(page, image)
+
+
+def finished(page: tifffile.TiffPage, image: NDArray[Any]) -> NDArray[Any]:
+    """Stored numbers as readers see them: colours of palettes and inks, and white turned round.
+
+    Args:
+        page: where they are from.
+        image: (H, W, C), the whole page or a part of it.
+    """
+    if page.photometric == _PALETTE:
+        return _colored(image[..., 0], page.colormap)
+    if _is_cmyk(page):
+        return rgb_of_inverted_cmyk(255 - image)
+    largest = (1 << page.bitspersample) - 1
+    if page.photometric == _MIN_IS_WHITE and image.dtype.kind in "bu":
+        image = ~image if image.dtype.kind == "b" else image.dtype.type(largest) - image
+    if page.bitspersample < 8:
+        image = (image.astype(np.uint16) * 255 // largest).astype(np.uint8)
+    return np.asarray(image, dtype=image.dtype.newbyteorder("="))
 
 
 def _checked(page: tifffile.TiffPage) -> tifffile.TiffPage:
@@ -118,7 +170,7 @@ def _checked(page: tifffile.TiffPage) -> tifffile.TiffPage:
     return page
 
 
-def _check_extent(page: tifffile.TiffPage, size: int) -> None:
+def check_extent(page: tifffile.TiffPage, size: int) -> None:
     """Check that what the page declares lies within ``size`` bytes.
 
     Raises:
@@ -136,7 +188,7 @@ def _check_extent(page: tifffile.TiffPage, size: int) -> None:
         raise ValueError("it is cut off")
 
 
-def _check_embedded(page: tifffile.TiffPage, data: bytes) -> None:
+def check_embedded(page: tifffile.TiffPage, data: bytes) -> None:
     """Check that pictures within the picture, such as JPEG tiles, are no larger than its tiles.
 
     Raises:
@@ -145,7 +197,7 @@ def _check_embedded(page: tifffile.TiffPage, data: bytes) -> None:
     if page.compression in _JPEG_IN_TIFF:
         size_of: Callable[[bytes], tuple[int, int]] = jpeg.frame_size
     elif page.compression in _JPEG_2000:
-        size_of = _jpeg_2000_size
+        size_of = jpeg_2000_size
     elif page.compression in _WEBP_IN_TIFF:
         size_of = _webp_size
     else:
@@ -157,7 +209,7 @@ def _check_embedded(page: tifffile.TiffPage, data: bytes) -> None:
             raise ValueError(f"a tile of {height} × {width} holds one of {found}")
 
 
-def _jpeg_2000_size(data: bytes) -> tuple[int, int]:
+def jpeg_2000_size(data: bytes) -> tuple[int, int]:
     """Height and width of a JPEG 2000 code stream, bare or boxed (ITU-T T.800, A.5.1)."""
     width, height = struct.unpack_from(">II", data, data.index(b"\xff\x4f\xff\x51") + 8)
     return height, width
