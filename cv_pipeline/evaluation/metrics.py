@@ -118,7 +118,8 @@ def detection_conventions(operating_point: str) -> dict[str, str]:
         "crowds": "objects with the attribute iscrowd are none; detections on them, by the share of"
         " the detection that is covered, are neither right nor wrong",
         "intervals": f"95 %, from {RESAMPLING.resamples} seeded bootstrap samples of the images:"
-        " basic for AP, whose bias on few images it takes out, percentiles for the others",
+        " basic for AP, whose bias on few images it takes out, percentiles for AR; of recall,"
+        " precision and f1 Wilson's, of the objects divided by the design effect",
         "errors": "kinds by TIDE (Bolya et al. 2020), thresholds 0.5 and 0.1, counted at the"
         " operating point; the cost is its dAP at IoU 0.50, among detections of any score, at most"
         f" {MAX_PER_IMAGE} an image",

@@ -19,6 +19,8 @@ from cv_pipeline.evaluation.classification.tallies import Tallies
 from cv_pipeline.evaluation.measure import Interval
 from cv_pipeline.evaluation.proportion import wilson
 from cv_pipeline.evaluation.resampling import Resampling, percentiles
+from cv_pipeline.evaluation.slicing.ratios import Sums
+from cv_pipeline.evaluation.slicing.statistics import ratio_interval
 
 RESAMPLING = Resampling()
 FEWEST_RESAMPLES = 100
@@ -74,7 +76,8 @@ CONVENTIONS = {
     "adaptive_ece": "the same with 15 bins of equal number (Nguyen and O'Connor 2015)",
     "images_without_prediction": "count as wrong; without a score, and so left out of AUROC,"
     " average_precision, log_loss, brier, ece and adaptive_ece",
-    "intervals": "95 %: Wilson's for accuracy, top-k, recall and precision of a class; else"
+    "intervals": "95 %: Wilson's for accuracy, top-k, recall and precision of a class, for its"
+    " F1 of the objects divided by the design effect; else"
     f" percentiles of {RESAMPLING.resamples} seeded bootstrap samples of the images (fewer, but at"
     f" least {FEWEST_RESAMPLES}, for AUROC and average_precision of many images and classes);"
     " those of ece are moved by the mean gap that resampling adds",
@@ -149,13 +152,15 @@ def _of_answers(
             metrics[metric] = percentiles(float(value[0]), samples[metric])
     found, labelled, predicted = whole.found[0], whole.labelled[0], whole.predicted[0]
     metrics["accuracy"] = wilson(int(found.sum()), int(labelled.sum()))
-    f1, f1_samples = whole.f1()[0], drawn.f1()
     for k in np.flatnonzero(labelled):
         of_class = classes[labels[k]]
         of_class["recall"] = wilson(int(found[k]), int(labelled[k]))
         if predicted[k]:
             of_class["precision"] = wilson(int(found[k]), int(predicted[k]))
-        of_class["f1"] = percentiles(float(f1[k]), f1_samples[:, k])
+        true, said = answers.truth == k, answers.predicted == k
+        # the terms of ratio_terms, so that the interval is that of the table of slices
+        f1 = ratio_interval(Sums.of((true & said).astype(float), (true.astype(float) + said) / 2))
+        of_class["f1"] = Interval(*(float(number) for number in f1))
 
 
 def _of_scores(

@@ -191,6 +191,7 @@ def _conventions(iou_type: IouType) -> dict[str, str]:
         "error_kinds": "TIDE (Bolya et al. 2020) as tidecv, IoU 0.5 and 0.1, over detections of any"
         " score; dAP is the AP50 gained if all errors of a kind were mended",
         "intervals": f"95 %, from {RESAMPLING.resamples} seeded bootstrap samples of the images:"
-        " basic for AP, whose bias on few images it takes out, percentiles for the others",
+        " basic for AP, whose bias on few images it takes out, percentiles for AR; of recall,"
+        " precision and f1 Wilson's, of the objects divided by the design effect",
         "undefined": "null",
     }

@@ -1,4 +1,4 @@
-"""Confidence intervals of detection metrics, by resampling images.
+"""Confidence intervals of detection metrics: of AP and AR by resampling images.
 
 A resample only changes how often each image counts in the one matching there is. Of equal scores
 within an image, copies of a detection stay beside it.
@@ -6,7 +6,10 @@ within an image, copies of a detection stay beside it.
 Interpolated precision is a maximum, and so AP is too high on few images, and higher still on a
 resample, which has fewer different ones. Its interval is therefore the basic one (Davison and
 Hinkley 1997, section 5.2.1), which turns the resamples over at the value and so takes the bias out;
-that of their percentiles can lie above the true AP nearly always. Ratios of sums keep percentiles.
+that of their percentiles can lie above the true AP nearly always. AR keeps percentiles.
+
+Recall, precision and F1 are ratios of sums over images, and have the interval that they have in the
+table of slices, where the whole is a slice too.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ from cv_pipeline.evaluation.detection.summary import METRICS as COCO
 from cv_pipeline.evaluation.detection.summary import coco_numbers
 from cv_pipeline.evaluation.measure import Counts, Interval
 from cv_pipeline.evaluation.resampling import Resampling, percentiles
+from cv_pipeline.evaluation.slicing.ratios import ratio_terms
+from cv_pipeline.evaluation.slicing.statistics import ratio_interval
 
 RESAMPLING = Resampling(resamples=200)
-METRICS = (*COCO, "recall", "precision", "f1")
+RATIOS = ("recall", "precision", "f1")
 
 
 @dataclass(frozen=True)
@@ -58,29 +63,20 @@ def detection_intervals(
     """
     if images == 0:
         return Intervals({}, ({},) * labels)
-    sums = np.stack(
-        [
-            np.bincount(counts.image, weights=column, minlength=images)
-            for column in (counts.objects, counts.found, counts.predicted)
-        ],
-        axis=1,
-    ).astype(np.float64)
     class_values = _class_numbers(evaluation, np.ones((1, images)), labels)[0]
-    drawn = [
-        (_class_numbers(evaluation, weights, labels), weights @ sums)
-        for weights in resampling.weights(images)
-    ]
-    of_classes, totals = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    of_classes = np.concatenate(
+        [_class_numbers(evaluation, weights, labels) for weights in resampling.weights(images)]
+    )
     # A class that a resample leaves out keeps its value, or the mean would be of other classes.
     filled = np.where(np.isnan(of_classes), class_values, of_classes)
-    samples = np.hstack([_mean(filled), _ratios(totals)])
-    values = np.hstack([_mean(class_values[None]), _ratios(sums.sum(axis=0)[None])])[0]
+    samples, values = _mean(filled), _mean(class_values[None])[0]
     return Intervals(
         {
             metric: _interval(metric, float(values[n]), samples[:, n])
-            for n, metric in enumerate(METRICS)
+            for n, metric in enumerate(COCO)
             if not np.isnan(values[n])
-        },
+        }
+        | _ratios(counts, images, labels),
         tuple(
             {
                 metric: _interval(metric, float(class_values[k, n]), of_classes[:, k, n])
@@ -125,10 +121,12 @@ def _mean(of_classes: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(samples, 3) recall, precision and F1 of (samples, 3) objects, found and predicted."""
-    objects, found, predicted = sums.T
-    with np.errstate(invalid="ignore"):
-        return np.stack(
-            [found / objects, found / predicted, 2 * found / (objects + predicted)], axis=1
-        )
+def _ratios(counts: Counts, images: int, labels: int) -> dict[str, Interval]:
+    """Recall, precision and F1 of all classes together, those that are defined."""
+    out = {}
+    for metric in RATIOS:
+        whole = ratio_terms(counts, metric, images=images, labels=labels).whole()
+        value, low, high = (float(number) for number in ratio_interval(whole[labels]))
+        if not np.isnan(value):
+            out[metric] = Interval(value, low, high)
+    return out

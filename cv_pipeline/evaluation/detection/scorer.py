@@ -239,7 +239,7 @@ class DetectionScorer:
         )
 
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of COCO's numbers, recall, precision and F1, by resampling images."""
+        """95 % intervals of COCO's numbers, by resampling images, and of three ratios."""
         return self._intervals.overall
 
     def class_intervals(self) -> dict[str, dict[str, Interval]]:

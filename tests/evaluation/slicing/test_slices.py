@@ -18,6 +18,29 @@ from cv_pipeline.evaluation.slicing.slices import (
 )
 
 
+def assert_one_interval(scorer, labels: tuple[str, ...], *, images: int) -> None:
+    """Whatever has an interval in the table of slices and in the record has the same in both."""
+    made = evaluate_slices(
+        scorer,
+        split="test",
+        image_ids=pa.array([f"{n:02}" for n in range(images)]),
+        metadata=metadata(),
+        keys=[],
+        min_slice=1,
+        labels=labels,
+    ).to_pylist()
+    recorded = {None: scorer.intervals()} | scorer.class_intervals()
+    both = [
+        ((row["value"], row["low"], row["high"]), known)
+        for row in made
+        if row["low"] is not None
+        and (known := recorded.get(row["label"], {}).get(row["metric"])) is not None
+    ]
+    assert both
+    for in_table, known in both:
+        assert (known.value, known.low, known.high) == pytest.approx(in_table, abs=1e-9)
+
+
 class CountingScorer:
     """A scorer whose metric is the mean index of the images."""
 
@@ -108,6 +131,23 @@ class TestEvaluateSlices:
             }
             expected = {(m.label, m.metric): m.value for m in alone}
             assert of_camera == pytest.approx(expected, abs=1e-12)
+
+    def test_of_the_whole_a_ratio_has_one_interval_only(self, random_scene):
+        """That of the table and that which an evaluation records beside AP are the same."""
+        labels = ("apple", "orange")
+        truth, found = random_scene(3, images=12, labels=2, objects=40, detections=60)
+        scorer = DetectionScorer(truth, found, images=12, labels=labels)
+        assert_one_interval(scorer, labels, images=12)
+        assert {"recall", "precision", "f1", "AP"} <= set(scorer.intervals())
+
+    def test_of_a_class_a_ratio_has_one_interval_only(self):
+        labels, rng = ("apple", "orange", "tomato"), np.random.default_rng(5)
+        truth, said = rng.integers(0, 3, 60), rng.integers(0, 4, 60)  # 3: no answer
+        half = np.full(60, 0.5)
+        answers = Answers(truth, said, confidence=half, truth_score=half)
+        scorer = ClassificationScorer(answers, labels=labels)
+        assert_one_interval(scorer, labels, images=60)
+        assert {"recall", "precision", "f1"} <= set(scorer.class_intervals()["apple"])
 
     def test_all_classes_and_the_whole_come_first(self, random_scene):
         truth, found = random_scene(3, images=4, labels=2, objects=20, detections=20)
