@@ -15,6 +15,7 @@ from cv_pipeline.errors import (
     ProvenanceError,
     QueryError,
     StorageError,
+    WaiverRefused,
 )
 
 
@@ -67,6 +68,7 @@ _STATUS: tuple[tuple[type[CVPipelineError], int], ...] = (
     (QueryError, 422),
     (CorrectiveError, 409),
     (GateRefused, 409),
+    (WaiverRefused, 409),
 )
 
 

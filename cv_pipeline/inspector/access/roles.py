@@ -29,7 +29,7 @@ class Permission(StrEnum):
     LAUNCH = "launch"
     """To launch runs."""
     WAIVE = "waive"
-    """To waive a failed gate."""
+    """To waive a failed gate, where the project's ``access.waiver_roles`` has the role as well."""
     ADMINISTER = "administer"
     """To give roles, take images out and read the audit log."""
 
@@ -45,9 +45,9 @@ class Role(StrEnum):
 
 
 _VIEWER = frozenset({Permission.ASSIGNED, Permission.VIEW, Permission.COMMENT})
-_REVIEWER = _VIEWER | {Permission.REVIEW}
+_REVIEWER = _VIEWER | {Permission.REVIEW, Permission.WAIVE}
 _ENGINEER = _REVIEWER | {Permission.LAUNCH}
-_ADMIN = _ENGINEER | {Permission.WAIVE, Permission.ADMINISTER}
+_ADMIN = _ENGINEER | {Permission.ADMINISTER}
 
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,
