@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from cv_pipeline.datasets.checks.properties import Property, of_numbers, of_texts
 from cv_pipeline.datasets.checks.split_drift import CHANCE, compared, corrected
+from cv_pipeline.evaluation.gap.two_samples import told_apart
 from cv_pipeline.evaluation.slicing.facts import Column
 
 SHIFT = 0.1
 """Population stability index from which a property counts as different: a moderate shift."""
 TOLD_APART = 0.55
 """Share of images from which a classifier counts as telling the splits apart."""
-_IMAGES = 2000
-_FOLDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +32,8 @@ class Images:
 
     Attributes:
         columns: name to what is known of them under it.
-        looks: (n, features) numbers that a classifier sees; no feature is NaN.
-        unit: (n,) images that belong together have the same.
+        looks: (n, features) numbers that a classifier sees; NaN where unknown.
+        unit: (n,) images that belong together have the same, in whatever split they are.
     """
 
     columns: dict[str, Column]
@@ -49,8 +48,8 @@ class Likeness:
     Attributes:
         alike: whether no test tells them apart.
         properties: what differs, the largest difference first.
-        told_apart: share of images whose split a classifier gives right, cross-validated; 0.5 is
-            chance. None where there are too few images to try.
+        told_apart: share of images whose split a classifier gives right, cross-validated, each unit
+            and each split counting the same; 0.5 is chance. None where there are too few to try.
         p_value: probability of so large a share by chance.
     """
 
@@ -66,11 +65,9 @@ def likeness(first: Images, second: Images) -> Likeness:
     - Each property is compared as by the check ``split_drift``: Kolmogorov and Smirnov's test for
       numbers, Pearson's χ² for texts, corrected after Benjamini and Hochberg; it differs when
       p < 0.01 and its population stability index exceeds 0.1.
-    - Classifier two-sample test (Lopez-Paz and Oquab, "Revisiting classifier two-sample tests",
-      ICLR 2017): logistic regression on equally many images of both splits, cross-validated; under
-      one distribution its accuracy is normal about 1/2 with variance 1/(4 n). Images that belong
-      together share a fold, and n counts them once. It tells the splits apart when p < 0.01 and it
-      is right on 55 % or more.
+    - Classifier two-sample test with permuted units, as :func:`told_apart` makes it: it tells the
+      splits apart when p < 0.01 and it is right on 55 % or more. What is unknown of an image is
+      taken for the mean of both splits' images.
     """
     rows = []
     for name in sorted(first.columns.keys() & second.columns.keys()):
@@ -85,7 +82,11 @@ def likeness(first: Images, second: Images) -> Likeness:
         for row, p in zip(rows, p_values, strict=True)
         if p < CHANCE and row["psi"] > SHIFT
     ]
-    share, p_value = _told_apart(first, second)
+    share, p_value = told_apart(
+        _filled(np.concatenate([first.looks, second.looks])),
+        np.concatenate([first.unit, second.unit]),
+        np.repeat([False, True], [len(first.unit), len(second.unit)]),
+    )
     apart = share is not None and p_value is not None and p_value < CHANCE and share >= TOLD_APART
     return Likeness(
         alike=not different and not apart,
@@ -96,7 +97,7 @@ def likeness(first: Images, second: Images) -> Likeness:
 
 
 def looks_of(image_ids: pa.Array, tables: Sequence[tuple[pa.Table, str]]) -> NDArray[np.float64]:
-    """(n, features) numbers of images, from columns of tables by image; the mean where unknown.
+    """(n, features) numbers of images, from columns of tables by image; NaN where unknown.
 
     Args:
         image_ids: the images.
@@ -114,9 +115,16 @@ def looks_of(image_ids: pa.Array, tables: Sequence[tuple[pa.Table, str]]) -> NDA
         else:
             block = values.cast(pa.float64()).to_numpy(zero_copy_only=False)[:, None]
         parts.append(block)
-    every = np.concatenate(parts, axis=1) if parts else np.zeros((len(image_ids), 0))
-    sums = np.nansum(every, axis=0) / np.maximum((~np.isnan(every)).sum(axis=0), 1)
-    filled: NDArray[np.float64] = np.where(np.isnan(every), sums, every)
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(image_ids), 0))
+
+
+def _filled(looks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers with the mean of their feature where unknown; features without any are left out."""
+    known = ~np.isnan(looks)
+    some = known.any(axis=0)
+    looks, known = looks[:, some], known[:, some]
+    means = np.where(known, looks, 0.0).sum(axis=0) / known.sum(axis=0)
+    filled: NDArray[np.float64] = np.where(known, looks, means)
     return filled
 
 
@@ -129,30 +137,3 @@ def _property(name: str, first: pa.Array, second: pa.Array) -> Property | None:
     if values.null_count:
         return None
     return of_numbers(name, values.cast(pa.float64()).to_numpy(zero_copy_only=False))
-
-
-def _told_apart(first: Images, second: Images) -> tuple[float | None, float | None]:
-    from scipy.stats import norm
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    size = min(len(first.unit), len(second.unit), _IMAGES)
-    features = first.looks.shape[1]
-    rng = np.random.default_rng(0)
-    drawn = [rng.permutation(len(s.unit))[:size] for s in (first, second)]
-    units = np.concatenate([s.unit[d] for s, d in zip((first, second), drawn, strict=True)])
-    number = len(np.unique(units))
-    if features == 0 or number < 2 * _FOLDS or size < 10 * _FOLDS:
-        return None, None
-    looks = np.concatenate([s.looks[d] for s, d in zip((first, second), drawn, strict=True)])
-    split = np.repeat([0, 1], size)
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    parts = list(folds.split(looks, split, units))
-    if any(len(np.unique(split[learned])) < 2 for learned, _ in parts):
-        return None, None  # images that belong together make up most of a split
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
-    said = cross_val_predict(model, looks, split, cv=parts)
-    share = float((said == split).mean())
-    return share, float(norm.sf((share - 0.5) * 2 * np.sqrt(number)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.gap.gap import ORDER, Gap, read_gap
 from cv_pipeline.evaluation.gap.likeness import Images, looks_of
@@ -63,7 +64,8 @@ def _images(
     split: ScoredSplit, project: Project, images: pa.Table, metadata: pa.Table, known: Known
 ) -> Images:
     ids = split.image_ids
-    rows = images.take(pc.index_in(ids, value_set=images["image_id"].combine_chunks()))
+    at = pc.index_in(ids, value_set=images["image_id"].combine_chunks())
+    rows = images.take(at)
     objects = split.scorer.per_image()["objects"].to_numpy()
     counted = objects if project.task == "detection" else None
     together = project.dataset.split.group_by
@@ -79,8 +81,16 @@ def _images(
             *([(known.descriptors, "descriptor")] if len(known.descriptors) else []),
         ],
     )
-    looks = looks[:, ~np.isnan(looks).any(axis=0)]
-    unit = np.arange(len(ids))
-    if "unit" in rows.column_names:
-        unit = rows["unit"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return Images(columns=columns, looks=looks, unit=unit.astype(np.int64))
+    return Images(columns=columns, looks=looks, unit=unit_numbers(images, at))
+
+
+def unit_numbers(images: pa.Table, rows: pa.Array) -> NDArray[np.int64]:
+    """Number of the unit of some images, the same in every split; its own without a column unit.
+
+    Args:
+        images: the manifest, of all splits.
+        rows: which of its rows.
+    """
+    units = images["unit" if "unit" in images.column_names else "image_id"].combine_chunks()
+    numbers: NDArray[np.int64] = units.dictionary_encode().indices.take(rows).to_numpy()
+    return numbers.astype(np.int64)

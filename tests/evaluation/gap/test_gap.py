@@ -29,7 +29,7 @@ def images(seed: int, *, brightness: float = 0.5, looks: float = 0.0, size: int 
             "camera": Column(pa.array(camera), Field("metadata", key="camera")),
         },
         looks=np.column_stack([values, features, features[:, 0] * features[:, 1]]),
-        unit=np.arange(size),
+        unit=np.arange(size) + seed * 10_000,
     )
 
 
@@ -128,7 +128,7 @@ def test_few_images_are_not_tried():
     assert (found.alike, found.told_apart, found.p_value) == (True, None, None)
 
 
-def test_looks_are_numbers_with_the_mean_where_unknown():
+def test_looks_are_numbers_and_unknown_ones_are_nan():
     measures = pa.table({"image_id": ["a", "c"], "hue": [1.0, 3.0]})
     lists = pa.table(
         {
@@ -137,4 +137,24 @@ def test_looks_are_numbers_with_the_mean_where_unknown():
         }
     )
     made = looks_of(pa.array(["a", "b", "c"]), [(measures, "hue"), (lists, "descriptor")])
-    assert made.tolist() == [[1, 1, 2], [2, 3, 4], [3, 2, 3]]
+    nan = np.nan
+    np.testing.assert_array_equal(made, [[1, 1, 2], [nan, 3, 4], [3, nan, nan]])
+
+
+def test_what_is_unknown_of_half_the_images_tells_no_splits_apart():
+    """Were it the mean of its own split, it would say which split an image is of."""
+    rng = np.random.default_rng(3)
+    splits = []
+    for _ in range(2):
+        looks = rng.normal(0, 1, (400, 1))
+        looks[::2] = np.nan
+        splits.append(looks)
+    found = likeness(
+        Images({}, splits[0], np.arange(400)), Images({}, splits[1], np.arange(400, 800))
+    )
+    assert found.alike
+    unknown = likeness(
+        Images({}, np.full((60, 2), np.nan), np.arange(60)),
+        Images({}, np.full((60, 2), np.nan), np.arange(60, 120)),
+    )
+    assert unknown.told_apart is None
