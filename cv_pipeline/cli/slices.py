@@ -43,7 +43,7 @@ def slices(
         ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--class", help="Only objects of this class.")
+        str | None, typer.Option("--label", help="Only objects of this class.")
     ] = None,
     images: Annotated[bool, typer.Option("--images", help="List the images, worst first.")] = False,
     as_json: Json = False,

@@ -59,7 +59,7 @@ def test_any_slice_leads_to_its_images_and_to_the_query_that_selects_them(world:
         again = json.loads(cvp("query", "tiny", one["query"], "--all", "--json").stdout)
         assert {i["image_id"] for i in again["images"]} == {i["image_id"] for i in one["images"]}
     assert both[0]["value"] == both[1]["rest"]
-    of_class = slices("--slice", "camera=left", "--class", "red", "--images")["slices"][0]
+    of_class = slices("--slice", "camera=left", "--label", "red", "--images")["slices"][0]
     assert of_class["objects"] == of_class["images_count"] == len(of_class["images"])
     declared = slices("--slice", "at left=yes", "--images", "-n", "100")["slices"][0]
     assert declared["images"] == both[0]["images"]
@@ -79,7 +79,7 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
     assert found["split"] == "test"
     assert found["slices"] == []  # their images were not asked for
     assert "worst slices of test" in cvp("slices", "tiny").stdout
-    assert {row["label"] for row in slices("--class", "red")["worst_slices"]} <= {"red"}
+    assert {row["label"] for row in slices("--label", "red")["worst_slices"]} <= {"red"}
     bright = cvp("slices", "tiny", "--slice", "brightness=9 or more")
     assert "no object on these images" in bright.stdout
 
@@ -95,8 +95,8 @@ def test_what_was_found_or_that_nothing_was(world: TinyWorld):
         (["--slice", "99"], "There is no slice 99"),
         (["--slice", "1", "--slice", "camera=left"], "'camera=left' stands beside the number"),
         (["--slice", "²"], "'²' is no slice"),
-        (["--slice", "camera=left", "--class", "rad"], r"no class 'rad'.*"),
-        (["--class", "rad"], "no class 'rad'"),
+        (["--slice", "camera=left", "--label", "rad"], r"no class 'rad'.*"),
+        (["--label", "rad"], "no class 'rad'"),
         (["--slice", "camera=lift"], "No image has camera = 'lift'"),
         (["--slice", "camara=left"], "'camara' is no metadata key, image property or declared"),
         (["--slice", "brightness=dim"], "brightness is a number, and 'dim' is none"),
