@@ -72,12 +72,9 @@ TITLES = {
 """Kind of a band to what people call it."""
 
 _SENSORS = (
-    (
-        re.compile(r"(?i)(?<![a-z0-9])(l8|l9|lc0?[89]|lo0?[89]|landsat[ _-]?[89])(?![0-9])"),
-        LANDSAT_8,
-    ),
-    (re.compile(r"(?i)(?<![a-z0-9])(l[457]|l[te]0?[457]|landsat[ _-]?[457])(?![0-9])"), LANDSAT_4),
-    (re.compile(r"(?i)(?<![a-z0-9])(s2[abc]?|sentinel[ _-]?2[abc]?)(?![0-9])"), SENTINEL_2),
+    (r"l8|l9|lc0?[89]|lo0?[89]|landsat[ _-]?[89]", LANDSAT_8),
+    (r"l[457]|l[te]0?[457]|landsat[ _-]?[457]", LANDSAT_4),
+    (r"s2[abc]?|sentinel[ _-]?2[abc]?", SENTINEL_2),
 )
 _NUMBER = re.compile(r"(?i)(?:^|[^a-z0-9])(?:s?r_|st_)?b(?:and[ _-]?)?0?(\d{1,2}a?)(?![a-z0-9])")
 _WORDS = (
@@ -114,7 +111,9 @@ def kind_of_band(name: str, *, sensor: dict[str, str] | None = None) -> str:
 
 def sensor_of(text: str) -> dict[str, str] | None:
     """Band numbers of the sensor that a file's name or description tells of."""
-    return next((bands for pattern, bands in _SENSORS if pattern.search(text)), None)
+    return next(
+        (b for p, b in _SENSORS if re.search(rf"(?i)(?<![a-z0-9])(?:{p})(?![0-9])", text)), None
+    )
 
 
 def band_number(name: str) -> str:

@@ -17,13 +17,8 @@ _LABEL = "imagecodecs"
 
 _LOSSLESS_JPEG = {uid.JPEGLossless, uid.JPEGLosslessSV1}
 _JPEG_LS = {uid.JPEGLSLossless, uid.JPEGLSNearLossless}
-_JPEG_2000 = {
-    uid.JPEG2000Lossless,
-    uid.JPEG2000,
-    uid.HTJ2KLossless,
-    uid.HTJ2KLosslessRPCL,
-    uid.HTJ2K,
-}
+_HTJ2K = {uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K}
+_JPEG_2000 = {uid.JPEG2000Lossless, uid.JPEG2000, *_HTJ2K}
 
 DECODER_DEPENDENCIES = dict.fromkeys(
     (*_LOSSLESS_JPEG, *_JPEG_LS, *_JPEG_2000, uid.JPEGExtended12Bit), ("imagecodecs",)

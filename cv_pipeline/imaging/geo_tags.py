@@ -21,7 +21,7 @@ from cv_pipeline.imaging.band_names import (
     kind_of_band,
     sensor_of,
 )
-from cv_pipeline.imaging.meaning import Band, Meaning, plain_meaning
+from cv_pipeline.imaging.meaning import Band, Meaning
 from cv_pipeline.imaging.thermal_tags import thermal_meaning
 from cv_pipeline.imaging.tiff import stacked_pages
 
@@ -134,13 +134,7 @@ def _by_color(page: tifffile.TiffPage, bands: int, text: str) -> Meaning:
         named.append(Band("Alpha", "alpha"))
     elif bands == 4 and len(named) == 3 and _GEO_KEYS in page.tags:
         named.append(Band(TITLES["nir"], "nir"))
-    return Meaning(
-        tuple([*named, *(Band(f"Band {n + 1}") for n in range(len(named), bands))])
-        if named or bands > 4
-        else plain_meaning(bands).bands
-        if bands == 1
-        else tuple(Band(f"Band {n + 1}") for n in range(bands))
-    )
+    return Meaning((*named, *(Band(f"Band {n + 1}") for n in range(len(named), bands))))
 
 
 def _described(page: tifffile.TiffPage) -> dict[int, dict[str, str]]:

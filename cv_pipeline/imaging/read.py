@@ -25,7 +25,7 @@ from cv_pipeline.imaging.header import Header, ImageInfo
 from cv_pipeline.imaging.meaning import Meaning, plain_meaning
 from cv_pipeline.imaging.orientation import upright
 
-__all__ = ["ImageInfo", "decode", "decode_scaled_jpeg", "explain", "inspect"]
+__all__ = ["ImageInfo", "decode", "decode_scaled_jpeg", "explain", "inspect", "reading"]
 
 _BYTES_PER_PIXEL = 16
 """Room for each allowed pixel, such as four bands of 32 bits: what bounds pictures of few pixels
@@ -105,7 +105,7 @@ def decode(data: bytes, *, max_pixels: int, frame: int = 0) -> NDArray[Any]:
     """
     format_ = _format_of(data)
     header = _header(data, format_, max_pixels)
-    with _explained(format_):
+    with reading(format_.name):
         image = dicom.read_pixels(data, frame=frame) if format_ is _DICOM else format_.pixels(data)
         expected = (header.height, header.width, header.bands)
         if image.shape != expected or image.dtype.name != header.dtype:
@@ -128,7 +128,7 @@ def decode_scaled_jpeg(data: bytes, *, side: int, max_pixels: int) -> NDArray[An
         ImageError: as of :func:`decode`.
     """
     header = _header(data, _JPEG, max_pixels)
-    with _explained(_JPEG):
+    with reading(_JPEG.name):
         return upright(jpeg.read_scaled(data, side=side), header.orientation)
 
 
@@ -146,7 +146,7 @@ def explain(data: bytes, *, max_pixels: int, name: str = "", frame: int = 0) -> 
     """
     format_ = _format_of(data)
     header = _header(data, format_, max_pixels)
-    with _explained(format_):
+    with reading(format_.name):
         if format_ is _DICOM:
             return dicom.read_meaning(data, frame=frame)
         if format_ is _TIFF:
@@ -158,6 +158,8 @@ def _format_of(data: bytes) -> _Format:
     """The format that the first bytes are of."""
     if not data:
         raise ImageError("The file is empty.", reason="empty_file")
+    if dicom.is_dicom(data):  # first, for what comes before its mark is often that of a TIFF
+        return _DICOM
     for magics, format_ in (
         (jpeg.MAGIC, _JPEG),
         (png.MAGIC, _PNG),
@@ -168,8 +170,6 @@ def _format_of(data: bytes) -> _Format:
             return format_
     if webp.is_webp(data):
         return _WEBP
-    if dicom.is_dicom(data):
-        return _DICOM
     raise ImageError(
         f"The file is no image: it begins with {data[:8]!r}.",
         reason="not_an_image",
@@ -179,7 +179,7 @@ def _format_of(data: bytes) -> _Format:
 
 def _header(data: bytes, format_: _Format, max_pixels: int) -> Header:
     """Read the header and check what it declares."""
-    with _explained(format_):
+    with reading(format_.name):
         header = format_.header(data)
         if min(header.width, header.height, header.bands) < 1:
             raise ValueError(f"it declares {header.width} × {header.height} × {header.bands}")
@@ -196,15 +196,15 @@ def _header(data: bytes, format_: _Format, max_pixels: int) -> Header:
 
 
 @contextlib.contextmanager
-def _explained(format_: _Format) -> Iterator[None]:
-    """Turn what a decoder says into an error of this project."""
+def reading(name: str) -> Iterator[None]:
+    """Turn what a decoder of a format says into an ``ImageError``."""
     try:
         yield
     except Image.DecompressionBombError as error:
         raise ImageError(f"The image is too large: {error}.", reason="too_many_pixels") from error
     except _DECODER_ERRORS as error:
         raise ImageError(
-            f"The {format_.name} is damaged, cut off or of a kind that is not read:"
+            f"The {name} is damaged, cut off or of a kind that is not read:"
             f" {str(error).rstrip('.') or type(error).__name__}.",
             reason="corrupt_image",
         ) from error

@@ -1,8 +1,9 @@
 """TIFF and BigTIFF of any depth and any number of bands, through tifffile.
 
-No band is ever lost, and every strip or tile that the file declares must lie inside it. Pages of one
-band each, all of one size and type, are the bands of one picture; of other pages the first is read.
-Palettes and CMYK become RGB; fewer than 8 bits become 8; grey in which zero is white is inverted.
+No band is ever lost, and every strip or tile that the file declares must lie inside it. Pages of
+one band each, all of one size and type, are the bands of one picture; of other pages the first is
+read. Palettes and CMYK become RGB; fewer than 8 bits become 8; grey in which zero is white is
+inverted.
 """
 
 from __future__ import annotations
