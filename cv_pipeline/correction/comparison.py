@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.comparison.paired import Ratio, swap_probability
 from cv_pipeline.evaluation.measure import LEVEL, Counts, Interval
 from cv_pipeline.evaluation.scoring import ScoredSplit
 from cv_pipeline.evaluation.slicing.ratios import Sums
 from cv_pipeline.evaluation.slicing.statistics import ratio_interval
-
-_EXACT = 14
-_FLIPS = 20_000
-_SIGNS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -116,33 +113,8 @@ def recall_change(
         after=_interval(found[1], objects[held]),
         gained=int(change[change > 0].sum()),
         lost=int(-change[change < 0].sum()),
-        p_value=sign_flip_test(change),
+        p_value=swap_probability(*(_ratio(f, objects[held]) for f in found)),
     )
-
-
-def sign_flip_test(change: NDArray[np.int64]) -> float:
-    """Probability of a sum of paired differences so far from 0, were each as likely its opposite.
-
-    Fisher's randomisation test of paired differences (*The Design of Experiments*, 1935, 21):
-    exact over all signs for up to 14 differences that are not 0, else over 20,000 drawn ones, of
-    which the observed signs are one more (Phipson and Smyth 2010).
-
-    Args:
-        change: (images,) differences.
-    """
-    moved = np.abs(change[change != 0])
-    observed = abs(int(change.sum()))
-    if len(moved) <= _EXACT:
-        signs = 2 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1) - 1
-        return float((np.abs(signs @ moved) >= observed).mean())
-    rng = np.random.default_rng(0)
-    step = max(1, _SIGNS_AT_ONCE // len(moved))
-    extreme = 0
-    for first in range(0, _FLIPS, step):
-        flips = min(step, _FLIPS - first)
-        signs = 2 * rng.integers(0, 2, (flips, len(moved)), dtype=np.int64) - 1
-        extreme += int((np.abs(signs @ moved) >= observed).sum())
-    return (1 + extreme) / (1 + _FLIPS)
 
 
 def overall(scored: ScoredSplit, chosen: NDArray[np.bool_]) -> dict[str, float]:
@@ -158,6 +130,10 @@ def _by_image(
     rows = chosen[counts.image] & (True if label is None else counts.label == label)
     summed = np.bincount(counts.image[rows], weights=numbers[rows], minlength=len(chosen))
     return np.rint(summed).astype(np.int64)
+
+
+def _ratio(found: NDArray[np.int64], objects: NDArray[np.int64]) -> Ratio:
+    return Ratio(found.astype(np.float64), objects.astype(np.float64))
 
 
 def _interval(found: NDArray[np.int64], objects: NDArray[np.int64]) -> Interval:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import tracemalloc
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test
 
-from cv_pipeline.correction.comparison import recall_change, sign_flip_test
+from cv_pipeline.correction.comparison import recall_change
+from cv_pipeline.evaluation.comparison.differences import Paired
+from cv_pipeline.evaluation.comparison.paired import ratio_difference
 from cv_pipeline.evaluation.measure import Counts
 
 
@@ -17,57 +13,6 @@ def counts(rows: list[tuple[int, int, int, int]]) -> Counts:
     """Counts of rows image, class, objects, found."""
     image, label, objects, found = np.array(rows, dtype=np.int64).T
     return Counts(image=image, label=label, objects=objects, found=found, predicted=found)
-
-
-@pytest.mark.parametrize("changes", [[1, 1, 1, -1], [2, -1, 3], [1] * 9 + [-2], [0, 0], [5]])
-def test_few_differences_are_tested_over_all_signs(changes):
-    """The definition itself, sign by sign."""
-    flipped = [
-        abs(sum(s * c for s, c in zip(signs, changes, strict=True)))
-        for signs in product((-1, 1), repeat=len(changes))
-    ]
-    expected = sum(f >= abs(sum(changes)) for f in flipped) / len(flipped)
-    assert sign_flip_test(np.array(changes)) == pytest.approx(expected)
-
-
-def test_with_one_object_an_image_it_is_the_exact_sign_test():
-    """McNemar's exact test: 9 gained and 2 lost."""
-    changes = np.array([1] * 9 + [-1] * 2 + [0] * 20)
-    assert sign_flip_test(changes) == pytest.approx(binomtest(9, 11).pvalue)
-
-
-def test_many_differences_agree_with_scipy():
-    changes = np.random.default_rng(4).integers(-2, 4, 60)
-    reference = permutation_test(
-        (changes,),
-        lambda x, axis: x.sum(axis=axis),
-        permutation_type="samples",
-        n_resamples=20_000,
-        rng=np.random.default_rng(5),
-    )
-    ours = sign_flip_test(changes)
-    assert ours == pytest.approx(reference.pvalue, abs=0.004)
-    assert ours == sign_flip_test(changes)
-
-
-def test_many_images_are_tested_in_little_memory(monkeypatch):
-    """The signs are drawn in blocks, and the blocks do not change what is drawn."""
-    changes = np.random.default_rng(4).integers(-2, 3, 3000)
-    tracemalloc.start()
-    ours = sign_flip_test(changes)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 100e6  # all signs at once are 480 MB
-    monkeypatch.setattr("cv_pipeline.correction.comparison._SIGNS_AT_ONCE", 70_001)
-    assert sign_flip_test(changes) == ours
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(-3, 3), max_size=20))
-def test_it_is_a_probability_and_does_not_know_which_model_is_which(changes):
-    p = sign_flip_test(np.array(changes, dtype=np.int64))
-    assert 0 < p <= 1
-    assert p == sign_flip_test(-np.array(changes, dtype=np.int64))
 
 
 def test_recall_of_a_class_on_the_chosen_images():
@@ -101,3 +46,14 @@ def test_a_clear_change_is_one_and_its_reverse_the_other():
     assert down is not None
     assert (up.improved, up.worsened, down.improved, down.worsened) == (True, False, False, True)
     assert up.p_value == pytest.approx(2 / 2**12)
+
+
+def test_the_probability_is_that_of_comparing_two_models():
+    rng = np.random.default_rng(0)
+    objects = rng.integers(1, 6, 40)
+    found = [rng.binomial(objects, share) for share in (0.5, 0.7)]
+    before, after = (counts([(n, 0, objects[n], f[n]) for n in range(40)]) for f in found)
+    change = recall_change(before, after, chosen=np.ones(40, bool), label=0, name="a")
+    paired = Paired(("a",), 40, before, after)
+    assert change is not None
+    assert change.p_value == ratio_difference(*paired.sums("recall", 0)).p_value

@@ -21,8 +21,9 @@ from cv_pipeline.evaluation.resampling import Resampling
 CONVENTIONS = {
     "images": "only images that are evaluated in both, each scored against the labels of its own"
     " dataset version",
-    "accuracy, recall, precision, f1": "at each model's own operating point; interval and p of"
-    " Student's paired t of the linearised ratios; p of accuracy is McNemar's exact one",
+    "accuracy, recall, precision, f1": "at each model's own operating point; interval of Student's"
+    " paired t of the linearised ratios; p of swapping the models image by image, of accuracy"
+    " McNemar's exact one",
     "AP, AP50, AP75, macro_f1, balanced_accuracy": "percentiles of a paired bootstrap of the"
     " images, and p twice the share of samples on the other side of 0; so too the precision of all"
     " classes of a classification, which is a mean over classes",

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from cv_pipeline.evaluation.classification.answers import Answers
 from cv_pipeline.evaluation.classification.tallies import Tallies
 from cv_pipeline.evaluation.comparison.paired import (
     Difference,
-    Sums,
-    accuracy_difference,
+    Ratio,
     ratio_difference,
     sampled_difference,
 )
@@ -59,7 +59,7 @@ class Paired:
     before: Counts
     after: Counts
 
-    def sums(self, metric: str, label: int | None = None) -> tuple[Sums, Sums]:
+    def sums(self, metric: str, label: int | None = None) -> tuple[Ratio, Ratio]:
         """The sums of accuracy, recall, precision or f1 of a class, or of all."""
         return (
             _sums(self.before, metric, label, self.images),
@@ -114,12 +114,14 @@ def _classification(shared: Shared, labels: tuple[str, ...], resampling: Resampl
         answer_counts(shared.after, labels),
     )
     overall = {
-        "accuracy": accuracy_difference(
-            shared.before["correct"].to_numpy(), shared.after["correct"].to_numpy()
-        ),
+        "accuracy": ratio_difference(*(_accuracy(rows) for rows in (shared.before, shared.after))),
         **_class_means(shared, labels, resampling),
     }
     return Found(overall, _by_class(paired), paired)
+
+
+def _accuracy(rows: pa.Table) -> Ratio:
+    return Ratio(rows["correct"].to_numpy().astype(np.float64), np.ones(len(rows)))
 
 
 def _class_means(
@@ -259,7 +261,7 @@ def _by_class(paired: Paired) -> dict[str, dict[str, Difference]]:
     }
 
 
-def _sums(counts: Counts, metric: str, label: int | None, images: int) -> Sums:
+def _sums(counts: Counts, metric: str, label: int | None, images: int) -> Ratio:
     of_label = slice(None) if label is None else counts.label == label
     image = counts.image[of_label]
     objects, found, predicted = (
@@ -267,7 +269,7 @@ def _sums(counts: Counts, metric: str, label: int | None, images: int) -> Sums:
         for values in (counts.objects, counts.found, counts.predicted)
     )
     if metric in ("accuracy", "recall"):
-        return Sums(found, objects)
+        return Ratio(found, objects)
     if metric == "precision":
-        return Sums(found, predicted)
-    return Sums(2 * found, objects + predicted)
+        return Ratio(found, predicted)
+    return Ratio(2 * found, objects + predicted)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.evaluation.comparison.swaps import sign_flip_test
 from cv_pipeline.evaluation.measure import LEVEL
 
 
@@ -41,7 +42,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Sums:
+class Ratio:
     """A ratio of sums over images, such as recall: Σ part / Σ whole.
 
     Attributes:
@@ -52,9 +53,9 @@ class Sums:
     part: NDArray[np.float64]
     whole: NDArray[np.float64]
 
-    def take(self, images: NDArray[np.int64]) -> Sums:
+    def take(self, images: NDArray[np.int64]) -> Ratio:
         """Those of some images."""
-        return Sums(self.part[images], self.whole[images])
+        return Ratio(self.part[images], self.whole[images])
 
     def value(self) -> float | None:
         """The ratio; None when the whole is 0."""
@@ -62,12 +63,12 @@ class Sums:
         return float(self.part.sum() / whole) if whole else None
 
 
-def ratio_difference(before: Sums, after: Sums) -> Difference:
+def ratio_difference(before: Ratio, after: Ratio) -> Difference:
     """The difference of two ratios of sums over the same images.
 
-    Each ratio is linearised (the ratio estimator of Cochran, *Sampling Techniques*, 1977, 6.4), so
-    that the difference is a mean of one number an image: its interval and probability are those of
-    Student's paired t.
+    The interval is Student's paired t of the linearised ratios (the ratio estimator of Cochran,
+    *Sampling Techniques*, 1977, 6.4); the probability is that of :func:`swap_probability`, which
+    few images do not mislead.
 
     Args:
         before: of the first model.
@@ -82,40 +83,26 @@ def ratio_difference(before: Sums, after: Sums) -> Difference:
         return Difference(first, second, difference)
     influence = _influence(after, second) - _influence(before, first)
     error = float(np.sqrt((influence**2).sum() / (images * (images - 1))))
-    return _student(first, second, error=error, images=images)
-
-
-def accuracy_difference(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Difference:
-    """The difference of two shares of images that are right.
-
-    The interval is that of Student's paired t; the probability is McNemar's exact one
-    (Psychometrika 12, 1947), which knows only the images that one model alone has right.
-
-    Args:
-        before: (images,) whether the first model is right.
-        after: the same of the second.
-    """
-    once = np.ones(len(before))
-    made = ratio_difference(Sums(before.astype(float), once), Sums(after.astype(float), once))
-    if made.difference is None:
-        return made
-    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
-    return Difference(
-        made.before, made.after, made.difference, made.low, made.high, mcnemar(gained, lost)
+    return _student(
+        first, second, error=error, images=images, p_value=swap_probability(before, after)
     )
 
 
-def mcnemar(gained: int, lost: int) -> float:
-    """Exact two-sided probability that as many images change sides so unevenly by chance.
+def swap_probability(before: Ratio, after: Ratio) -> float:
+    """Probability of a difference so large in either direction, were the models exchangeable.
+
+    Swapping the models on an image turns the sign of what it adds to part - r whole, r being the
+    ratio of both models together, which no swap changes. Of recall that is the objects found more
+    or fewer, and of accuracy McNemar's test (Psychometrika 12, 1947).
 
     Args:
-        gained: images that the second model alone has right.
-        lost: images that the first alone has right.
+        before: of the first model.
+        after: of the second, on the same images in the same order.
     """
-    from scipy.stats import binomtest
-
-    changed = gained + lost
-    return float(binomtest(gained, changed, 0.5).pvalue) if changed else 1.0
+    whole = float(before.whole.sum() + after.whole.sum())
+    both = float(before.part.sum() + after.part.sum()) / whole if whole else 0.0
+    more = after.whole - before.whole
+    return sign_flip_test(after.part - before.part - both * more)
 
 
 def sampled_difference(
@@ -149,19 +136,16 @@ def sampled_difference(
     )
 
 
-def _influence(sums: Sums, ratio: float) -> NDArray[np.float64]:
+def _influence(sums: Ratio, ratio: float) -> NDArray[np.float64]:
     out: NDArray[np.float64] = (sums.part - ratio * sums.whole) / sums.whole.mean()
     return out
 
 
-def _student(before: float, after: float, *, error: float, images: int) -> Difference:
-    from scipy.special import stdtr, stdtrit
+def _student(
+    before: float, after: float, *, error: float, images: int, p_value: float
+) -> Difference:
+    from scipy.special import stdtrit
 
     difference = after - before
-    freedom = images - 1
-    reach = float(stdtrit(freedom, 0.975)) * error
-    if error > 0:
-        p_value = float(2 * stdtr(freedom, -abs(difference) / error))
-    else:
-        p_value = 1.0 if difference == 0 else 0.0
+    reach = float(stdtrit(images - 1, 0.975)) * error
     return Difference(before, after, difference, difference - reach, difference + reach, p_value)
