@@ -64,6 +64,15 @@ def keep_contact_sheet(
     return key, list(shown)
 
 
+def read_page(store: ObjectStore, project: str, *, name: str) -> bytes:
+    """A page that was kept.
+
+    Raises:
+        ObjectNotFound: there is none, or one of its images was taken out since.
+    """
+    return store.read(f"{_folder(project)}{name}.html")
+
+
 def keep_page(
     store: ObjectStore, project: str, html: str, image_ids: Collection[str], *, name: str
 ) -> str | None:

@@ -110,6 +110,8 @@ def line_chart(
     width: float = WIDTH,
     height: float = HEIGHT,
     axis: Sequence[Tick] | None = None,
+    across: tuple[float, float] | None = None,
+    dots: bool = True,
 ) -> Chart:
     """A chart of one or several lines.
 
@@ -122,20 +124,23 @@ def line_chart(
         width: of the box.
         height: of the box.
         axis: marks below, at x of the samples; by default the ticks of the first line.
+        across: least and largest x of the box; by default those of the samples.
+        dots: whether the points are drawn, beside the lines.
     """
     samples = [s for _, line in lines for s in line if _known(s.value)]
     numbers = [n for s in samples for n in (s.value, s.low, s.high) if n is not None]
     if threshold is not None:
         numbers.append(threshold[0])
     low, high, step = _scale([n for n in numbers if math.isfinite(n)], unit)
-    first = min((s.x for s in samples), default=0.0)
-    last = max((s.x for s in samples), default=1.0)
+    places = [s.x for s in samples] or [0.0, 1.0]
+    first, last = across or (min(places), max(places))
+    margin = 0.0 if across else 12.0
 
-    def across(x: float) -> float:
+    def along(x: float) -> float:
         inner = width - _LEFT - _RIGHT
         if last == first:
             return round(_LEFT + inner / 2, 2)
-        return round(_LEFT + 12 + (inner - 24) * (x - first) / (last - first), 2)
+        return round(_LEFT + margin + (inner - 2 * margin) * (x - first) / (last - first), 2)
 
     def down(value: float) -> float:
         return round(_TOP + (height - _TOP - _BOTTOM) * (high - value) / (high - low), 2)
@@ -144,17 +149,17 @@ def line_chart(
         Line(
             name=name,
             series=number,
-            path=_path([(across(s.x), down(s.value)) for s in line if _known(s.value)]),
+            path=_path([(along(s.x), down(s.value)) for s in line if _known(s.value)]),
             band=_band(
                 [
-                    (across(s.x), down(s.low), down(s.high))
+                    (along(s.x), down(s.low), down(s.high))
                     for s in line
                     if _known(s.value) and _known(s.low) and _known(s.high)
                 ]
             ),
             points=[
                 Point(
-                    x=across(s.x),
+                    x=along(s.x),
                     y=down(s.value),
                     value=s.value,
                     words=s.words,
@@ -163,7 +168,7 @@ def line_chart(
                     marked=s.marked,
                 )
                 for s in line
-                if _known(s.value)
+                if dots and _known(s.value)
             ],
         )
         for number, (name, line) in enumerate(lines, start=1)
@@ -178,7 +183,7 @@ def line_chart(
         right=width - _RIGHT,
         top=_TOP,
         bottom=height - _BOTTOM,
-        x_ticks=[Tick(at=across(t.at), text=t.text) for t in marks],
+        x_ticks=[Tick(at=along(t.at), text=t.text) for t in marks],
         y_ticks=[Tick(at=down(n), text=_number(n, step)) for n in _steps(low, high, step)],
         lines=drawn,
         rules=[]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import Query
@@ -16,7 +16,6 @@ from cv_pipeline.inspector.board.alerts import (
     Alert,
     Watched,
     alerts,
-    epoch_address,
     evaluation_address,
 )
 from cv_pipeline.inspector.board.checks import failed_checks
@@ -25,18 +24,15 @@ from cv_pipeline.inspector.board.history import (
     Recorded,
     evaluation_history,
     key_metrics,
-    number,
     validation_metric,
 )
 from cv_pipeline.inspector.board.runs import RunLine, runs_of
+from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.monitoring.epoch_drop import EpochDrop, epoch_drops
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.event_log import Materialization
-from cv_pipeline.storage.folders import fetch
-from cv_pipeline.training.epoch_results import read_epochs
 
 routes = Routes("Board")
 
@@ -108,7 +104,7 @@ def board(
         champion = log.latest(f"{project}/champion")
         candidate = log.latest(f"{project}/dataset_candidate")
         version = log.latest(f"{project}/dataset_version")
-    epochs, drops = _training(workspace, settings, model, missing)
+    epochs, drops = read_training(workspace, settings, model, missing)
     images, labelled, batches = _lake(workspace, project, missing)
     runs = runs_of(workspace.instance, project)
     watched = Watched(
@@ -143,7 +139,9 @@ def board(
             for name in names[1:]
             if any(r.value(name) is not None for r in shown)
         ],
-        training=_curve(settings, model, epochs, drops),
+        training=training_chart(
+            settings, model, epochs, drops, width=SMALL_WIDTH, height=SMALL_HEIGHT + 30
+        ),
         alerts=alerts(watched),
         sides=sides,
         same_model=len(sides) == 2 and sides[0].model == sides[1].model,
@@ -174,32 +172,6 @@ def _lake(
         missing.append(f"The datalake cannot be read: {error}")
         return 0, 0, []
     return int(there.sum()), int(np.count_nonzero(there & annotated)), batches
-
-
-def _training(
-    workspace: Workspace, settings: Project, model: Materialization | None, missing: list[str]
-) -> tuple[list[dict[str, Any]], list[EpochDrop]]:
-    """The epochs of the newest model's training, and those at which it fell too far."""
-    if model is None:
-        return [], []
-    key = f"projects/{settings.name}/models/{model.version}"
-
-    def read() -> list[dict[str, Any]]:
-        folder = fetch(workspace.store, key, marker="model.json", cache=workspace.cache)
-        rows: list[dict[str, Any]] = read_epochs(folder).to_pylist()
-        return rows
-
-    try:
-        epochs = workspace.kept.get(("epochs", key), read)
-    except (CVPipelineError, OSError) as error:
-        missing.append(f"The curve of the newest training cannot be read: {error}")
-        return [], []
-    drops = epoch_drops(
-        [e["epoch"] for e in epochs],
-        [e["validation"] for e in epochs],
-        drift=settings.monitoring.metric_drift,
-    )
-    return epochs, drops
 
 
 def _metrics(history: list[Recorded], names: tuple[str, ...]) -> list[Metric]:
@@ -290,53 +262,6 @@ def _threshold(settings: Project, metric: str) -> tuple[float, str] | None:
             if limit is not None:
                 return limit, f"required: {one.words}"
     return None
-
-
-def _curve(
-    settings: Project,
-    model: Materialization | None,
-    epochs: list[dict[str, Any]],
-    drops: list[EpochDrop],
-) -> Chart | None:
-    """The validation metric of the newest training; each epoch leads to what got worse in it."""
-    if model is None or not any(number(e["validation"]) is not None for e in epochs):
-        return None
-    fallen = {d.epoch: d for d in drops}
-    samples = [
-        Sample(
-            x=e["epoch"],
-            value=number(e["validation"]),
-            words=f"Epoch {e['epoch']}: {validation_metric(settings)} {e['validation']:.3f}, loss"
-            f" {e['train_loss']:.3f}"
-            + (
-                f"; fell {fallen[e['epoch']].drop:.1%} from epoch"
-                f" {fallen[e['epoch']].reference_epoch}"
-                if e["epoch"] in fallen
-                else ""
-            )
-            + ("" if place == 0 else ". Opens the images that got worse"),
-            tick=str(e["epoch"]),
-            href=epoch_address(
-                settings.name,
-                model.version,
-                e["epoch"],
-                fallen[e["epoch"]].reference_epoch if e["epoch"] in fallen else None,
-            )
-            if place
-            else "",
-            alert=e["epoch"] in fallen,
-        )
-        for place, e in enumerate(epochs)
-        if number(e["validation"]) is not None
-    ]
-    return line_chart(
-        [(validation_metric(settings), samples)],
-        title=f"Validation {validation_metric(settings)} by epoch",
-        words=f"Validation {validation_metric(settings)} after each of {len(samples)} epochs of the"
-        " newest model's training.",
-        width=SMALL_WIDTH,
-        height=SMALL_HEIGHT + 30,
-    )
 
 
 def _sides(
