@@ -1,0 +1,363 @@
+"""Filters beside the grid, each value with the number of images that a click on it leads to.
+
+Values of a field that an image has one of are counted as if nothing were said of that field, so
+that another of them can be chosen; all others are counted within what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from cv_pipeline.catalog.query.nodes import Field
+from cv_pipeline.catalog.snapshot import Snapshot
+from cv_pipeline.inspector.images.conditions import (
+    SEVERAL,
+    Choice,
+    choice_of,
+    filter_name,
+    text_of,
+    without,
+)
+from cv_pipeline.inspector.images.facet_index import FacetIndex, Pairs
+from cv_pipeline.inspector.images.grid import ERROR_KINDS, Grid, filtered
+from cv_pipeline.inspector.images.marks import Outcomes
+from cv_pipeline.inspector.workspace import Workspace
+
+MOST_VALUES = 100
+BINS = 24
+
+Mask = NDArray[np.bool_]
+
+KIND_TITLES = {
+    "error": "any error",
+    "correct": "correct",
+    "classification": "wrong class",
+    "localisation": "wrong place",
+    "both": "wrong class and place",
+    "duplicate": "duplicate",
+    "background": "false positive",
+    "missed": "missed",
+}
+
+
+class FacetValue(BaseModel):
+    """A value of a filter.
+
+    Attributes:
+        value: the value; None stands for images without one.
+        title: what it is called.
+        count: images that it leads to.
+        chosen: ``in`` when the query asks for it, ``out`` when it asks for images without it.
+    """
+
+    value: str | bool | None
+    title: str
+    count: int
+    chosen: str = ""
+
+
+class FacetRange(BaseModel):
+    """The spread of a number.
+
+    Attributes:
+        least: least value there is.
+        most: greatest value there is.
+        counts: images in each of as many equal steps from the least to the greatest.
+        low: what the query asks for at least.
+        high: what it asks for at most.
+    """
+
+    least: float
+    most: float
+    counts: list[int]
+    low: float | None
+    high: float | None
+
+
+class Facet(BaseModel):
+    """A filter.
+
+    Attributes:
+        name: what it is called in a request for another query.
+        title: what it is called on the page.
+        of: ``query`` when a click changes the query, ``state`` when it changes the parameter of its
+            name in the address.
+        values: its values, the most frequent first.
+        more: values that are left out.
+        range: spread of a number; None for a filter of values.
+    """
+
+    name: str
+    title: str
+    of: str = "query"
+    values: list[FacetValue] = []
+    more: int = 0
+    range: FacetRange | None = None
+
+
+class Facets(BaseModel):
+    """The filters of a state.
+
+    Attributes:
+        total: images that the state has.
+        facets: the filters.
+    """
+
+    total: int
+    facets: list[Facet]
+
+
+class FacetCounter:
+    """Counts the filters of a grid.
+
+    Args:
+        workspace: what pages read.
+        project: name of the project.
+        grid: what is shown.
+    """
+
+    def __init__(self, workspace: Workspace, project: str, grid: Grid) -> None:
+        self._workspace = workspace
+        self._project = project
+        self._grid = grid
+        self._snapshot = grid.selection.snapshot
+        self._shown = self._mask(grid.numbers)
+        self._index = facet_index(workspace, self._snapshot)
+
+    def count(self) -> Facets:
+        """All filters that have something to choose."""
+        return Facets(total=self._grid.total, facets=[f for f in self._all() if _useful(f)])
+
+    def _all(self) -> Iterator[Facet]:
+        grid, index = self._grid, self._index
+        found = grid.outcomes
+        if found is not None:
+            yield self._kinds(found)
+            yield self._classes(found)
+            yield from self._results(found)
+        blind = grid.visible is not None  # who may not see what others said of the images
+        if not blind:
+            if found is None:
+                yield self._values(Field("label"), "Class", lambda: index.labels)
+            else:
+                yield self._values(Field("label"), "Labelled now as", lambda: index.labels)
+            yield self._state()
+        yield self._values(Field("tag"), "Tag", lambda: index.tags)
+        yield self._values(Field("split"), "Split of the source", lambda: index.text("split"))
+        for key, pairs in index.metadata.items():
+            yield self._values(Field("metadata", key), key, lambda pairs=pairs: pairs, unset=True)
+        if not blind:
+            yield self._values(Field("annotator"), "Annotator", lambda: index.annotators)
+        yield self._values(Field("set_aside"), "Set aside as", lambda: index.set_aside)
+        yield self._values(Field("format"), "Format", lambda: index.text("format"))
+        for name in ("brightness", "contrast", "sharpness"):
+            values = index.column(name).astype(np.float64)
+            yield self._range(Field(name), name.capitalize(), values)
+
+    def _values(
+        self, field: Field, title: str, pairs: Callable[[], Pairs], *, unset: bool = False
+    ) -> Facet:
+        choice = choice_of(self._grid.query, field)
+        shown = self._shown if field.name in SEVERAL else self._shown_without(field, choice)
+        of = pairs()
+        counts = of.count(shown)
+        order = np.lexsort((np.arange(len(counts)), -counts))
+        values = [
+            FacetValue(
+                value=of.values[i],
+                title=of.values[i],
+                count=int(counts[i]),
+                chosen=_chosen(choice, of.values[i]),
+            )
+            for i in order
+            if counts[i] or _chosen(choice, of.values[i])
+        ]
+        values.sort(key=lambda v: not v.chosen)
+        if unset:
+            having = np.zeros(len(shown), bool)
+            having[of.n] = True
+            count = int((shown & ~having).sum())
+            if count or choice.unset:
+                chosen = "in" if choice.unset else ""
+                value = FacetValue(value=None, title="not set", count=count, chosen=chosen)
+                values.append(value)
+        return Facet(
+            name=filter_name(field),
+            title=title,
+            values=values[:MOST_VALUES],
+            more=max(0, len(values) - MOST_VALUES),
+        )
+
+    def _state(self) -> Facet:
+        """Whether images have labels, and whether annotators agree on them."""
+        annotated = self._index.column("annotations_count") > 0
+        contested = self._index.column("disagreement") > 0
+        untouched = self._index.column("tags_count") == 0
+        flags = (
+            ("labelled", "labelled", Field("labelled"), True, annotated),
+            ("unlabelled", "unlabelled", Field("labelled"), False, ~annotated),
+            ("contested", "contested", Field("disagreement"), None, contested),
+            ("untouched", "untouched by people", Field("tags_count"), None, untouched),
+        )
+        values = []
+        for name, title, field, wanted, mask in flags:
+            choice = choice_of(self._grid.query, field)
+            shown = self._shown if wanted is None else self._shown_without(field, choice)
+            chosen = {
+                "contested": choice.low is not None,
+                "untouched": 0 in choice.values,
+            }.get(name, wanted in choice.values)
+            values.append(
+                FacetValue(
+                    value=name,
+                    title=title,
+                    count=int((shown & mask).sum()),
+                    chosen="in" if chosen else "",
+                )
+            )
+        return Facet(name="state", title="Labels", values=values)
+
+    def _kinds(self, found: Outcomes) -> Facet:
+        """Kinds of errors, of the class that is looked at."""
+        state = self._grid.state
+        base = self._base_mask()
+        values = []
+        for kind in ERROR_KINDS:
+            rows = found.rows_with(kind=kind, label=state.label or None)
+            having = np.zeros(len(base), bool)
+            having[found.n[rows]] = True
+            chosen = "in" if state.kind == kind else ""
+            count = int((base & having).sum())
+            if count or chosen:
+                title = KIND_TITLES[kind]
+                values.append(FacetValue(value=kind, title=title, count=count, chosen=chosen))
+        return Facet(name="kind", title="Outcome", of="state", values=values)
+
+    def _classes(self, found: Outcomes) -> Facet:
+        """Classes of the evaluation, of the kind that is looked at."""
+        state = self._grid.state
+        base = self._base_mask()
+        values = []
+        for label in found.evaluated.evaluation.record.labels:
+            rows = found.rows_with(kind=state.kind or None, label=label)
+            having = np.zeros(len(base), bool)
+            having[found.n[rows]] = True
+            chosen = "in" if state.label == label else ""
+            count = int((base & having).sum())
+            values.append(FacetValue(value=label, title=label, count=count, chosen=chosen))
+        values.sort(key=lambda v: -v.count)
+        return Facet(
+            name="label",
+            title="Class in the evaluation",
+            of="state",
+            values=values[:MOST_VALUES],
+            more=max(0, len(values) - MOST_VALUES),
+        )
+
+    def _results(self, found: Outcomes) -> Iterator[Facet]:
+        """What can be asked of the results of the model, where this is its newest evaluation."""
+        model = found.evaluated.model.version[:16]
+        if not newest_of_model(self._workspace, found):
+            return
+        field = Field("results.correct", model)
+        choice = choice_of(self._grid.query, field)
+        shown = self._shown_without(field, choice)
+        right = np.zeros(len(shown), bool)
+        known = found.evaluated_at >= 0
+        correct = found.evaluated.evaluation.per_image["correct"].to_numpy(zero_copy_only=False)
+        right[known] = correct[found.evaluated_at[known]]
+        yield Facet(
+            name=filter_name(field),
+            title="Image as a whole",
+            values=[
+                FacetValue(
+                    value=value,
+                    title="all correct" if value else "with an error",
+                    count=int((shown & known & (right == value)).sum()),
+                    chosen="in" if value in choice.values else "",
+                )
+                for value in (True, False)
+            ],
+        )
+        yield self._range(Field("results.score", model), "Score of the image", found.score)
+
+    def _range(self, field: Field, title: str, values: NDArray[np.float64]) -> Facet:
+        choice = choice_of(self._grid.query, field)
+        shown = self._shown_without(field, choice)
+        known = values[shown & np.isfinite(values)]
+        facet = Facet(name=filter_name(field), title=title)
+        if len(known) and known.min() < known.max():
+            counts, _ = np.histogram(known, bins=BINS)
+            facet.range = FacetRange(
+                least=float(known.min()),
+                most=float(known.max()),
+                counts=counts.tolist(),
+                low=choice.low,
+                high=choice.high,
+            )
+        return facet
+
+    def _base_mask(self) -> Mask:
+        """What the query selects, whatever kind and class are looked at."""
+        return self._mask(self._seen(self._grid.selection.numbers))
+
+    def _shown_without(self, field: Field, choice: Choice) -> Mask:
+        """What would be shown if the query said nothing of a field."""
+        if choice.empty:
+            return self._shown
+        text = text_of(without(self._grid.query, field)) or "all images"
+        selection = self._workspace.select(self._project, text)
+        if selection.snapshot is not self._snapshot:
+            return self._shown  # the lake has just changed
+        numbers = filtered(self._seen(selection.numbers), self._grid.state, self._grid.outcomes)
+        return self._mask(numbers)
+
+    def _seen(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        visible = self._grid.visible
+        return numbers if visible is None else numbers[np.isin(numbers, visible)]
+
+    def _mask(self, numbers: NDArray[np.int32]) -> Mask:
+        mask = np.zeros(len(self._snapshot.images), bool)
+        mask[numbers] = True
+        return mask
+
+
+def facet_index(workspace: Workspace, snapshot: Snapshot) -> FacetIndex:
+    """The index of a snapshot; made once."""
+    key = ("facets", snapshot.project, *sorted(snapshot.identities.items()))
+    found: FacetIndex = workspace.kept.get(key, lambda: FacetIndex(snapshot))
+    return found
+
+
+def newest_of_model(workspace: Workspace, found: Outcomes) -> bool:
+    """Whether ``results`` of the model in a query mean this evaluation."""
+    model = found.evaluated.model
+    with workspace.log() as log:
+        made = [
+            evaluation
+            for predictions in log.children(model.key, model.version)
+            if predictions.asset == "predictions"
+            for evaluation in log.children(predictions.key, predictions.version)
+            if evaluation.asset == "eval_slices"
+        ]
+    newest = max(made, key=lambda event: event.storage_id, default=None)
+    return newest is not None and newest.version == found.evaluated.event.version
+
+
+def _chosen(choice: Choice, value: str) -> str:
+    if value in choice.values:
+        return "in"
+    return "out" if value in choice.others else ""
+
+
+def _useful(facet: Facet) -> bool:
+    """Whether there is something to choose: more than one value, or one that is chosen."""
+    if facet.range is not None:
+        return True
+    if facet.name in ("kind", "label"):
+        return bool(facet.values)
+    return len(facet.values) > 1 or any(v.chosen for v in facet.values)

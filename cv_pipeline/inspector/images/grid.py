@@ -1,0 +1,268 @@
+"""The images of one state of the grid, in their order: a query, and what an evaluation adds to it.
+
+The same state gives the same images in the same order, and its total is the number of images that
+can be scrolled to. Ties go by image id. Nothing is computed image by image in Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cv_pipeline.catalog.datalake.selection import Selection
+from cv_pipeline.catalog.query import QueryNode
+from cv_pipeline.catalog.query.nodes import Comparison, Condition, Field, Not, Rows
+from cv_pipeline.errors import EvaluationError, QueryError, nearest
+from cv_pipeline.evaluation.detection.error_kinds import KINDS
+from cv_pipeline.inspector.access.access import Access
+from cv_pipeline.inspector.access.assignments import visible_numbers
+from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.images.conditions import read, text_of, with_condition
+from cv_pipeline.inspector.images.marks import Outcomes, outcomes
+from cv_pipeline.inspector.problems import Forbidden
+from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.provenance.epochs import images_that_got_worse
+
+Sort = Literal["", "worst", "best", "missed", "false", "confident", "query"]
+"""Orders that an evaluation gives; empty is its worst first, or the query's own without one."""
+
+ERROR_KINDS = ("error", *KINDS)
+"""Kinds that images can be filtered by; ``error`` is every one but ``correct``."""
+
+_OF_LABELS = ("label", "annotator", "annotations_count", "labels_count", "annotators_count")
+_NOT_FOR_ANNOTATORS = (*_OF_LABELS, "disagreement", "tags_count", "labelled")
+
+
+@dataclass(frozen=True)
+class GridState:
+    """What the address of the grid says, but for how it looks.
+
+    Attributes:
+        q: text of the query; empty for all images, or for the split of the evaluation.
+        evaluation: digest of an evaluation, a prefix of it, or ``latest``; empty for none.
+        label: class that is looked at; needs an evaluation.
+        kind: kind of error that the images must have; needs an evaluation.
+        sort: the order.
+        model: digest of a model whose training is looked at; empty for none.
+        epoch: epoch of it, whose images that got worse are shown.
+    """
+
+    q: str = ""
+    evaluation: str = ""
+    label: str = ""
+    kind: str = ""
+    sort: str = ""
+    model: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The images of a state.
+
+    Attributes:
+        state: the state, with the query of the evaluation's split where none was asked.
+        query: the query.
+        selection: what it selected, and where.
+        numbers: int32, the images in their order.
+        outcomes: of the evaluation; None without one.
+        visible: numbers of the images that may be seen, ascending; None for all.
+    """
+
+    state: GridState
+    query: QueryNode
+    selection: Selection
+    numbers: NDArray[np.int32]
+    outcomes: Outcomes | None
+    visible: NDArray[np.int32] | None
+
+    @property
+    def total(self) -> int:
+        """How many images there are."""
+        return len(self.numbers)
+
+
+def open_grid(workspace: Workspace, access: Access, project: str, state: GridState) -> Grid:
+    """The images of a state, as far as whoever asks may see them.
+
+    Raises:
+        QueryError: the query cannot be understood.
+        EvaluationError: there is no such class, kind or order.
+        ProvenanceError: there is no such evaluation, model or epoch.
+        Forbidden: an annotator asks for what others said of the images.
+    """
+    visible = visible_numbers(access, workspace, project)
+    if visible is not None:
+        _check_blind(state, project)
+    found = outcomes(workspace, project, state.evaluation) if state.evaluation else None
+    query = read(state.q)
+    if found is not None and not state.q.strip():
+        query = split_query(found)
+        state = replace(state, q=text_of(query))
+    if found is None and state.label:  # without an evaluation it is a condition as any other
+        query = with_condition(query, Comparison(Field("label"), "=", state.label))
+        state = replace(state, q=text_of(query), label="")
+    _check(state, found)
+    selection = workspace.select(project, text_of(query) or "all images")
+    snapshot = selection.snapshot
+    key = (
+        *("grid", project, state, selection.text),
+        *sorted(snapshot.identities.items()),
+        found.evaluated.event.version if found else "",
+        "" if visible is None else visible.tobytes(),
+    )
+    if "latest" in selection.text:
+        numbers = _numbers(workspace, project, state, selection, found, visible)
+    else:
+        numbers = workspace.kept.get(
+            key, lambda: _numbers(workspace, project, state, selection, found, visible)
+        )
+    return Grid(state, query, selection, numbers, found, visible)
+
+
+def split_query(found: Outcomes) -> QueryNode:
+    """The images that an evaluation's headline numbers are of."""
+    record = found.evaluated.evaluation.record
+    inside = Comparison(Field("split"), "=", record.split)
+    return QueryNode(Comparison(Rows("dataset", record.dataset[:16], inside), ">=", 1))
+
+
+def filtered(
+    numbers: NDArray[np.int32], state: GridState, found: Outcomes | None
+) -> NDArray[np.int32]:
+    """Those of some images that have the class and kind of a state, in their order."""
+    if found is None or not (state.kind or state.label):
+        return numbers
+    rows = found.rows_with(kind=state.kind or None, label=state.label or None)
+    having = np.zeros(len(found.score), bool)
+    having[found.n[rows]] = True
+    return numbers[having[numbers]]
+
+
+def _numbers(
+    workspace: Workspace,
+    project: str,
+    state: GridState,
+    selection: Selection,
+    found: Outcomes | None,
+    visible: NDArray[np.int32] | None,
+) -> NDArray[np.int32]:
+    numbers = selection.numbers
+    if visible is not None:
+        numbers = numbers[np.isin(numbers, visible)]
+    if state.model:
+        return _got_worse(workspace, project, state, selection, numbers)
+    if found is None:
+        return numbers
+    return _in_order(filtered(numbers, state, found), state, found)
+
+
+def _in_order(numbers: NDArray[np.int32], state: GridState, found: Outcomes) -> NDArray[np.int32]:
+    """Images in the order of an evaluation; those that it is not of come last."""
+    if state.sort == "query":
+        return numbers
+    numbers = np.sort(numbers)
+    score = found.score[numbers]
+    keys: list[NDArray[np.float64]] = []
+    size = len(found.score)
+    if state.sort == "best":
+        keys = [-score]
+    elif state.sort == "confident":
+        of_kind = found.rows_with(kind=state.kind or "error", label=state.label or None)
+        top = np.full(size, -np.inf)
+        scores = found.table["score"].to_numpy()
+        np.maximum.at(top, found.n[of_kind], np.nan_to_num(scores[of_kind], nan=-1.0))
+        keys = [-top[numbers], score]
+    elif state.sort == "false" or (state.sort in ("", "worst") and state.kind):
+        kinds = found.rows_with(kind=state.kind or "error", label=state.label or None)
+        if not state.kind:
+            missed = found.rows_with(kind="missed", label=None)
+            kinds &= ~missed
+        count = np.bincount(found.n[kinds], minlength=size)
+        keys = [-count[numbers].astype(np.float64), score]
+    elif state.sort == "missed" or (state.sort in ("", "worst") and state.label):
+        missed_objects = found.missed(state.label or None)
+        keys = [-missed_objects[numbers].astype(np.float64), score]
+    else:
+        keys = [score]
+    return numbers[np.lexsort(keys[::-1])]  # not a number comes last
+
+
+def _got_worse(
+    workspace: Workspace,
+    project: str,
+    state: GridState,
+    selection: Selection,
+    numbers: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Those images that got worse in an epoch of a training, the worst first."""
+    worse = images_that_got_worse(
+        f"{project}@{state.model}",
+        epoch=state.epoch,
+        instance=workspace.instance,
+        store=workspace.store,
+    )
+    ids = pa.array([row["image_id"] for row in worse.images], pa.string())
+    found = selection.snapshot.numbering.find(ids)
+    return found[np.isin(found, numbers)]
+
+
+def _check(state: GridState, found: Outcomes | None) -> None:
+    if state.sort not in get_args(Sort):
+        raise EvaluationError(
+            f"{state.sort!r} is no order.", do=nearest(state.sort, get_args(Sort)[1:])
+        )
+    if found is None:
+        if state.kind:
+            raise EvaluationError(
+                "A kind of error is one of an evaluation, and none is given.",
+                do="Open the images from an evaluation.",
+            )
+        return
+    labels = found.evaluated.evaluation.record.labels
+    if state.label and state.label not in labels:
+        raise EvaluationError(
+            f"There is no class {state.label!r}.", do=nearest(state.label, labels)
+        )
+    if state.kind and state.kind not in ERROR_KINDS:
+        raise EvaluationError(
+            f"There is no kind of error {state.kind!r}.", do=nearest(state.kind, ERROR_KINDS)
+        )
+
+
+def _check_blind(state: GridState, project: str) -> None:
+    """Refuse an annotator what would tell how others, or a model, judge their images."""
+    if state.evaluation or state.model or state.label:
+        raise Forbidden(Permission.VIEW, project)
+    query = read(state.q)
+    if not _is_blind(query):
+        raise QueryError(
+            "You may ask for images by what they are, not by how they were labelled or predicted.",
+            do="Ask for path, size, metadata, tag or set_aside.",
+        )
+
+
+def _is_blind(query: QueryNode) -> bool:
+    operands = [order.by for order in query.order_by]
+    if query.sample and query.sample.by:
+        operands.append(query.sample.by)
+    conditions: list[Condition] = [Comparison(operand, ">=", 1) for operand in operands]
+    conditions += [query.where] if query.where else []
+    return not any(_tells(condition) for condition in conditions)
+
+
+def _tells(condition: Condition) -> bool:
+    """Whether a condition is about labels or about what a model said."""
+    inner = condition.operand if isinstance(condition, Not) else condition
+    if hasattr(inner, "operands"):
+        return any(_tells(part) for part in inner.operands)
+    if isinstance(inner, Not):
+        return _tells(inner)
+    operand = getattr(inner, "operand", None)
+    if not isinstance(operand, Field):
+        return True
+    return operand.name in _NOT_FOR_ANNOTATORS or operand.name.startswith("results.")

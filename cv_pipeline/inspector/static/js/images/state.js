@@ -1,0 +1,32 @@
+// The state of a view, which is its address and nothing else.
+
+const TEXT = ["q", "evaluation", "label", "kind", "sort", "model"];
+const NUMBERS = ["epoch"];
+
+/** What decides which images there are, as the parameters of a request. */
+export function parameters(state) {
+  const made = new URLSearchParams();
+  for (const name of TEXT) if (state[name]) made.set(name, state[name]);
+  for (const name of NUMBERS) if (state[name]) made.set(name, String(state[name]));
+  return made;
+}
+
+/** The state that the address has. */
+export function readAddress() {
+  const given = new URLSearchParams(location.search);
+  const state = {};
+  for (const name of TEXT) state[name] = given.get(name) ?? "";
+  for (const name of [...NUMBERS, "position", "size"]) state[name] = Number.parseInt(given.get(name) ?? "0", 10) || 0;
+  return state;
+}
+
+/** Address of a path with a state; `more` are further parameters. */
+export function address(path, state, more = {}) {
+  const made = parameters(state);
+  for (const [name, value] of Object.entries(more)) if (value) made.set(name, String(value));
+  const text = made.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** Whether two states have the same images in the same order. */
+export const same = (one, other) => parameters(one).toString() === parameters(other).toString();
