@@ -6,6 +6,18 @@ declares the permission that it needs.
 
 from __future__ import annotations
 
-from cv_pipeline.inspector.app import create_app
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cv_pipeline.inspector.app import create_app
 
 __all__ = ["create_app"]
+
+
+def __getattr__(name: str) -> Any:
+    """The application is imported when it is asked for: the command line needs only parts."""
+    if name == "create_app":
+        from cv_pipeline.inspector.app import create_app
+
+        return create_app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

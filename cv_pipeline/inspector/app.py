@@ -20,6 +20,7 @@ from cv_pipeline.inspector.access.access import NOBODY, Authenticator
 from cv_pipeline.inspector.access.front_door import FrontDoor
 from cv_pipeline.inspector.access.protection import BodyLimit, check_host, check_origin
 from cv_pipeline.inspector.access.settings import Settings
+from cv_pipeline.inspector.audit import AuditLog
 from cv_pipeline.inspector.pages import parts
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
@@ -61,6 +62,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         front_door.close()
+        app.state.audit_log.close()
         workspace.close()
 
     app = FastAPI(
@@ -74,6 +76,7 @@ def create_app(
     )
     app.state.workspace = workspace
     app.state.front_door = front_door
+    app.state.audit_log = AuditLog(workspace.home)
     app.state.authenticator = authenticator or front_door.authenticator
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for part in parts():

@@ -23,6 +23,7 @@ def open_database(home: Path) -> Engine:
     folder = home / "inspector"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "inspector.db"
+    path.touch(mode=0o600)  # what SQLite lays beside it gets the same
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
