@@ -16,7 +16,7 @@ class Section:
         name: what it is called.
         path: where it leads.
         icon: name of its symbol in ``templates/icons.html``.
-        others: beginnings of the addresses that belong to it beside its own.
+        others: addresses that belong to it beside its own, with what is below them.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Section:
         """Whether an address belongs to it."""
         if path == self.path:
             return True
-        return any(path.startswith(start) for start in (f"{self.path}/", *self.others))
+        return any(path == start or path.startswith(f"{start}/") for start in self.others)
 
 
 _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
@@ -55,7 +55,7 @@ def navigation(access: Access, project: str | None) -> list[Section]:
     if project is not None and access.role(project) is not None:
         base = f"/p/{project}"
         own = [
-            Section(name, base + path, icon, tuple(base + other for other in others))
+            Section(name, base + path, icon, tuple(base + o for o in (path, *others) if o))
             for name, path, icon, permission, others in _OF_PROJECT
             if access.may(permission, project)
             and (path != "/assigned" or not access.may(Permission.VIEW, project))
@@ -63,7 +63,7 @@ def navigation(access: Access, project: str | None) -> list[Section]:
         sections += own
     if access.may(Permission.ADMINISTER):
         sections += [
-            Section("People", "/people", "people"),
-            Section("Audit log", "/audit", "audit"),
+            Section("People", "/people", "people", ("/people",)),
+            Section("Audit log", "/audit", "audit", ("/audit",)),
         ]
     return sections
