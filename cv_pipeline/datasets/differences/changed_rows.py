@@ -7,7 +7,7 @@ gives every label a new id changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -183,8 +183,15 @@ def changed_labels(before: pa.Table, after: pa.Table, *, images: pa.Table) -> pa
     return rows.select(LABEL_CHANGES.names).cast(LABEL_CHANGES)
 
 
-def compare_versions(before: Path, after: Path) -> tuple[pa.Table, pa.Table]:
+def compare_versions(
+    before: Path, after: Path, *, progress: Callable[[float], None] | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Compare two dataset folders.
+
+    Args:
+        before: folder of the earlier version.
+        after: folder of the later version.
+        progress: told how much is done, 0 to 1.
 
     Returns:
         ``IMAGE_CHANGES`` and ``LABEL_CHANGES``, each reason empty.
@@ -199,9 +206,12 @@ def compare_versions(before: Path, after: Path) -> tuple[pa.Table, pa.Table]:
         for f in folders
     ]
     images, labels = [IMAGE_CHANGES.empty_table()], [LABEL_CHANGES.empty_table()]
-    for end in _ends(*folders):
+    ends = _ends(*folders)
+    for number, end in enumerate(ends, start=1):
         images.append(changed_images(*(rows.until(end) for rows in manifests)))
         labels.append(changed_labels(*(rows.until(end) for rows in annotations), images=images[-1]))
+        if progress is not None:
+            progress(number / len(ends))
     return pa.concat_tables(images), pa.concat_tables(labels)
 
 

@@ -6,6 +6,7 @@ catalogue at the table versions that they recorded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,11 @@ class Difference:
 
 
 def difference(
-    before: DatasetVersion, after: DatasetVersion, *, catalog: Catalog | None = None
+    before: DatasetVersion,
+    after: DatasetVersion,
+    *,
+    catalog: Catalog | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Difference:
     """Compare two dataset versions.
 
@@ -93,11 +98,12 @@ def difference(
         after: the later version.
         catalog: the tables of the project that both are of. Where there are none, or a version
             that was recorded is gone, reasons are coarser, and ``note`` says so.
+        progress: told how much of the rows is compared, 0 to 1.
 
     Raises:
         DatasetError: a table of theirs cannot be read.
     """
-    images, labels = compare_versions(before.folder, after.folder)
+    images, labels = compare_versions(before.folder, after.folder, progress=progress)
     note = _without_catalog(before.record, after.record, catalog)
     known = None if note else catalog
     return Difference(
@@ -130,10 +136,14 @@ def counts(changes: pa.Table) -> dict[str, int]:
     return dict(sorted((count["values"], count["counts"]) for count in found))
 
 
+def plain_reasons(changes: pa.Table) -> pa.ChunkedArray:
+    """The reason of each change without its details, so that those of one kind are one text."""
+    return pc.replace_substring_regex(changes["reason"], _DETAIL, "")
+
+
 def reasons(changes: pa.Table) -> list[dict[str, Any]]:
     """How many changes of each kind have each reason, without its details; the most first."""
-    plain = pc.replace_substring_regex(changes["reason"], _DETAIL, "")
-    rows = pa.table({"change": changes["change"], "reason": plain})
+    rows = pa.table({"change": changes["change"], "reason": plain_reasons(changes)})
     rows = rows.group_by(["change", "reason"]).aggregate([([], "count_all")])
     rows = rows.rename_columns(["change", "reason", "count"])
     found: list[dict[str, Any]] = rows.sort_by(

@@ -1,0 +1,1 @@
+"""What the pages on datasets, models, queries and lineage show, read from where it lies."""
