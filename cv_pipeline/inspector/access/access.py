@@ -35,8 +35,12 @@ class Access:
     credential: str = ""
 
     def role(self, project: str) -> Role | None:
-        """The role in a project; the one that is given for it goes before that for every one."""
-        return self.roles.get(project) or self.roles.get(EVERY_PROJECT)
+        """The role in a project; the one that is given for it goes before that for every one.
+
+        Who is an admin of every project is one in each, whatever is given there.
+        """
+        everywhere = self.roles.get(EVERY_PROJECT)
+        return everywhere if everywhere is Role.ADMIN else self.roles.get(project) or everywhere
 
     def may(self, permission: Permission, project: str | None = None) -> bool:
         """Whether something is allowed.

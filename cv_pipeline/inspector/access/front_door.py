@@ -14,6 +14,7 @@ from cv_pipeline.inspector.access.cookies import (
     session_cookie,
     set_session_cookie,
 )
+from cv_pipeline.inspector.access.image_accesses import ImageAccesses
 from cv_pipeline.inspector.access.secrets import new_secret, same
 from cv_pipeline.inspector.access.sessions import Sessions
 from cv_pipeline.inspector.access.settings import Settings
@@ -36,6 +37,7 @@ class FrontDoor:
         self.sessions = Sessions(database, idle=settings.idle, longest=settings.longest)
         self.tokens = Tokens(database)
         self.throttle = Throttle()
+        self.image_accesses = ImageAccesses()
         self._secure = settings.secure_cookies == "always"
         self._setup_key = new_secret()
         self.authenticator = AccountAuthenticator(

@@ -12,18 +12,26 @@ A route at ``…/images/{image_id}…`` declares the permission ``ASSIGNED`` and
 ``image`` is the id of the address, once it is certain that this account may see it. An annotator is
 answered 404 for an image that is not in a batch that is assigned to them, the same as for an image
 that does not exist; a prefix of an id is no id to an annotator.
+
+Who sees an image that the project restricts (``access.restricted`` of its ``project.yaml``) stands
+in the audit log, once in ten minutes for the same image shown in the same way: a picture
+of many tiles is one access.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends
+import numpy as np
+from fastapi import Depends, Request
 
+from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.assignments import visible_images
+from cv_pipeline.inspector.access.front_door import CurrentFrontDoor
+from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.problems import NotFound
-from cv_pipeline.inspector.workspace import CurrentWorkspace
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 
 
 def may_see_image(
@@ -43,5 +51,49 @@ def may_see_image(
     return image_id
 
 
-SeenImage = Annotated[str, Depends(may_see_image)]
+def audit_image_access(
+    project: str,
+    image_id: Annotated[str, Depends(may_see_image)],
+    request: Request,
+    workspace: CurrentWorkspace,
+    door: CurrentFrontDoor,
+    audit: CurrentAudit,
+) -> str:
+    """Write down who sees an image that is restricted; returns its id.
+
+    Raises:
+        AuditLogError: it cannot be written down, and so the image is not shown.
+    """
+    if not is_restricted(workspace, project, image_id):
+        return image_id
+    way = request.url.path.partition(image_id)[2].strip("/").partition("/")[0] or "page"
+    key = (audit.user, audit.credential, audit.address, project, image_id, way)
+    if door.image_accesses.is_news(key):
+        try:
+            audit("image.seen", image_id, project=project, way=way)
+        except CVPipelineError:
+            door.image_accesses.forget(key)
+            raise
+    return image_id
+
+
+SeenImage = Annotated[str, Depends(audit_image_access)]
 """A parameter of a view that shows one image: its id, checked; its access is in the audit log."""
+
+
+def is_restricted(workspace: Workspace, project: str, image_id: str) -> bool:
+    """Whether a project restricts an image; when its query fails, every image is."""
+    text = workspace.project(project).access.restricted
+    if text is None:
+        return False
+    try:
+        found = workspace.select(project, text)
+    except CVPipelineError:
+        return True
+    named = found.snapshot.numbering.with_prefix(image_id)
+    if len(named) != 1:
+        return False
+    key = ("restricted", project, text, tuple(sorted(found.snapshot.identities.items())))
+    numbers = workspace.kept.get(key, lambda: np.sort(found.numbers))
+    place = int(np.searchsorted(numbers, named[0]))
+    return place < len(numbers) and int(numbers[place]) == named[0]

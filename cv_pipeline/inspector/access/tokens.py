@@ -242,7 +242,10 @@ def _limited(roles: dict[str, Role], projects: str) -> dict[str, Role]:
     if EVERY_PROJECT in named:
         return roles
     everywhere = roles.get(EVERY_PROJECT)
-    found = {project: roles.get(project) or everywhere for project in named}
+    found = {
+        project: everywhere if everywhere is Role.ADMIN else roles.get(project) or everywhere
+        for project in named
+    }
     return {project: role for project, role in found.items() if role is not None}
 
 
