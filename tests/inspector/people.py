@@ -60,7 +60,7 @@ class Person(HttpUser):
     def _grid(self, where: dict[str, Any]) -> None:
         self._page(f"{P}/images", "images", params=where)
         answer = self._json(f"{API}/images", "images, as JSON", params=where)
-        shown = [image["image_id"] for image in answer["images"]]
+        shown = [image["id"] for image in answer["items"]]
         for image_id in random.sample(shown, min(12, len(shown))):
             self.client.get(f"{P}/images/{image_id}/thumbnail?size=256", name="thumbnail")
         if shown:
@@ -73,5 +73,5 @@ class Person(HttpUser):
         with self.client.get(path, name=name, catch_response=True, **more) as response:
             if response.status_code != 200:
                 response.failure(f"{response.status_code}: {response.text[:200]}")
-                return {"images": [], "digest": ""}
+                return {"items": [], "digest": ""}
             return response.json()
