@@ -15,7 +15,7 @@ from cv_pipeline.correction import (
 )
 from cv_pipeline.errors import CorrectiveError, QueryError
 from cv_pipeline.project import Training, find_project
-from cv_pipeline.provenance.corrective_runs import _submit
+from cv_pipeline.provenance.corrective_runs import submit
 from cv_pipeline.training import ModelCard
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world
 
@@ -175,7 +175,7 @@ def test_parameters_as_they_are_typed(text: str, value: object) -> None:
 )
 def test_what_is_no_address_of_a_webserver(world: DatalakeWorld, address: str) -> None:
     with pytest.raises(CorrectiveError, match=r"was declared .*, but no webserver at"):
-        _submit(declared(world, query=DARK), address)
+        submit(declared(world, query=DARK), address)
 
 
 @pytest.mark.parametrize("text", ["training.epochs", "=3", "training.epochs="])

@@ -1,7 +1,7 @@
 """What a person does in the inspector, for the load tool: ``locust -f tests/inspector/people.py``.
 
-They look at the board, go to an evaluation, its images and one of them, and now and then to the data
-pages. Environment: ``INSPECTOR_TOKEN`` and ``INSPECTOR_PROJECT``.
+They look at the board, go to an evaluation, its images and one of them, and now and then to the
+data pages. Environment: ``INSPECTOR_TOKEN`` and ``INSPECTOR_PROJECT``.
 """
 
 from __future__ import annotations
