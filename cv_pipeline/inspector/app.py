@@ -21,6 +21,7 @@ from cv_pipeline.inspector.access.front_door import FrontDoor
 from cv_pipeline.inspector.access.protection import BodyLimit, check_host, check_origin
 from cv_pipeline.inspector.access.settings import Settings
 from cv_pipeline.inspector.audit import AuditLog
+from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.pages import parts
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
