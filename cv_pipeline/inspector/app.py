@@ -82,6 +82,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for part in parts():
         app.router.routes.extend(part.router.routes)
+    METADATA.create_all(workspace.database)  # those of the parts that were found just now
     app.middleware("http")(_around)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_exception_handler(CVPipelineError, _explain)
