@@ -1,0 +1,1 @@
+"""Investigations: from an alert to its images to a run, kept, shared, commented on and measured."""

@@ -1,0 +1,1 @@
+"""What the page of a run shows while it runs and when it has ended."""
