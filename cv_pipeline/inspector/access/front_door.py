@@ -60,6 +60,17 @@ class FrontDoor:
         except NotFound:
             return "an unknown name"
 
+    def has_password(self, name: str) -> bool:
+        """Whether there is an account of a name that can sign in by password."""
+        try:
+            return self.accounts.get(name).has_password
+        except NotFound:
+            return False
+
+    def revoke_all(self, name: str) -> dict[str, int]:
+        """Revoke the sessions and tokens of an account; returns how many there were of each."""
+        return {"sessions": self.sessions.end_all(name), "tokens": self.tokens.revoke_all(name)}
+
     def let_in(self, request: Request, response: Response, account: Account) -> None:
         """Begin a session, always a new one: what a browser brought along is ended.
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     DateTime,
     Engine,
     ForeignKey,
     String,
     Table,
     delete,
+    func,
     insert,
     select,
     update,
@@ -141,6 +144,17 @@ class Sessions:
             ).all()
         return [_session(row, {}) for row in rows]
 
+    def counts(self) -> dict[str, int]:
+        """Name of an account to how many live sessions it has; those without are left out."""
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                select(USERS.c.name, func.count())
+                .select_from(SESSIONS.join(USERS))
+                .where(~self._is_expired(_now()))
+                .group_by(USERS.c.name)
+            ).all()
+        return {row[0]: row[1] for row in rows}
+
     def end(self, secret: str) -> None:
         """Revoke the session of a cookie."""
         with self._database.begin() as connection:
@@ -165,13 +179,13 @@ class Sessions:
             done = connection.execute(delete(SESSIONS).where(SESSIONS.c.user_id == of_user))
             return done.rowcount
 
-    def _is_expired(self, now: datetime):  # type: ignore[no-untyped-def]
+    def _is_expired(self, now: datetime) -> ColumnElement[bool]:
         return (SESSIONS.c.seen_at <= now - self.idle) | (
             SESSIONS.c.created_at <= now - self.longest
         )
 
 
-def _session(row, roles: dict[str, Role]) -> Session:  # type: ignore[no-untyped-def]
+def _session(row: Any, roles: dict[str, Role]) -> Session:
     return Session(
         name=row.hash[:SHORT],
         user=row.name,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     String,
     Table,
+    func,
     insert,
     select,
     update,
@@ -199,6 +200,18 @@ class Tokens:
         with self._database.connect() as connection:
             rows = connection.execute(asked.order_by(TOKENS.c.created_at.desc())).all()
         return [_token(row, {}) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Name of an account to how many good tokens it has; those without are left out."""
+        is_good = TOKENS.c.revoked_at.is_(None) & (TOKENS.c.expires_at > _now())
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                select(USERS.c.name, func.count())
+                .select_from(TOKENS.join(USERS))
+                .where(is_good)
+                .group_by(USERS.c.name)
+            ).all()
+        return {row[0]: row[1] for row in rows}
 
     def revoke(self, token_id: str, *, user: str | None = None) -> Token:
         """Revoke a token.

@@ -1,0 +1,232 @@
+"""What is assigned to whom: the page of an annotator, and the assigning itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import numpy as np
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
+from cv_pipeline.errors import nearest
+from cv_pipeline.inspector.access.access import CurrentAccess
+from cv_pipeline.inspector.access.accounts import Account
+from cv_pipeline.inspector.access.assignments import assign, assignments, images_of
+from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor
+from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission
+from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.problems import NotFound, RequestError
+from cv_pipeline.inspector.routes import Routes
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+
+routes = Routes("Assigned images")
+
+SHOWN = 60
+"""Images on a page."""
+
+
+class CannotAssign(RequestError):
+    """A batch cannot be assigned like this."""
+
+    status = 422
+
+
+class AssignedBatch(BaseModel):
+    """A batch, and who has it.
+
+    Attributes:
+        name: of the batch.
+        purpose: label or relabel.
+        reason: why it was set aside.
+        images: how many there are.
+        labelled: how many of them have labels by now.
+        at: when it was set aside.
+        assignees: names of the accounts that have it; only for who may assign.
+    """
+
+    name: str
+    purpose: str
+    reason: str
+    images: int
+    labelled: int
+    at: datetime
+    assignees: list[str]
+
+
+class AssignedImage(BaseModel):
+    """An image of a batch."""
+
+    image_id: str
+    path: str
+    labelled: bool
+
+
+class Assigned(BaseModel):
+    """Batches that are assigned, and the images of one of them.
+
+    Attributes:
+        batches: those of whoever asks; all of them for who may assign.
+        batch: name of the one whose images follow; empty where there is none.
+        images: a part of its images.
+        offset: how many of its images come before those.
+        total: how many it has.
+        may_assign: whether whoever asks may assign batches.
+        people: accounts that a batch can be assigned to; only for who may assign.
+    """
+
+    batches: list[AssignedBatch]
+    batch: str
+    images: list[AssignedImage]
+    offset: int
+    total: int
+    may_assign: bool
+    people: list[str]
+
+
+class Assignees(BaseModel):
+    """Who a batch is assigned to from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    users: list[Annotated[str, Field(max_length=63)]] = Field(max_length=200)
+
+
+class AssignedTo(BaseModel):
+    """Who a batch is assigned to."""
+
+    batch: str
+    users: list[str]
+
+
+@routes.page(
+    "/p/{project}/assigned", template="pages/assigned.html", permission=Permission.ASSIGNED
+)
+def assigned(
+    project: str,
+    workspace: CurrentWorkspace,
+    access: CurrentAccess,
+    door: CurrentFrontDoor,
+    batch: Annotated[str, Query(max_length=63)] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Assigned:
+    """Batches of images that are assigned to you, and the images of one of them."""
+    may_assign = access.may(Permission.REVIEW, project)
+    every = _batches(workspace, project)
+    own = assignments(workspace.database, project=project)
+    users: dict[str, list[str]] = {}
+    for each in own:
+        users.setdefault(each.batch, []).append(each.user)
+    batches = [
+        AssignedBatch(
+            name=b.name,
+            purpose=b.purpose,
+            reason=b.reason,
+            images=b.images,
+            labelled=b.labelled,
+            at=b.at,
+            assignees=users.get(b.name, []) if may_assign else [],
+        )
+        for b in every
+        if may_assign or access.user in users.get(b.name, [])
+    ]
+    names = [b.name for b in batches]
+    if batch and batch not in names:
+        raise NotFound(
+            f"There is no batch {batch!r} here, or it is not assigned to you.",
+            do=nearest(batch, names),
+        )
+    chosen = batch or (names[0] if names else "")
+    images, total = _images(workspace, project, chosen, offset) if chosen else ([], 0)
+    return Assigned(
+        batches=batches,
+        batch=chosen,
+        images=images,
+        offset=offset,
+        total=total,
+        may_assign=may_assign,
+        people=[a.name for a in _annotators(door, project)] if may_assign else [],
+    )
+
+
+@routes.api("GET", "/p/{project}/batches/{batch}/assignees", permission=Permission.REVIEW)
+def assignees(project: str, batch: str, workspace: CurrentWorkspace) -> AssignedTo:
+    """Who a batch is assigned to."""
+    _require_batch(workspace, project, batch)
+    found = assignments(workspace.database, project=project, batch=batch)
+    return AssignedTo(batch=batch, users=[each.user for each in found])
+
+
+@routes.api("POST", "/p/{project}/batches/{batch}/assignees", permission=Permission.REVIEW)
+def assign_batch(
+    project: str,
+    batch: str,
+    given: Assignees,
+    workspace: CurrentWorkspace,
+    access: CurrentAccess,
+    door: CurrentFrontDoor,
+    audit: CurrentAudit,
+) -> AssignedTo:
+    """Assign a batch to some accounts, and to no others: they see its images."""
+    _require_batch(workspace, project, batch)
+    known = [account.name for account in _annotators(door, project)]
+    before = {a.user for a in assignments(workspace.database, project=project, batch=batch)}
+    for user in given.users:
+        if user not in known and user not in before:
+            raise CannotAssign(
+                f"{user!r} has no role in project {project} by which it could see images.",
+                do=nearest(user, known) or "Give it the role annotator first.",
+            )
+    new, taken = assign(
+        workspace.database, project=project, batch=batch, users=given.users, actor=access.user
+    )
+    audit("batch.assign", batch, project=project, given=new, taken=taken)
+    return AssignedTo(batch=batch, users=sorted(set(given.users)))
+
+
+def _batches(workspace: Workspace, project: str) -> list[ImageBatch]:
+    """Every batch, the newest first; read again when batches or annotations changed."""
+    snapshot = workspace.snapshot(project)
+    found: list[ImageBatch] = workspace.kept.get(
+        ("batches", project, *sorted(snapshot.identities.items())),
+        lambda: list_batches(workspace.lake(project).catalog, snapshot),
+    )
+    return found
+
+
+def _require_batch(workspace: Workspace, project: str, batch: str) -> None:
+    names = [b.name for b in _batches(workspace, project)]
+    if batch not in names:
+        raise NotFound(f"There is no batch {batch!r} in {project}.", do=nearest(batch, names))
+
+
+def _images(
+    workspace: Workspace, project: str, batch: str, offset: int
+) -> tuple[list[AssignedImage], int]:
+    """Some images of a batch in the order of their ids, and how many it has."""
+    snapshot = workspace.snapshot(project)
+    key = ("assigned", project, snapshot.identities["images"])
+    numbers = workspace.kept.get(
+        (*key, snapshot.identities["image_batches"], batch), lambda: images_of(snapshot, [batch])
+    )
+    shown = numbers[offset : offset + SHOWN]
+    rows = snapshot.images.select(["image_id", "path", "annotations_count"])
+    taken = rows.take(np.asarray(shown)).to_pylist()
+    images = [
+        AssignedImage(
+            image_id=row["image_id"], path=row["path"], labelled=row["annotations_count"] > 0
+        )
+        for row in taken
+    ]
+    return images, len(numbers)
+
+
+def _annotators(door: FrontDoor, project: str) -> list[Account]:
+    """Accounts that may see what is assigned to them in a project."""
+    found = []
+    for account in door.accounts.list():
+        role = account.roles.get(project) or account.roles.get(EVERY_PROJECT)
+        if role is not None and not account.disabled and Permission.ASSIGNED in ALLOWED[role]:
+            found.append(account)
+    return found
