@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -111,9 +112,9 @@ class FacetIndex:
                 found[key] = pairs
         return found
 
-    def column(self, name: str) -> NDArray[np.generic]:
+    def column(self, name: str) -> NDArray[Any]:
         """(images,) a column of numbers or of true and false; unknown numbers are NaN."""
-        kept: dict[str, NDArray[np.generic]] = self.__dict__.setdefault("_columns", {})
+        kept: dict[str, NDArray[Any]] = self.__dict__.setdefault("_columns", {})
         if name not in kept:
             kept[name] = self._snapshot.images[name].to_numpy()
         return kept[name]

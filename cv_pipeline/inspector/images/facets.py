@@ -7,6 +7,7 @@ that another of them can be chosen; all others are counted within what is shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,9 @@ class FacetCounter:
 
     def count(self) -> Facets:
         """All filters that have something to choose."""
-        return Facets(total=self._grid.total, facets=[f for f in self._all() if _useful(f)])
+        return Facets(
+            total=self._grid.total, facets=[f for f in self._all() if f.values or f.range]
+        )
 
     def _all(self) -> Iterator[Facet]:
         grid, index = self._grid, self._index
@@ -148,8 +151,10 @@ class FacetCounter:
             yield self._state()
         yield self._values(Field("tag"), "Tag", lambda: index.tags)
         yield self._values(Field("split"), "Split of the source", lambda: index.text("split"))
-        for key, pairs in index.metadata.items():
-            yield self._values(Field("metadata", key), key, lambda pairs=pairs: pairs, unset=True)
+        for key in index.metadata:
+            yield self._values(
+                Field("metadata", key), key, partial(index.metadata.__getitem__, key), unset=True
+            )
         if not blind:
             yield self._values(Field("annotator"), "Annotator", lambda: index.annotators)
         yield self._values(Field("set_aside"), "Set aside as", lambda: index.set_aside)
@@ -177,6 +182,7 @@ class FacetCounter:
             if counts[i] or _chosen(choice, of.values[i])
         ]
         values.sort(key=lambda v: not v.chosen)
+        everywhere = len(of.values)
         if unset:
             having = np.zeros(len(shown), bool)
             having[of.n] = True
@@ -185,6 +191,9 @@ class FacetCounter:
                 chosen = "in" if choice.unset else ""
                 value = FacetValue(value=None, title="not set", count=count, chosen=chosen)
                 values.append(value)
+                everywhere += 1
+        if everywhere < 2 and not any(v.chosen for v in values):
+            values = []  # all images have the same: nothing to choose
         return Facet(
             name=filter_name(field),
             title=title,
@@ -352,12 +361,3 @@ def _chosen(choice: Choice, value: str) -> str:
     if value in choice.values:
         return "in"
     return "out" if value in choice.others else ""
-
-
-def _useful(facet: Facet) -> bool:
-    """Whether there is something to choose: more than one value, or one that is chosen."""
-    if facet.range is not None:
-        return True
-    if facet.name in ("kind", "label"):
-        return bool(facet.values)
-    return len(facet.values) > 1 or any(v.chosen for v in facet.values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -101,7 +103,7 @@ def aspect_of(snapshot: Snapshot, numbers: NDArray[np.int32]) -> float:
     return float(np.clip(np.median(shape.to_numpy()), 0.75, 1.6).round(3))
 
 
-def _results(grid: Grid, numbers: NDArray[np.int32]) -> list[dict[str, object]]:
+def _results(grid: Grid, numbers: NDArray[np.int32]) -> list[dict[str, Any]]:
     """What the evaluation says of each image as a whole; nothing where it was not evaluated."""
     if grid.outcomes is None:
         return [{} for _ in numbers]

@@ -1,4 +1,4 @@
-"""What is drawn over images: labels as they are now, or what an evaluated model got right and wrong.
+"""What is drawn over images: their labels, or what an evaluated model got right and wrong.
 
 Both are looked up for some images at once, from tables that are sorted by the image's number.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +61,7 @@ class Mark(BaseModel):
         annotator: who drew a label.
         rank: position of a prediction among those of its image.
         annotation_id: the object that is meant.
+        attributes: of a label, as a JSON object; None for none.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Mark(BaseModel):
     annotator: str | None = None
     rank: int | None = None
     annotation_id: str | None = None
+    attributes: str | None = None
 
 
 class RowsByImage:
@@ -85,11 +88,13 @@ class RowsByImage:
         self._table = table
         self._n = table["n"].to_numpy()
 
-    def of(self, numbers: NDArray[np.int32]) -> list[list[dict[str, object]]]:
-        """The rows of each of some images, in their order; at most so many as are drawn."""
+    def of(
+        self, numbers: NDArray[np.int32], *, most: int | None = MOST_MARKS
+    ) -> list[list[dict[str, Any]]]:
+        """The rows of each of some images, in their order; at most so many of each."""
         begins = np.searchsorted(self._n, numbers, "left")
         counts = np.searchsorted(self._n, numbers, "right") - begins
-        counts = np.minimum(counts, MOST_MARKS)
+        counts = counts if most is None else np.minimum(counts, most)
         parts = [
             self._table.slice(int(b), int(c)) for b, c in zip(begins, counts, strict=True) if c
         ]
@@ -228,9 +233,9 @@ def outcome_marks(
     ]
 
 
-def outcome_mark(row: dict[str, object], size: tuple[int, int]) -> Mark:
+def outcome_mark(row: dict[str, Any], size: tuple[int, int]) -> Mark:
     """A row of :class:`Outcomes` as a mark."""
-    truth_box = _share(row, size, "truth_")
+    truth_box = box_of(row, size, "truth_")
     missed = row["kind"] == "missed"
     predicted, truth = row["predicted"], row["truth"]
     return Mark.model_construct(
@@ -239,11 +244,12 @@ def outcome_mark(row: dict[str, object], size: tuple[int, int]) -> Mark:
         truth=truth,
         score=row["score"],
         iou=row["iou"],
-        box=truth_box if missed else _share(row, size),
+        box=truth_box if missed else box_of(row, size),
         truth_box=truth_box,
         annotator=None,
         rank=row["rank"],
         annotation_id=row["annotation_id"],
+        attributes=None,
     )
 
 
@@ -266,11 +272,12 @@ def label_marks(
                 truth=None,
                 score=None,
                 iou=None,
-                box=_share(row, size),
+                box=box_of(row, size),
                 truth_box=None,
                 annotator=row["annotator"],
                 rank=None,
                 annotation_id=None,
+                attributes=None,
             )
             for row in of_image
         ]
@@ -282,12 +289,12 @@ def _state(snapshot: Snapshot, table: str) -> tuple[str, ...]:
     return (snapshot.project, snapshot.identities["images"], snapshot.identities[table])
 
 
-def _share(row: dict[str, object], size: tuple[int, int], prefix: str = "") -> Box | None:
+def box_of(row: dict[str, Any], size: tuple[int, int], prefix: str = "") -> Box | None:
     """A box in pixels as shares of its image."""
     edges = [row[f"{prefix}{edge}"] for edge in ("x_min", "y_min", "x_max", "y_max")]
     if any(edge is None for edge in edges):
         return None
-    left, top, right, bottom = (float(edge) for edge in edges)  # type: ignore[arg-type]
+    left, top, right, bottom = (float(edge) for edge in edges)
     width, height = size
     return (
         round(left / width, 5),

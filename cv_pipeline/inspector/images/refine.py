@@ -70,7 +70,8 @@ def _flagged(query: QueryNode, flag: str) -> QueryNode:
     if flag not in FLAGS:
         raise QueryError(f"There is no state {flag!r} of labels.", do=nearest(flag, FLAGS))
     condition = FLAGS[flag]
-    assert isinstance(condition, Comparison) and isinstance(condition.operand, Field)
+    assert isinstance(condition, Comparison)
+    assert isinstance(condition.operand, Field)
     cleared = without(query, condition.operand)
     if choice_of(query, condition.operand) == choice_of(QueryNode(condition), condition.operand):
         return cleared
