@@ -25,9 +25,12 @@ def halved(plane: NDArray[Any], *, nodata: float | None = None) -> NDArray[Any]:
     padded = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
     quarters = (padded[::2, ::2], padded[::2, 1::2], padded[1::2, ::2], padded[1::2, 1::2])
     if plane.dtype.kind in "iu":
-        wide = np.uint32 if plane.dtype.itemsize <= 2 and plane.dtype.kind == "u" else np.int64
-        total = sum(q.astype(wide) for q in quarters) + wide(2)
-        return np.asarray(total >> wide(2)).astype(plane.dtype)
+        small = plane.dtype.itemsize <= 2 and plane.dtype.kind == "u"
+        wide = np.dtype(np.uint32 if small else np.int64)
+        total = np.full(quarters[0].shape, 2, wide)
+        for quarter in quarters:
+            total += quarter
+        return np.asarray(total >> 2).astype(plane.dtype)
     if plane.dtype.kind == "b":
         return np.ascontiguousarray(padded[::2, ::2])
     with np.errstate(all="ignore"):

@@ -77,6 +77,35 @@ class Opened(Protocol):
         """Stored numbers of some bands: a part of a level, or all of it."""
 
 
+class Overview(Sequence[NDArray[Any]]):
+    """The bands of a picture at the first level that is small enough to be looked at as a whole.
+
+    Args:
+        picture: the picture; a band is read when it is asked for.
+        side: pixels that the longer side has at most.
+    """
+
+    def __init__(self, picture: Opened, *, side: int = 1024) -> None:
+        self._picture = picture
+        self._level = level_within(picture.info.width, picture.info.height, side)
+
+    def __len__(self) -> int:
+        """Number of bands."""
+        return self._picture.info.bands
+
+    def __getitem__(self, n: Any) -> Any:
+        """Band of a number, (H, W)."""
+        return self._picture.read([range(len(self))[n]], self._level, None)[0]
+
+
+def level_within(width: int, height: int, side: int) -> int:
+    """First level whose longer side has at most ``side`` pixels."""
+    level = 0
+    while max(level_size(width, height, level)) > side:
+        level += 1
+    return level
+
+
 def levels_of(width: int, height: int) -> int:
     """Levels of a picture's pyramid: the last fits in one tile."""
     return max(0, math.ceil(math.log2(max(width, height) / TILE))) + 1

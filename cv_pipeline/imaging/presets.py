@@ -76,17 +76,20 @@ def presets_of(meaning: Meaning) -> tuple[Preset, ...]:
     if meaning.windows:  # the file knows best how it wants to be seen
         found[0], found[1] = found[1], found[0]
     if meaning.modality == "CT" and meaning.bands[0].unit == "HU":
-        found += [Preset(n, t, (0,), window=(c - w / 2, c + w / 2)) for n, t, c, w in _CT]
+        found += [
+            Preset(name, title, (0,), window=(center - width / 2, center + width / 2))
+            for name, title, center, width in _CT
+        ]
     if meaning.modality in _X_RAY and len(meaning.bands) == 1:
         found.append(Preset("x_ray", "X-ray", (0,)))
     for name, title, kinds in _COMPOSITES:
         bands = _numbers(meaning, kinds)
         if bands is not None and (name != "natural" or len(meaning.bands) > 3):
             found.append(Preset(name, title, bands, each=True))
-    for name, title, kinds, window, colors in _INDICES:
-        bands = _numbers(meaning, kinds)
+    for name, title, pair, ends, colors in _INDICES:
+        bands = _numbers(meaning, pair)
         if bands is not None:
-            found.append(Preset(name, title, bands, index=True, window=window, map=colors))
+            found.append(Preset(name, title, bands, index=True, window=ends, map=colors))
     for n in _thermal(meaning)[:1]:
         found += [
             Preset("thermal", "Thermal", (n,), map="inferno"),

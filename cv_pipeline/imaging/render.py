@@ -50,7 +50,7 @@ def thumbnail_jpeg(rgb8: NDArray[np.uint8], *, size: int, quality: int = 85) -> 
     """
     image = Image.fromarray(rgb8)
     image.thumbnail((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return _jpeg(np.asarray(image), quality)
+    return encode_jpeg(np.asarray(image), quality=quality)
 
 
 def contact_sheet(images: Sequence[NDArray[np.uint8]], *, columns: int, size: int) -> bytes:
@@ -70,7 +70,7 @@ def contact_sheet(images: Sequence[NDArray[np.uint8]], *, columns: int, size: in
         left = _GAP + column * step + (size - cell.width) // 2
         top = _GAP + row * step + (size - cell.height) // 2
         sheet.paste(cell, (left, top))
-    return _jpeg(np.asarray(sheet), 85)
+    return encode_jpeg(np.asarray(sheet))
 
 
 def _stretched(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -88,8 +88,15 @@ def _stretched(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.nan_to_num(values), dtype=np.uint8)
 
 
-def _jpeg(rgb8: NDArray[np.uint8], quality: int) -> bytes:
+def encode_jpeg(rgb8: NDArray[np.uint8], *, quality: int = 85, subsampling: str = "420") -> bytes:
+    """Encode a picture as a JPEG of its own size.
+
+    Args:
+        rgb8: (H, W, 3) uint8.
+        quality: of JPEG, 1 to 100.
+        subsampling: ``444`` keeps every pixel's colour, ``420`` the mean of four.
+    """
     encoded: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(rgb8), quality=quality, colorsubsampling="420"
+        np.ascontiguousarray(rgb8), quality=quality, colorsubsampling=subsampling
     )
     return encoded

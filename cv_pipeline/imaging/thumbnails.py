@@ -17,13 +17,14 @@ QUALITY = 82
 """Of JPEG: about 10 KB for 256 pixels."""
 
 
-def small_jpeg(data: bytes, *, side: int, max_pixels: int) -> bytes:
+def small_jpeg(data: bytes, *, side: int, max_pixels: int, quality: int = QUALITY) -> bytes:
     """A JPEG of a file's picture, upright, that fits in ``side`` × ``side`` pixels.
 
     Args:
         data: the file.
         side: longest side, pixels; a smaller picture is not enlarged.
         max_pixels: largest allowed width × height.
+        quality: of JPEG, 1 to 100.
 
     Raises:
         ImageError: as of ``read.decode``.
@@ -33,4 +34,4 @@ def small_jpeg(data: bytes, *, side: int, max_pixels: int) -> bytes:
         rgb8 = decode_scaled_jpeg(data, side=side, max_pixels=max_pixels)
     else:
         rgb8 = to_rgb8(decode(data, max_pixels=max_pixels))
-    return thumbnail_jpeg(np.ascontiguousarray(rgb8), size=side, quality=QUALITY)
+    return thumbnail_jpeg(np.ascontiguousarray(rgb8), size=side, quality=quality)

@@ -27,6 +27,9 @@ RENDERER = "2"
 PERCENTILES = (1.0, 99.0)
 """Between which the values of a picture are seen when nothing else says so."""
 
+OF_EACH = (2.0, 98.0)
+"""The same for bands that are combined, each by itself: roofs and clouds would leave them dark."""
+
 _SAMPLED_SIDE = 1024
 _TABLE_BITS = 16
 
@@ -96,7 +99,8 @@ def plan_view(settings: ViewSettings, *, meaning: Meaning, bands: Sequence[NDArr
     The preset named, or else the picture's first, gives what the settings do not. Where neither
     gives a window: 8-bit numbers that mean nothing but themselves are seen as they are; all others
     from the 1st to the 99th percentile of the whole picture, of the three bands of a colour picture
-    together, which keeps its hues, or of each by itself where bands are combined.
+    together, which keeps its hues; or, where bands are combined, from the 2nd to the 98th of each
+    by itself.
 
     Args:
         settings: what is wanted.
@@ -152,7 +156,7 @@ def render(planes: Sequence[NDArray[Any]], plan: Plan) -> NDArray[np.uint8]:
     """
     if plan.index:
         values = _difference(planes, plan.meanings)
-        return color_table(plan.map)[_levels(values, plan, 0)] * _known(values)
+        return _seen_values(values, plan, 0, color_table(plan.map))
     if len(planes) == 1:
         table = color_table(plan.map)
         return _seen(planes[0], plan, 0, table)
@@ -169,14 +173,16 @@ def _seen(plane: NDArray[Any], plan: Plan, n: int, table: NDArray[np.uint8]) -> 
         every = np.arange(1 << (8 * plane.dtype.itemsize), dtype=plane.dtype)
         if plane.size > every.size or plane.dtype.itemsize == 1:
             colors = _seen_values(_values(every, meaning), plan, n, table)
-            return np.take(colors, plane, axis=0)
+            looked_up: NDArray[np.uint8] = np.take(colors, plane, axis=0)
+            return looked_up
     return _seen_values(_values(plane, meaning), plan, n, table)
 
 
 def _seen_values(
     values: NDArray[np.floating], plan: Plan, n: int, table: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    return table[_levels(values, plan, n)] * _known(values)
+    colors: NDArray[np.uint8] = table[_levels(values, plan, n)] * _known(values)
+    return colors
 
 
 def _levels(values: NDArray[np.floating], plan: Plan, n: int) -> NDArray[np.uint8]:
@@ -222,8 +228,7 @@ def _difference(planes: Sequence[NDArray[Any]], meanings: Sequence[Band]) -> NDA
     )
     with np.errstate(all="ignore"):
         total = a + b
-        share: NDArray[np.floating] = np.where(total != 0, (a - b) / total, np.nan)
-    return share
+        return np.asarray(np.where(total != 0, (a - b) / total, np.nan), np.float64)
 
 
 def _automatic(
@@ -238,9 +243,10 @@ def _automatic(
     ):
         return (0.0,) * len(bands), (255.0,) * len(bands)
     samples = [_sampled(b, m) for b, m in zip(bands, meanings, strict=True)]
+    shares = OF_EACH if each and len(bands) == 3 else PERCENTILES
     if not each:
         samples = [np.concatenate(samples)] * len(samples)
-    ends = [np.percentile(s, PERCENTILES) if s.size else (0.0, 1.0) for s in samples]
+    ends = [np.percentile(s, shares) if s.size else (0.0, 1.0) for s in samples]
     return tuple(float(low) for low, _ in ends), tuple(float(high) for _, high in ends)
 
 

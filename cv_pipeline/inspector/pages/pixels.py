@@ -2,77 +2,357 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-import hashlib
-from typing import Annotated
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, Field
 
-from cv_pipeline.imaging.thumbnails import small_jpeg
+from cv_pipeline.imaging.color_maps import COLOR_MAPS
+from cv_pipeline.imaging.opened import TILE, Box, Opened, level_size, levels_of
+from cv_pipeline.imaging.presets import presets_of
+from cv_pipeline.imaging.view_settings import ViewSettings
 from cv_pipeline.inspector.access.image_access import SeenImage
 from cv_pipeline.inspector.access.roles import Permission
-from cv_pipeline.inspector.pixels.images import read_image, require_image
-from cv_pipeline.inspector.pixels.renders import Renders
+from cv_pipeline.inspector.pixels.images import readable
+from cv_pipeline.inspector.pixels.pictures import Pictures, Rendered, pictures_of
+from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.inspector.workspace import CurrentWorkspace
 
 routes = Routes("Pixels")
 
+T = TypeVar("T")
+
+_IMAGE = "/p/{project}/images/{image_id}"
 _SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _FRESH = "private, max-age=600, immutable"
-_RENDERER = "1"
-
-_threads = CapacityLimiter(8)
+"""A browser may show what it has for ten minutes; then it asks, and is told if it is gone."""
 
 
-@routes.raw("GET", "/p/{project}/images/{image_id}/thumbnail", permission=Permission.ASSIGNED)
+async def _settings(
+    preset: Annotated[str, Query(description="name of a preset of the image")] = "",
+    bands: Annotated[str, Query(description="one band's number, or three: 4,3,2")] = "",
+    low: Annotated[str, Query(description="value seen black, in the image's unit")] = "",
+    high: Annotated[str, Query(description="value seen white, in the image's unit")] = "",
+    gamma: Annotated[str, Query(description="above 1 makes the middle brighter")] = "",
+    color_map: Annotated[str, Query(alias="map", description="colour map, for one band")] = "",
+    invert: Annotated[str, Query(description="true exchanges bright and dark")] = "",
+    frame: Annotated[str, Query(description="which picture of a file of several")] = "",
+) -> ViewSettings:
+    """The view that an address describes.
+
+    Raises:
+        Unreadable: a value is not allowed.
+    """
+    listed = {"bands": bands, "low": low, "high": high}
+    plain = {"preset": preset, "gamma": gamma, "map": color_map, "invert": invert, "frame": frame}
+    given: dict[str, object] = {n: v.split(",") for n, v in listed.items() if v}
+    with readable():
+        return ViewSettings.of(given | {n: v for n, v in plain.items() if v})
+
+
+View = Annotated[ViewSettings, Depends(_settings)]
+
+
+@routes.raw("GET", f"{_IMAGE}/thumbnail", permission=Permission.ASSIGNED)
 async def thumbnail(
     request: Request,
     project: str,
     image: SeenImage,
     workspace: CurrentWorkspace,
+    settings: View,
     size: Annotated[int, Query(ge=16, le=1024)] = 256,
 ) -> Response:
     """A JPEG of an image that fits in ``size`` pixels, or the next larger size that is kept."""
     side = next(s for s in _SIDES if s >= size)
-    return await _render(request, workspace, project, image, side)
+    pictures = pictures_of(workspace)
+    return await _answered(
+        request,
+        pictures,
+        image,
+        pictures.fitted,
+        project,
+        image,
+        side=side,
+        settings=settings,
+        small=True,
+    )
 
 
-@routes.raw("GET", "/p/{project}/images/{image_id}/picture", permission=Permission.ASSIGNED)
+@routes.raw("GET", f"{_IMAGE}/picture", permission=Permission.ASSIGNED)
 async def picture(
     request: Request,
     project: str,
     image: SeenImage,
     workspace: CurrentWorkspace,
+    settings: View,
     size: Annotated[int, Query(ge=16, le=4096)] = 2048,
 ) -> Response:
     """A JPEG of an image that fits in ``size`` pixels."""
-    return await _render(request, workspace, project, image, size)
+    pictures = pictures_of(workspace)
+    return await _answered(
+        request, pictures, image, pictures.fitted, project, image, side=size, settings=settings
+    )
 
 
-async def _render(
-    request: Request, workspace: Workspace, project: str, image: str, side: int
+@routes.raw("GET", f"{_IMAGE}/tiles/{{level}}/{{x}}/{{y}}", permission=Permission.ASSIGNED)
+async def tile(
+    request: Request,
+    project: str,
+    image: SeenImage,
+    workspace: CurrentWorkspace,
+    settings: View,
+    level: Annotated[int, Path(ge=0, le=30)],
+    x: Annotated[int, Path(ge=0, le=1_000_000)],
+    y: Annotated[int, Path(ge=0, le=1_000_000)],
 ) -> Response:
-    make = functools.partial(
-        _answer, workspace, project, image, side, request.headers.get("if-none-match", "")
+    """A JPEG of one tile of a level; level 0 is the image itself, each further one half of it."""
+    pictures = pictures_of(workspace)
+    return await _answered(
+        request,
+        pictures,
+        image,
+        pictures.tile,
+        project,
+        image,
+        level=level,
+        x=x,
+        y=y,
+        settings=settings,
     )
-    return await to_thread.run_sync(make, limiter=_threads)
 
 
-def _answer(workspace: Workspace, project: str, image: str, side: int, known: str) -> Response:
-    require_image(workspace, project, image)
-    name = hashlib.sha256(f"{_RENDERER} {side}".encode()).hexdigest()[:32]
-    headers = {"ETag": f'"{image[:16]}-{name}"', "Cache-Control": _FRESH}
-    if headers["ETag"] in known:
+class BandOut(BaseModel):
+    """One band."""
+
+    number: int
+    name: str
+    kind: str = Field(description="what it measures, where that is known: red, nir, thermal, …")
+    unit: str
+    least: float | None = Field(description="least value, in its unit; null when it has none")
+    greatest: float | None
+    low: float | None = Field(description="1st percentile")
+    high: float | None = Field(description="99th percentile")
+
+
+class PresetOut(BaseModel):
+    """A view that the image has what it needs for."""
+
+    name: str
+    title: str
+    bands: list[int]
+    index: bool = Field(description="whether the normalised difference of two bands is seen")
+    low: float | None = Field(description="value seen black; null for percentiles")
+    high: float | None
+    map: str
+
+
+class LevelOut(BaseModel):
+    """A level of tiles."""
+
+    level: int
+    width: int
+    height: int
+    columns: int
+    rows: int
+
+
+class ViewOut(BaseModel):
+    """A view with everything decided."""
+
+    bands: list[int]
+    index: bool
+    low: list[float]
+    high: list[float]
+    gamma: float
+    map: str
+    invert: bool
+    unit: str
+
+
+class Pixels(BaseModel):
+    """What an image's pixels are and how they can be seen."""
+
+    image_id: str
+    name: str
+    format: str
+    width: int
+    height: int
+    dtype: str
+    modality: str
+    frames: int
+    bands: list[BandOut]
+    presets: list[PresetOut] = Field(description="the first is what the image is seen with")
+    maps: list[str]
+    view: ViewOut = Field(description="the view that the address asks for")
+    settings: str = Field(description="canonical text of the view's settings")
+    tile_size: int
+    levels: list[LevelOut]
+
+
+class ValueOut(BaseModel):
+    """What one band says at a place."""
+
+    band: int
+    name: str
+    stored: float | None = Field(description="the number in the file; null when it is none")
+    value: float | None = Field(description="what it means, in its unit; null for no measurement")
+    unit: str
+
+
+class Probe(BaseModel):
+    """What an image says at a place."""
+
+    x: int
+    y: int
+    values: list[ValueOut]
+
+
+@routes.api("GET", f"{_IMAGE}/pixels", permission=Permission.ASSIGNED)
+async def pixels(
+    project: str, image: SeenImage, workspace: CurrentWorkspace, settings: View
+) -> Pixels:
+    """What an image's pixels are: bands, ranges, presets, tiles, and a view with all decided."""
+    pictures = pictures_of(workspace)
+
+    def see(opened: Opened) -> Pixels:
+        info, meaning = opened.info, opened.meaning
+        plan = pictures.plan(project, image, opened, settings)
+        spreads = pictures.spreads(project, image, opened, settings.frame)
+        return Pixels(
+            image_id=image,
+            name="",
+            format=info.format,
+            width=info.width,
+            height=info.height,
+            dtype=info.dtype,
+            modality=meaning.modality,
+            frames=meaning.frames,
+            bands=[
+                BandOut(
+                    number=n,
+                    name=band.name,
+                    kind=band.kind,
+                    unit=band.unit,
+                    least=_finite(spread.least),
+                    greatest=_finite(spread.greatest),
+                    low=_finite(spread.low),
+                    high=_finite(spread.high),
+                )
+                for n, (band, spread) in enumerate(zip(meaning.bands, spreads, strict=True))
+            ],
+            presets=[
+                PresetOut(
+                    name=preset.name,
+                    title=preset.title,
+                    bands=list(preset.bands),
+                    index=preset.index,
+                    low=preset.window[0] if preset.window else None,
+                    high=preset.window[1] if preset.window else None,
+                    map=preset.map,
+                )
+                for preset in presets_of(meaning)
+            ],
+            maps=list(COLOR_MAPS),
+            view=ViewOut(
+                bands=list(plan.bands),
+                index=plan.index,
+                low=list(plan.low),
+                high=list(plan.high),
+                gamma=plan.gamma,
+                map=plan.map,
+                invert=settings.invert,
+                unit=plan.unit,
+            ),
+            settings=settings.text(),
+            tile_size=TILE,
+            levels=_levels(info.width, info.height),
+        )
+
+    look = functools.partial(pictures.look, project, image, settings.frame, see)
+    facts, found = await _in_thread(pictures, look)
+    return found.model_copy(update={"name": facts.name})
+
+
+@routes.api("GET", f"{_IMAGE}/pixels/{{x}}/{{y}}", permission=Permission.ASSIGNED)
+async def probe(
+    project: str,
+    image: SeenImage,
+    workspace: CurrentWorkspace,
+    x: Annotated[int, Path(ge=0, le=1 << 31)],
+    y: Annotated[int, Path(ge=0, le=1 << 31)],
+    frame: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Probe:
+    """What an image says at a pixel, band by band, in its own units."""
+    pictures = pictures_of(workspace)
+
+    def see(opened: Opened) -> Probe:
+        info = opened.info
+        if x >= info.width or y >= info.height:
+            raise NotFound(
+                f"The image has {info.width} × {info.height} pixels and none at {x}, {y}."
+            )
+        box = Box(y, x, y + 1, x + 1)
+        stored = [float(p[0, 0]) for p in opened.read(range(info.bands), 0, box)]
+        values = [
+            ValueOut(
+                band=n,
+                name=band.name,
+                stored=_finite(number),
+                value=_finite(band.value(number)),
+                unit=band.unit,
+            )
+            for n, (band, number) in enumerate(zip(opened.meaning.bands, stored, strict=True))
+        ]
+        return Probe(x=x, y=y, values=values)
+
+    look = functools.partial(pictures.look, project, image, frame, see)
+    _, found = await _in_thread(pictures, look)
+    return found
+
+
+async def _answered(
+    request: Request,
+    pictures: Pictures,
+    image: str,
+    make: Callable[..., Rendered],
+    *args: Any,
+    **more: Any,
+) -> Response:
+    """The answer with a picture, or that whoever asks has it already."""
+    known = request.headers.get("if-none-match", "")
+    rendered = await _in_thread(pictures, functools.partial(make, *args, known=known, **more))
+    headers = {"ETag": f'"{image[:16]}-{rendered.name}"', "Cache-Control": _FRESH}
+    if rendered.data is None:
         return Response(status_code=304, headers=headers)
-    renders: Renders = workspace.kept.get(
-        "renders", lambda: Renders(workspace.cache / "inspector" / "renders")
-    )
-    data = renders.get(image, name)
-    if data is None:
-        found = workspace.project(project).source.max_pixels
-        data = small_jpeg(read_image(workspace, image), side=side, max_pixels=found)
-        renders.put(image, name, data)
-    return Response(data, media_type="image/jpeg", headers=headers)
+    return Response(rendered.data, media_type="image/jpeg", headers=headers)
+
+
+async def _in_thread(pictures: Pictures, work: Callable[[], T]) -> T:
+    """Do it in a thread of pictures' own, so that other pages never wait for them."""
+    return await asyncio.get_running_loop().run_in_executor(pictures.threads, work)
+
+
+def _levels(width: int, height: int) -> list[LevelOut]:
+    found = []
+    for level in range(levels_of(width, height)):
+        across, down = level_size(width, height, level)
+        found.append(
+            LevelOut(
+                level=level,
+                width=across,
+                height=down,
+                columns=math.ceil(across / TILE),
+                rows=math.ceil(down / TILE),
+            )
+        )
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -2,30 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
 import pyarrow as pa
 
-from cv_pipeline.errors import ObjectNotFound
-from cv_pipeline.inspector.problems import NotFound
+from cv_pipeline.catalog.snapshot import Snapshot
+from cv_pipeline.catalog.snapshot.rows import take_rows
+from cv_pipeline.errors import ImageError, ObjectCorrupt, ObjectNotFound
+from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.storage import Blobs, Tombstones
 
 
-def require_image(workspace: Workspace, project: str, image_id: str) -> None:
+class Altered(RequestError):
+    """What the store keeps of an image is not what was kept."""
+
+    status = 409
+
+
+class Unreadable(RequestError):
+    """An image, or a part or view of it that is asked for, cannot be shown."""
+
+    status = 422
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Answer what a reader refuses.
+
+    Raises:
+        Unreadable: in place of an ``ImageError``.
+    """
+    try:
+        yield
+    except ImageError as error:
+        raise Unreadable(error.what, do=error.do) from error
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the lake knows of an image before it is read.
+
+    Attributes:
+        path: path in its source.
+        format: container format by content, such as ``JPEG``.
+        width: pixels.
+        height: pixels.
+        bands: samples per pixel.
+        dtype: type of a sample.
+        bytes: size of the file.
+    """
+
+    path: str
+    format: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def decoded(self) -> int:
+        """Bytes of its decoded pixels."""
+        return self.width * self.height * self.bands * np.dtype(self.dtype).itemsize
+
+
+def require_image(workspace: Workspace, project: str, image_id: str) -> int:
     """See that a project has an image and that it was not taken out.
+
+    Returns:
+        The image's number in the project's newest snapshot.
 
     Raises:
         NotFound: the project has no such image, whoever else has it.
         ObjectTakenOut: it was taken out.
     """
-    number = workspace.snapshot(project).numbering.find(pa.array([image_id], pa.string()))[0]
+    snapshot = workspace.snapshot(project)
+    number = int(snapshot.numbering.find(pa.array([image_id], pa.string()))[0])
     if number < 0:
         raise NotFound(
-            f"Project {project} has no image {image_id!r}.",
-            do="Open the grid of its images; an older link may be of another project.",
+            f"Project {project} has no image {image_id[:80]!r}.",
+            do="Open the grid of its images; the link may be of another project.",
         )
     tombstone = Tombstones(workspace.store).get(image_id)
     if tombstone is not None:
         raise tombstone.error()
+    return number
+
+
+def image_facts(snapshot: Snapshot, number: int) -> Facts:
+    """What the lake knows of an image."""
+    columns = ["path", "format", "width", "height", "bands", "dtype", "bytes"]
+    rows = take_rows(snapshot.images.select(columns), np.array([number], np.int32))
+    return Facts(**rows.to_pylist()[0])
 
 
 def read_image(workspace: Workspace, image_id: str) -> bytes:
@@ -34,10 +111,12 @@ def read_image(workspace: Workspace, image_id: str) -> bytes:
     Raises:
         ObjectTakenOut: it was taken out.
         ObjectNotFound: its bytes are gone though nobody took it out.
-        ObjectCorrupt: they are not what was kept.
+        Altered: they are not what was kept.
     """
     try:
         return Blobs(workspace.store).read(image_id)
+    except ObjectCorrupt as error:
+        raise Altered(error.what, do=error.do) from error
     except ObjectNotFound as error:
         raise ObjectNotFound(
             f"The pixels of image {image_id} are gone from {workspace.store.url}, though nobody"
