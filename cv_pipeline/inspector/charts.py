@@ -112,6 +112,7 @@ def line_chart(
     axis: Sequence[Tick] | None = None,
     across: tuple[float, float] | None = None,
     dots: bool = True,
+    zero: bool = False,
 ) -> Chart:
     """A chart of one or several lines.
 
@@ -126,11 +127,14 @@ def line_chart(
         axis: marks below, at x of the samples; by default the ticks of the first line.
         across: least and largest x of the box; by default those of the samples.
         dots: whether the points are drawn, beside the lines.
+        zero: whether the upright axis begins at 0.
     """
     samples = [s for _, line in lines for s in line if _known(s.value)]
     numbers = [n for s in samples for n in (s.value, s.low, s.high) if n is not None]
     if threshold is not None:
         numbers.append(threshold[0])
+    if zero:
+        numbers.append(0.0)
     low, high, step = _scale([n for n in numbers if math.isfinite(n)], unit)
     places = [s.x for s in samples] or [0.0, 1.0]
     first, last = across or (min(places), max(places))

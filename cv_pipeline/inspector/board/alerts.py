@@ -35,7 +35,8 @@ class Alert(BaseModel):
         key: stays the same while the cause does.
         kind: what kind of thing it is, in words.
         level: bad, warn or info.
-        sentence: what it is, with the numbers.
+        title: what it is, in a few words.
+        sentence: the same with the numbers.
         action: what the click does.
         href: where it leads.
         at: when it was recorded.
@@ -44,6 +45,7 @@ class Alert(BaseModel):
     key: str
     kind: str
     level: Level
+    title: str
     sentence: str
     action: str
     href: str
@@ -121,6 +123,7 @@ def _drops(watched: Watched) -> Iterator[Alert]:
             key=f"drop:{metric}:{newest.digest[:_DIGITS]}",
             kind="metric dropped",
             level="bad",
+            title=f"{metric} fell {drop.drop:.1%}",
             sentence=f"{metric} fell {drop.drop:.1%} from {since}, {drop.reference:.3f} to"
             f" {newest.value(metric):.3f}.",
             action="Look into it",
@@ -143,6 +146,7 @@ def _findings(watched: Watched) -> Iterator[Alert]:
             key=f"slice:{row.get('slice_key')}:{row.get('slice_value')}:{row.get('label')}",
             kind="worst slice",
             level="bad" if place == 0 else "warn",
+            title=sentence.partition(": ")[0],
             sentence=f"{sentence}.",
             action=f"{images} images" if isinstance(images, int) else "Look into it",
             href=evaluation_address(watched.project, newest.digest, f"finding-{place + 1}"),
@@ -162,6 +166,7 @@ def _gate(watched: Watched) -> Iterator[Alert]:
         key=f"gate:{candidate.version[:_DIGITS]}",
         kind="gate refused",
         level="bad",
+        title="The gate refused the newest data",
         sentence=f"The newest data did not become a dataset version: {told}{more}",
         action="See the checks",
         href=f"/p/{watched.project}/runs/{candidate.run_id}#checks",
@@ -178,6 +183,7 @@ def _verdict(watched: Watched) -> Iterator[Alert]:
         key=f"verdict:{str(decided.metadata.get('candidate', ''))[:_DIGITS]}",
         kind="requirements not met",
         level="bad",
+        title="Requirements of the newest model",
         sentence=f"The newest model was not promoted. {decided.metadata.get('reason', '')}",
         action="See the verdict",
         href=evaluation_address(watched.project, evaluation, "verdict"),
@@ -194,6 +200,7 @@ def _suspicions(watched: Watched) -> Iterator[Alert]:
             key=f"suspicion:{one.get('kind')}:{newest.digest[:_DIGITS]}",
             kind="too good to be true",
             level="warn",
+            title="Too good to be true",
             sentence=str(one.get("sentence", "")),
             action="See which checks follow",
             href=evaluation_address(watched.project, newest.digest, "suspicions"),
@@ -209,6 +216,7 @@ def _epochs(watched: Watched) -> Iterator[Alert]:
         key=f"epoch:{watched.model.version[:_DIGITS]}:{worst.epoch}",
         kind="epoch dropped",
         level="warn",
+        title=f"{watched.epoch_metric} fell at epoch {worst.epoch}",
         sentence=f"In training, {watched.epoch_metric} fell {worst.drop:.1%} at epoch"
         f" {worst.epoch}, from {worst.reference:.3f} at epoch {worst.reference_epoch} to"
         f" {worst.value:.3f}.",
@@ -232,6 +240,7 @@ def _failed_runs(watched: Watched) -> Iterator[Alert]:
             key=f"run:{run.run_id}",
             kind="run failed",
             level="warn",
+            title=f"Failed run: {run.what}",
             sentence=f"A run failed: {run.what}.",
             action="See why",
             href=f"/p/{watched.project}/runs/{run.run_id}",
@@ -250,6 +259,7 @@ def _warnings(watched: Watched) -> Iterator[Alert]:
         key=f"warnings:{version.version[:_DIGITS]}",
         kind="checks warn",
         level="info",
+        title="Checks of the newest dataset version",
         sentence=f"{len(told)} checks warn of the newest dataset version: {names}.",
         action="See the dataset",
         href=f"/p/{watched.project}/datasets/{version.version}",
@@ -266,6 +276,7 @@ def _waiting(watched: Watched) -> Iterator[Alert]:
                 key=f"batch:{batch.name}",
                 kind="labels wait",
                 level="info",
+                title=f"Batch {batch.name}",
                 sentence=f"Batch {batch.name}: {left} wait to be {batch.purpose}led"
                 + (f" ({batch.reason})." if batch.reason else "."),
                 action="See them",
@@ -277,6 +288,7 @@ def _waiting(watched: Watched) -> Iterator[Alert]:
             key="unlabelled",
             kind="labels wait",
             level="info",
+            title="Images without labels",
             sentence=f"{watched.unlabelled:,} images have no label yet.",
             action="See them",
             href=images_address(watched.project, "not labelled"),

@@ -71,7 +71,7 @@ class Corrective {
     select.value = labels.includes(this.label) ? this.label : "";
     this.parameters(parameters);
     if (down.length) {
-      this.part("down").textContent = down.map((part) => `${part.part} does not answer. ${part.missing} ${part.do}.`).join(" ");
+      this.part("down").textContent = [...down.map((part) => `${part.part} does not answer. ${part.missing}`), `${down[0].do}.`].join(" ");
       this.part("down").hidden = false;
     }
     if (widened) {
@@ -250,7 +250,7 @@ class Corrective {
 if (!document.documentElement.dataset.correctives) {
   document.documentElement.dataset.correctives = "on";
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-corrective]");
+    const button = event.target.closest("[data-correct]");
     if (!button) return;
     const { query, label, evaluation, reason } = button.dataset;
     const project = document.getElementById("corrective").dataset.project;

@@ -17,7 +17,7 @@ function send(walk, step) {
 }
 
 function step(walk, what) {
-  return { address: (location.pathname + location.search).slice(0, 8000), title: document.title.slice(0, 300), elapsed_s: (Date.now() - walk.began) / 1000, clicks: walk.clicks, machine_s: 0, ...what };
+  return { address: (location.pathname + location.search).slice(0, 8000), title: document.title.split(" · ")[0].slice(0, 300), elapsed_s: (Date.now() - walk.began) / 1000, clicks: walk.clicks, machine_s: 0, ...what };
 }
 
 function counted(event) {
@@ -67,8 +67,8 @@ function show(walk) {
   place.hidden = false;
 }
 
-if (project && !document.documentElement.dataset.walk) {
-  document.documentElement.dataset.walk = "on";
+if (project && !document.documentElement.dataset.walks) {
+  document.documentElement.dataset.walks = "on";
   const resume = document.querySelector("[data-resume]");
   resume?.addEventListener("click", () => {
     const { resume: id, title, elapsed, clicks } = resume.dataset;
