@@ -143,6 +143,11 @@ class Workspace:
         """Folder of copies of what lies in the store."""
         return self.home / "cache"
 
+    @property
+    def projects_folder(self) -> Path:
+        """Folder of the projects."""
+        return self._projects
+
     def project_names(self) -> list[str]:
         """Names of the projects, sorted."""
         return sorted(project_names(self._projects))
