@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
 from cv_pipeline.cli.activation_map import activation_map
 from cv_pipeline.cli.app import App
+from cv_pipeline.cli.audit import audit
 from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
 from cv_pipeline.cli.compare import compare
@@ -30,8 +31,10 @@ from cv_pipeline.cli.slices import slices
 from cv_pipeline.cli.summary import summary
 from cv_pipeline.cli.tag import tag
 from cv_pipeline.cli.takeout import takeout
+from cv_pipeline.cli.token import token
 from cv_pipeline.cli.trace import trace
 from cv_pipeline.cli.ui import ui
+from cv_pipeline.cli.user import user
 from cv_pipeline.cli.verdict import verdict
 from cv_pipeline.cli.verify import verify
 from cv_pipeline.cli.worst import worst
@@ -78,5 +81,8 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(check, name="check")
+app.add_typer(user, name="user")
+app.add_typer(token, name="token")
+app.add_typer(audit, name="audit")
 
 __all__ = ["app"]

@@ -23,6 +23,7 @@ from cv_pipeline.inspector.access.settings import Settings
 from cv_pipeline.inspector.audit import AuditLog
 from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.pages import parts
+from cv_pipeline.inspector.pages.signin import sign_in_view
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
 from cv_pipeline.inspector.routes import API
@@ -140,7 +141,10 @@ def _answer(
     if _wants_json(request):
         return JSONResponse({"error": what, "do": do}, status_code=status)
     if isinstance(error, SignInNeeded):
-        return render_page(request, "signin_needed.html", status=status, what=what)
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        door = request.app.state.front_door
+        view = sign_in_view(door, next_page=wanted, why=f"{what} You get to the page right after.")
+        return render_page(request, "signin_needed.html", status=status, view=view)
     return render_page(request, "error.html", status=status, code=status, what=what, do=do)
 
 

@@ -104,6 +104,6 @@ def needs(permission: Permission) -> Callable[..., Any]:
             raise SignInNeeded
         if project is not None and access.role(project) is None:
             raise NotFound(f"There is no project {project!r} here, or you have no role in it.")
-        raise Forbidden(permission, project)
+        raise Forbidden(permission.value, project)
 
     return check

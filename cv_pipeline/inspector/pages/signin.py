@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.inspector.access.access import CurrentAccess
-from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, address_of
+from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor, address_of
 from cv_pipeline.inspector.access.next_page import safe_next
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
 from cv_pipeline.inspector.access.roles import EVERY_PROJECT, Permission, Role
@@ -38,12 +38,14 @@ class SignIn(BaseModel):
         next: page that follows.
         single_sign_on: what the button says that leads to the provider; empty without one.
         no_account: whether the first account is still to be made.
+        why: why one must sign in; empty for who came by themselves.
     """
 
     user: str
     next: str
     single_sign_on: str
     no_account: bool
+    why: str = ""
 
 
 class SignOut(BaseModel):
@@ -96,12 +98,18 @@ class SignedIn(BaseModel):
 @routes.page("/signin", template="pages/signin.html", permission=Permission.PUBLIC)
 def sign_in_page(access: CurrentAccess, door: CurrentFrontDoor, next: str = "/") -> SignIn:  # noqa: A002
     """Where one signs in."""
+    return sign_in_view(door, user=access.user, next_page=next)
+
+
+def sign_in_view(door: FrontDoor, *, next_page: str, user: str = "", why: str = "") -> SignIn:
+    """What a page to sign in shows; see :class:`SignIn`."""
     single = door.settings.single_sign_on
     return SignIn(
-        user=access.user,
-        next=safe_next(next),
+        user=user,
+        next=safe_next(next_page),
         single_sign_on=single.label if single else "",
         no_account=door.setup_path is not None,
+        why=why,
     )
 
 
