@@ -50,14 +50,15 @@ def world(materialized_world: TinyWorld, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def address(world: TinyWorld) -> Iterator[str]:
     """`cvp ui` until Ctrl-C, after which nothing that it started is left."""
-    dagster, mlflow = free_port(), free_port()
-    command = [str(Path(sys.executable).with_name("cvp")), "ui"]
+    inspector, dagster, mlflow = free_port(), free_port(), free_port()
+    command = [str(Path(sys.executable).with_name("cvp")), "ui", "--port", str(inspector)]
     command += ["--dagster-port", str(dagster), "--mlflow-port", str(mlflow)]
     log = (world.folder / "ui.log").open("w")
     process = subprocess.Popen(
         command, env=world.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
     )
     try:
+        wait_for(f"http://127.0.0.1:{inspector}/api/v1/health")
         wait_for(f"http://127.0.0.1:{dagster}/server_info")
         wait_for(f"http://127.0.0.1:{mlflow}/health")
         yield f"http://127.0.0.1:{dagster}"

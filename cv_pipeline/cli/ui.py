@@ -21,11 +21,12 @@ HOST = "127.0.0.1"
 
 
 def ui(
+    port: Annotated[int, typer.Option(help="Port of the inspector.")] = 8000,
     dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
     as_json: Json = False,
 ) -> None:
-    """Start the Dagster webserver and daemon and MLflow on loopback; Ctrl-C stops them all."""
+    """Start the inspector, Dagster and MLflow on loopback; Ctrl-C stops them all."""
     dagster_home()
     workspace = Path("workspace.yaml")
     if not workspace.is_file():
@@ -33,16 +34,21 @@ def ui(
             "workspace.yaml is not in the working directory.", do="Run it in the repository's root."
         )
     addresses = {
+        "inspector": f"http://{HOST}:{port}",
         "dagster": f"http://{HOST}:{dagster_port}",
         "mlflow": f"http://{HOST}:{mlflow_port}",
     }
     if as_json:
         print_json(addresses)
     else:
-        console.print(f"Dagster  {addresses['dagster']}   MLflow  {addresses['mlflow']}")
+        console.print(f"Inspector  [bold]{addresses['inspector']}[/]")
+        console.print(f"Dagster    {addresses['dagster']}   MLflow  {addresses['mlflow']}")
         console.print("Ctrl-C stops everything.", style="dim")
+    inspector = ["-m", "cv_pipeline.inspector", "--host", HOST, "--port", str(port)]
+    inspector += ["--dagster-ui", addresses["dagster"], "--mlflow-ui", addresses["mlflow"]]
     mlflow = ["--backend-store-uri", mlflow_tracking_uri(), "--workers", "1"]
     processes = [
+        _start([Path(sys.executable).name, *inspector]),
         _start(["dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(dagster_port)]),
         _start(["mlflow", "server", "--host", HOST, "--port", str(mlflow_port), *mlflow]),
     ]
