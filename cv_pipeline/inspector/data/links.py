@@ -50,10 +50,3 @@ def of_images(image_ids: Sequence[str]) -> str:
     """The query for some images; for the first :data:`MOST_IMAGES` of them where there are more."""
     named = dict.fromkeys(i[:SHORT_DIGEST] for i in image_ids[:MOST_IMAGES])
     return f"image in ({', '.join(quoted(i) for i in named)})" if named else "image in ('00000000')"
-
-
-def of_slice(key: str, value: str | None) -> str:
-    """The query for the images with a value of a metadata key."""
-    if value is None:
-        return f"metadata[{quoted(key)}] is not set"
-    return f"metadata[{quoted(key)}] = {quoted(value)}"

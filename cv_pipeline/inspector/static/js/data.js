@@ -31,7 +31,7 @@ async function follow(box) {
       location.reload();
       return;
     }
-    progress.value = answer.job.share;
+    if (answer.job.share) progress.value = answer.job.share;
   }
 }
 
