@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
 from cv_pipeline.inspector.access.accounts import Account, Accounts
 from cv_pipeline.inspector.access.authenticator import AccountAuthenticator
 from cv_pipeline.inspector.access.cookies import (
     drop_session_cookie,
+    is_secure,
     session_cookie,
     set_session_cookie,
 )
 from cv_pipeline.inspector.access.image_accesses import ImageAccesses
+from cv_pipeline.inspector.access.next_page import safe_next
 from cv_pipeline.inspector.access.secrets import new_secret, same
 from cv_pipeline.inspector.access.sessions import Sessions
 from cv_pipeline.inspector.access.settings import Settings
+from cv_pipeline.inspector.access.single_sign_on import FLOW_SECONDS, Flow, NotLetIn, account_of
 from cv_pipeline.inspector.access.throttle import Throttle
 from cv_pipeline.inspector.access.tokens import Tokens
 from cv_pipeline.inspector.problems import NotFound
+
+if TYPE_CHECKING:
+    from cv_pipeline.inspector.access.provider import Provider
+
+CALLBACK = "/signin/provider/callback"
+"""Where a browser comes back to from the provider of single sign-on."""
+FLOW_COOKIE = "cvp_flow"
 
 
 class FrontDoor:
@@ -40,6 +51,8 @@ class FrontDoor:
         self.image_accesses = ImageAccesses()
         self._secure = settings.secure_cookies == "always"
         self._setup_key = new_secret()
+        self._flow_key = new_secret()
+        self._provider: Provider | None = None
         self.authenticator = AccountAuthenticator(
             database, sessions=self.sessions, tokens=self.tokens, secure=self._secure
         )
@@ -98,6 +111,65 @@ class FrontDoor:
         if secret is not None:
             self.sessions.end(secret)
         drop_session_cookie(response)
+
+    def leave_for_provider(self, request: Request, next_page: str) -> Response:
+        """Send a browser to the provider to sign in there.
+
+        Raises:
+            NotFound: none is configured.
+            ProviderError: it does not answer.
+        """
+        flow = Flow.begin(safe_next(next_page))
+        address = self._asked_provider().address(
+            redirect=self._redirect(request),
+            state=flow.state,
+            nonce=flow.nonce,
+            verifier=flow.verifier,
+        )
+        response = RedirectResponse(address, status_code=303)
+        response.set_cookie(
+            FLOW_COOKIE,
+            flow.sealed(self._flow_key),
+            max_age=FLOW_SECONDS,
+            path=CALLBACK,
+            secure=is_secure(request, secure=self._secure),
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    def return_from_provider(
+        self, request: Request, *, code: str, state: str
+    ) -> tuple[Account, str]:
+        """The account of who comes back from the provider, and the page that follows.
+
+        Raises:
+            NotLetIn: this browser did not begin it, or too long ago, or may not sign in here.
+            ProviderError: the provider does not answer, or not as it should.
+        """
+        flow = Flow.opened(request.cookies.get(FLOW_COOKIE, ""), self._flow_key)
+        if flow is None or not same(state, flow.state):
+            raise NotLetIn("This sign-in was not begun here, or too long ago.", do="Begin again.")
+        claims = self._asked_provider().claims(
+            code, redirect=self._redirect(request), nonce=flow.nonce, verifier=flow.verifier
+        )
+        assert self.settings.single_sign_on is not None
+        return account_of(self.accounts, claims, self.settings.single_sign_on), flow.next
+
+    def _asked_provider(self) -> Provider:
+        single = self.settings.single_sign_on
+        if single is None:
+            raise NotFound("There is no single sign-on here.", do="Sign in by password.")
+        if self._provider is None:
+            from cv_pipeline.inspector.access.provider import Provider
+
+            secret = self.settings.client_secret
+            self._provider = Provider(single, secret.get_secret_value() if secret else None)
+        return self._provider
+
+    def _redirect(self, request: Request) -> str:
+        base = self.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+        return base + CALLBACK
 
     def close(self) -> None:
         """Give everything back."""

@@ -70,6 +70,12 @@ class Settings(Section):
     max_body_bytes: int = Field(
         10_000_000, ge=1000, description="largest body of a request that is read"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="address that browsers reach it by, where a proxy stands before it:"
+        " https://inspector.example",
+    )
     single_sign_on: SingleSignOn | None = Field(
         None, description="an OpenID Connect provider that people sign in at"
     )

@@ -35,7 +35,7 @@ class TooManyTries(RequestError):
     def __init__(self, seconds: float, *, news: bool) -> None:
         minutes = max(1, math.ceil(seconds / 60))
         super().__init__(
-            "There were too many tries to sign in.",
+            "There were too many tries to get in.",
             do=f"Try again in {minutes} minute{'' if minutes == 1 else 's'}.",
         )
         self.headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
@@ -48,8 +48,12 @@ class Throttle:
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def count(self, *, name: str, address: str) -> None:
+    def count(self, *, name: str = "", address: str) -> None:
         """Count a try, before it is known whether it succeeds.
+
+        Args:
+            name: of the account that is tried; empty where none is named.
+            address: from where.
 
         Raises:
             TooManyTries: there were too many; whether the password is right is not looked at.
@@ -70,6 +74,8 @@ class Throttle:
 
 def _keys(name: str, network: str) -> Iterator[tuple[RateLimitItem, tuple[str, ...]]]:
     yield BY_ADDRESS, (network,)
+    if not name:
+        return
     yield BY_NAME_HERE, (name, network)
     yield BY_NAME, (name,)
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.inspector.access.access import CurrentAccess
-from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor, address_of
+from cv_pipeline.inspector.access.front_door import (
+    CALLBACK,
+    CurrentFrontDoor,
+    FrontDoor,
+    address_of,
+)
 from cv_pipeline.inspector.access.next_page import safe_next
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
 from cv_pipeline.inspector.access.roles import EVERY_PROJECT, Permission, Role
+from cv_pipeline.inspector.access.single_sign_on import NotLetIn
 from cv_pipeline.inspector.access.throttle import TooManyTries
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.problems import RequestError
@@ -141,6 +148,39 @@ def sign_in(
     return SignedIn(user=account.name, next=safe_next(given.next))
 
 
+@routes.raw("GET", "/signin/provider", permission=Permission.PUBLIC)
+def to_provider(request: Request, door: CurrentFrontDoor, next: str = "/") -> Response:  # noqa: A002
+    """Send a browser to the provider of single sign-on."""
+    return door.leave_for_provider(request, next)
+
+
+@routes.raw("GET", CALLBACK, permission=Permission.PUBLIC)
+def from_provider(
+    request: Request,
+    door: CurrentFrontDoor,
+    audit: CurrentAudit,
+    code: str = "",
+    state: str = "",
+    error: str = "",
+) -> Response:
+    """Sign in who comes back from the provider."""
+    door.throttle.count(address=address_of(request))
+    try:
+        if error or not code:
+            raise NotLetIn(
+                f"The provider did not sign you in: {error[:100] or 'it sent no code'}.",
+                do="Try again.",
+            )
+        account, following = door.return_from_provider(request, code=code, state=state)
+    except RequestError as problem:
+        audit("signin.failed", "single sign-on", why=problem.what, by="single sign-on")
+        raise
+    response = RedirectResponse(following, status_code=303)
+    door.let_in(request, response, account)
+    audit.of(account.name)("signin", account.name, by="single sign-on", roles=dict(account.roles))
+    return response
+
+
 @routes.page("/signout", template="pages/signout.html", permission=Permission.PUBLIC)
 def sign_out_page(access: CurrentAccess) -> SignOut:
     """Where one signs out."""
@@ -176,6 +216,7 @@ def set_up(
     audit: CurrentAudit,
 ) -> SignedIn:
     """Make the first account, an admin of every project, and sign in with it."""
+    door.throttle.count(address=address_of(request))
     if not door.is_setup_key(given.key):
         audit("setup.refused", "setup")
         raise SetupRefused(
