@@ -244,8 +244,11 @@ def _opened(data: bytes) -> Iterator[_File]:
     dicom_codecs.register()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that break a rule and do no harm
-        _require_bounded(data)
-        yield _checked(pydicom.dcmread(io.BytesIO(data)), len(data))
+        try:
+            _require_bounded(data)
+            yield _checked(pydicom.dcmread(io.BytesIO(data)), len(data))
+        except Exception as error:  # pydicom has errors of every class for what is damaged
+            raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _require_bounded(data: bytes) -> None:

@@ -205,7 +205,7 @@ def _levels(values: NDArray[np.floating], plan: Plan, n: int) -> NDArray[np.uint
 
 def _known(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """(…, 1): 1 where there is a value and 0 where there is none."""
-    return (~np.isnan(values)).astype(np.uint8)[..., None]
+    return np.asarray(~np.isnan(values), np.uint8)[..., None]
 
 
 def _values(numbers: NDArray[Any], meaning: Band) -> NDArray[np.floating]:
@@ -254,7 +254,7 @@ def _sampled(band: NDArray[Any], meaning: Band) -> NDArray[np.floating]:
     """Values of a band on a regular grid, those that are finite."""
     rows, columns = (max(1, math.ceil(side / _SAMPLED_SIDE)) for side in band.shape)
     values = _values(band[::rows, ::columns], meaning)
-    return values[np.isfinite(values)].astype(np.float64)
+    return np.asarray(values[np.isfinite(values)], np.float64)
 
 
 def _preset(settings: ViewSettings, meaning: Meaning) -> Preset:
