@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -29,6 +31,7 @@ from cv_pipeline.inspector.board.history import (
 from cv_pipeline.inspector.board.runs import RunLine, runs_of
 from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
+from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.project import Project
@@ -121,6 +124,8 @@ def board(
         unlabelled=images - labelled,
         failed_runs=[r for r in runs[:_FAILED_LATELY] if r.status == "FAILURE"],
     )
+    if history:
+        _make_ready(workspace, project, history[-1].digest)
     names = key_metrics(settings)
     shown = history[-MOST_POINTS:]
     sides = _sides(history, champion, names)
@@ -157,6 +162,22 @@ def board(
         ),
         missing=missing,
     )
+
+
+def _make_ready(workspace: Workspace, project: str, digest: str) -> None:
+    """Read the newest evaluation meanwhile: the next click most likely asks for it."""
+
+    def read() -> None:
+        with suppress(CVPipelineError, OSError):  # its own page tells what is wrong with it
+            made = workspace.evaluated(project, digest).evaluation
+            workspace.select(project, Selections(project, made).condition(None))
+
+    def begin() -> threading.Thread:
+        thread = threading.Thread(target=read, name="make ready", daemon=True)
+        thread.start()
+        return thread
+
+    workspace.kept.get(("made ready", project, digest), begin)
 
 
 def _lake(

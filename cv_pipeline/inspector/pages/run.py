@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.board.down import PartDown, parts_down
 from cv_pipeline.inspector.board.runs import RunLine, find_run, line
-from cv_pipeline.inspector.charts import Chart, Sample, line_chart
+from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.run_page.follow import Follower
+from cv_pipeline.inspector.run_page.follow import ASSETS, Follower
 from cv_pipeline.inspector.run_page.outcome import (
     Declared,
     Made,
@@ -27,19 +27,6 @@ from cv_pipeline.inspector.run_page.progress import Progress, Training
 from cv_pipeline.inspector.workspace import CurrentWorkspace
 
 routes = Routes("Runs")
-
-_ASSETS = [
-    "raw_images",
-    "image_features",
-    "annotation_exports",
-    "dataset_candidate",
-    "dataset_version",
-    "trained_model",
-    "predictions",
-    "eval_slices",
-    "error_analysis",
-    "champion",
-]
 
 
 class InvestigationLink(BaseModel):
@@ -91,7 +78,7 @@ def run(project: str, run_id: str, workspace: CurrentWorkspace) -> RunPage:
         loss=_curve(told.training, "loss"),
         validation=_curve(told.training, "validation"),
         declared=about,
-        made=made_in(workspace, project, run_id, _ASSETS),
+        made=made_in(workspace, project, run_id, ASSETS),
         outcome=found,
         next=next_actions(project, found, about) if ended else [],
         investigations=[
@@ -148,4 +135,12 @@ def _curve(training: Training | None, of: str) -> Chart | None:
         unit=None if of == "loss" else (0.0, 1.0),
         width=340.0,
         height=140.0,
+        axis=_epochs(training.of),
+        across=(1.0, float(max(2, training.of))),
     )
+
+
+def _epochs(of: int) -> list[Tick]:
+    """Marks below a curve of epochs: some of them, the first and the last among them."""
+    shown = sorted({1 + round(n * (of - 1) / 5) for n in range(6)})
+    return [Tick(at=n, text=str(n)) for n in shown]

@@ -10,6 +10,20 @@ from dagster import DagsterInstance, DagsterRun
 from cv_pipeline.inspector.run_page.progress import Progress, Reader
 
 _AT_ONCE = 1_000
+ASSETS = (
+    "raw_images",
+    "annotation_exports",
+    "image_features",
+    "dataset_candidate",
+    "candidate_checks",
+    "dataset_version",
+    "trained_model",
+    "predictions",
+    "eval_slices",
+    "error_analysis",
+    "champion",
+)
+"""The order in which a project's assets are made; checks come after what they check."""
 
 
 class Follower:
@@ -27,7 +41,7 @@ class Follower:
         self._cursor: str | None = None
         plan = run.execution_plan_snapshot_id
         steps = instance.get_execution_plan_snapshot(plan).steps if plan is not None else ()
-        self._reader = Reader([step.key for step in steps])
+        self._reader = Reader(sorted((step.key for step in steps), key=_place))
 
     def progress(self) -> Progress:
         """How far the run is now."""
@@ -41,3 +55,9 @@ class Follower:
                 self._cursor = page.cursor
                 more = page.has_more
             return self._reader.progress(now=time.time())
+
+
+def _place(step: str) -> tuple[int, str]:
+    """Where a step comes in the order of the assets."""
+    fits = [n for n, asset in enumerate(ASSETS) if step.startswith(asset)]
+    return (max(fits) if fits else len(ASSETS), step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -68,7 +69,7 @@ class Outcome(BaseModel):
     promoted: bool
 
 
-def made_in(workspace: Workspace, project: str, run_id: str, assets: list[str]) -> list[Made]:
+def made_in(workspace: Workspace, project: str, run_id: str, assets: Sequence[str]) -> list[Made]:
     """The versions that a run made, in the order of the assets."""
     found = []
     with workspace.log() as log:
