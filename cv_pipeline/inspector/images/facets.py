@@ -269,8 +269,8 @@ class FacetCounter:
 
     def _results(self, found: Outcomes) -> Iterator[Facet]:
         """What can be asked of the results of the model, where this is its newest evaluation."""
-        model = found.evaluated.model.version[:16]
-        if not newest_of_model(self._workspace, found):
+        model = model_reference(self._workspace, found)
+        if model is None:
             return
         field = Field("results.correct", model)
         choice = choice_of(self._grid.query, field)
@@ -342,8 +342,11 @@ def facet_index(workspace: Workspace, snapshot: Snapshot) -> FacetIndex:
     return found
 
 
-def newest_of_model(workspace: Workspace, found: Outcomes) -> bool:
-    """Whether ``results`` of the model in a query mean this evaluation."""
+def model_reference(workspace: Workspace, found: Outcomes) -> str | None:
+    """What a query calls the model of an evaluation; None unless that is its newest evaluation.
+
+    The results of a model in a query are those of its newest evaluation.
+    """
     model = found.evaluated.model
     with workspace.log() as log:
         made = [
@@ -353,8 +356,13 @@ def newest_of_model(workspace: Workspace, found: Outcomes) -> bool:
             for evaluation in log.children(predictions.key, predictions.version)
             if evaluation.asset == "eval_slices"
         ]
+        others = log.first_of_each_version(model.key)
     newest = max(made, key=lambda event: event.storage_id, default=None)
-    return newest is not None and newest.version == found.evaluated.event.version
+    if newest is None or newest.version != found.evaluated.event.version:
+        return None
+    short = model.version[:16]
+    alike = any(o.version.startswith(short) and o.version != model.version for o in others)
+    return model.version if alike else short
 
 
 def _chosen(choice: Choice, value: str) -> str:
