@@ -238,7 +238,7 @@ class Workspace:
             return self._lakes[project]
 
 
-def current_workspace(request: Request) -> Workspace:
+async def current_workspace(request: Request) -> Workspace:
     """The workspace of the application that answers."""
     found: Workspace = request.app.state.workspace
     return found

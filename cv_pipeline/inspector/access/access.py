@@ -80,7 +80,7 @@ class Authenticator(Protocol):
         ...
 
 
-def current_access(request: Request) -> Access:
+async def current_access(request: Request) -> Access:
     """Who asks, found out once for each request."""
     found: Access = request.state.access
     return found
@@ -96,7 +96,7 @@ def needs(permission: Permission) -> Callable[..., Any]:
     Somebody without any role in a project is not told whether it exists.
     """
 
-    def check(request: Request, access: CurrentAccess) -> None:
+    async def check(request: Request, access: CurrentAccess) -> None:
         project = request.path_params.get("project")
         if access.may(permission, project):
             return

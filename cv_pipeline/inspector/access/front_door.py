@@ -181,7 +181,7 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def current_front_door(request: Request) -> FrontDoor:
+async def current_front_door(request: Request) -> FrontDoor:
     """The front door of the application that answers."""
     found: FrontDoor = request.app.state.front_door
     return found

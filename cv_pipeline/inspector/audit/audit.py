@@ -70,7 +70,7 @@ class Audit:
         return replace(self, user=user)
 
 
-def current_audit(request: Request) -> Audit:
+async def current_audit(request: Request) -> Audit:
     """The audit log for this request."""
     access: Access = request.state.access
     return Audit(
