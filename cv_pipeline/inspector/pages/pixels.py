@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -16,22 +18,69 @@ from cv_pipeline.imaging.color_maps import COLOR_MAPS
 from cv_pipeline.imaging.opened import TILE, Box, Opened, level_size, levels_of
 from cv_pipeline.imaging.presets import presets_of
 from cv_pipeline.imaging.view_settings import ViewSettings
-from cv_pipeline.inspector.access.image_access import SeenImage
+from cv_pipeline.inspector.access.access import Access, CurrentAccess
+from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor
+from cv_pipeline.inspector.access.image_access import SeenImage, audit_image_access, may_see_image
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.audit import Audit, CurrentAudit
 from cv_pipeline.inspector.pixels.images import readable
 from cv_pipeline.inspector.pixels.pictures import Pictures, Rendered, pictures_of
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.workspace import CurrentWorkspace
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 
 routes = Routes("Pixels")
 
 T = TypeVar("T")
 
+_DEFAULT = ViewSettings()
+
 _IMAGE = "/p/{project}/images/{image_id}"
 _SIDES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _FRESH = "private, max-age=600, immutable"
 """A browser may show what it has for ten minutes; then it asks, and is told if it is gone."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which image somebody asks for, before it is known whether they may see it.
+
+    All of a request is then done in one thread, for a page of pictures is a hundred requests.
+    """
+
+    request: Request
+    project: str
+    image_id: str
+    access: Access
+    workspace: Workspace
+    door: FrontDoor
+    audit: Audit
+
+    def seen(self) -> str:
+        """Id of the image, once it is certain that it may be seen; as of :data:`SeenImage`.
+
+        Raises:
+            NotFound: there is no such image, or it may not be seen.
+        """
+        image = may_see_image(self.project, self.image_id, self.access, self.workspace)
+        return audit_image_access(
+            self.project, image, self.request, self.workspace, self.door, self.audit
+        )
+
+
+async def _asked(
+    request: Request,
+    project: str,
+    image_id: str,
+    access: CurrentAccess,
+    workspace: CurrentWorkspace,
+    door: CurrentFrontDoor,
+    audit: CurrentAudit,
+) -> Asked:
+    return Asked(request, project, image_id, access, workspace, door, audit)
+
+
+AskedImage = Annotated[Asked, Depends(_asked)]
 
 
 async def _settings(
@@ -51,80 +100,50 @@ async def _settings(
     """
     listed = {"bands": bands, "low": low, "high": high}
     plain = {"preset": preset, "gamma": gamma, "map": color_map, "invert": invert, "frame": frame}
-    given: dict[str, object] = {n: v.split(",") for n, v in listed.items() if v}
-    with readable():
-        return ViewSettings.of(given | {n: v for n, v in plain.items() if v})
+    return _view(listed | plain)
 
 
 View = Annotated[ViewSettings, Depends(_settings)]
 
 
+def _view(query: Mapping[str, str]) -> ViewSettings:
+    """The view that an address describes; what it says besides is no matter."""
+    given: dict[str, object] = {}
+    for name in ViewSettings.model_fields:
+        if value := query.get(name):
+            given[name] = value.split(",") if name in ("bands", "low", "high") else value
+    if not given:
+        return _DEFAULT
+    with readable():
+        return ViewSettings.of(given)
+
+
 @routes.raw("GET", f"{_IMAGE}/thumbnail", permission=Permission.ASSIGNED)
 async def thumbnail(
-    request: Request,
-    project: str,
-    image: SeenImage,
-    workspace: CurrentWorkspace,
-    settings: View,
-    size: Annotated[int, Query(ge=16, le=1024)] = 256,
+    asked: AskedImage, size: Annotated[int, Query(ge=16, le=1024)] = 256
 ) -> Response:
     """A JPEG of an image that fits in ``size`` pixels, or the next larger size that is kept."""
     side = next(s for s in _SIDES if s >= size)
-    pictures = pictures_of(workspace)
-    return await _answered(
-        request,
-        pictures,
-        image,
-        pictures.fitted,
-        project,
-        image,
-        side=side,
-        settings=settings,
-        small=True,
-    )
+    return await _answered(asked, Pictures.fitted, side=side, small=True)
 
 
 @routes.raw("GET", f"{_IMAGE}/picture", permission=Permission.ASSIGNED)
 async def picture(
-    request: Request,
-    project: str,
-    image: SeenImage,
-    workspace: CurrentWorkspace,
-    settings: View,
-    size: Annotated[int, Query(ge=16, le=4096)] = 2048,
+    asked: AskedImage, size: Annotated[int, Query(ge=16, le=4096)] = 2048
 ) -> Response:
     """A JPEG of an image that fits in ``size`` pixels."""
-    pictures = pictures_of(workspace)
-    return await _answered(
-        request, pictures, image, pictures.fitted, project, image, side=size, settings=settings
-    )
+    return await _answered(asked, Pictures.fitted, side=size)
 
 
 @routes.raw("GET", f"{_IMAGE}/tiles/{{level}}/{{x}}/{{y}}", permission=Permission.ASSIGNED)
 async def tile(
-    request: Request,
-    project: str,
-    image: SeenImage,
-    workspace: CurrentWorkspace,
-    settings: View,
-    level: Annotated[int, Path(ge=0, le=30)],
-    x: Annotated[int, Path(ge=0, le=1_000_000)],
-    y: Annotated[int, Path(ge=0, le=1_000_000)],
+    asked: AskedImage,
+    level: Annotated[int, PathParameter(ge=0, le=30)],
+    x: Annotated[int, PathParameter(ge=0, le=1_000_000)],
+    y: Annotated[int, PathParameter(ge=0, le=1_000_000)],
 ) -> Response:
     """A JPEG of one tile of a level; level 0 is the image itself, each further one half of it."""
-    pictures = pictures_of(workspace)
-    return await _answered(
-        request,
-        pictures,
-        image,
-        pictures.tile,
-        project,
-        image,
-        level=level,
-        x=x,
-        y=y,
-        settings=settings,
-    )
+    return await _answered(asked, Pictures.tile, level=level, x=x, y=y)
 
 
 class BandOut(BaseModel):
@@ -284,8 +303,8 @@ async def probe(
     project: str,
     image: SeenImage,
     workspace: CurrentWorkspace,
-    x: Annotated[int, Path(ge=0, le=1 << 31)],
-    y: Annotated[int, Path(ge=0, le=1 << 31)],
+    x: Annotated[int, PathParameter(ge=0, le=1 << 31)],
+    y: Annotated[int, PathParameter(ge=0, le=1 << 31)],
     frame: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Probe:
     """What an image says at a pixel, band by band, in its own units."""
@@ -316,17 +335,17 @@ async def probe(
     return found
 
 
-async def _answered(
-    request: Request,
-    pictures: Pictures,
-    image: str,
-    make: Callable[..., Rendered],
-    *args: Any,
-    **more: Any,
-) -> Response:
+async def _answered(asked: Asked, draw: Callable[..., Rendered], **what: Any) -> Response:
     """The answer with a picture, or that whoever asks has it already."""
-    known = request.headers.get("if-none-match", "")
-    rendered = await _in_thread(pictures, functools.partial(make, *args, known=known, **more))
+    pictures = pictures_of(asked.workspace)
+    known = asked.request.headers.get("if-none-match", "")
+    settings = _view(asked.request.query_params)
+
+    def answer() -> tuple[str, Rendered]:
+        image = asked.seen()
+        return image, draw(pictures, asked.project, image, settings=settings, known=known, **what)
+
+    image, rendered = await _in_thread(pictures, answer)
     headers = {"ETag": f'"{image[:16]}-{rendered.name}"', "Cache-Control": _FRESH}
     if rendered.data is None:
         return Response(status_code=304, headers=headers)
