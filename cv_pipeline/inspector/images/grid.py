@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cv_pipeline.catalog.datalake.more_like import more_like
 from cv_pipeline.catalog.datalake.selection import Selection
 from cv_pipeline.catalog.query import QueryNode
 from cv_pipeline.catalog.query.nodes import Comparison, Condition, Field, Not, Rows
+from cv_pipeline.catalog.snapshot.look_up import find_images
 from cv_pipeline.errors import EvaluationError, QueryError, nearest
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
 from cv_pipeline.inspector.access.access import Access
@@ -33,6 +35,11 @@ Sort = Literal["", "worst", "best", "missed", "false", "confident", "query"]
 ERROR_KINDS = ("error", *KINDS)
 """Kinds that images can be filtered by; ``error`` is every one but ``correct``."""
 
+MOST_EXAMPLES = 100
+"""Images that others can be asked to be like in an address."""
+MOST_ALIKE = 500
+"""Images that are shown as being like some."""
+
 _OF_LABELS = ("label", "annotator", "annotations_count", "labels_count", "annotators_count")
 _NOT_FOR_ANNOTATORS = (*_OF_LABELS, "disagreement", "tags_count", "labelled")
 
@@ -49,6 +56,7 @@ class GridState:
         sort: the order.
         model: digest of a model whose training is looked at; empty for none.
         epoch: epoch of it, whose images that got worse are shown.
+        like: images, by commas, that the others are to be like: the most alike come first.
     """
 
     q: str = ""
@@ -58,6 +66,7 @@ class GridState:
     sort: str = ""
     model: str = ""
     epoch: int = 0
+    like: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +165,8 @@ def _numbers(
         numbers = numbers[np.isin(numbers, visible)]
     if state.model:
         return _got_worse(workspace, project, state, selection, numbers)
+    if state.like:
+        return _most_like(workspace, project, state, selection, filtered(numbers, state, found))
     if found is None:
         return numbers
     return _in_order(filtered(numbers, state, found), state, found)
@@ -211,6 +222,26 @@ def _got_worse(
     return found[np.isin(found, numbers)]
 
 
+def _most_like(
+    workspace: Workspace,
+    project: str,
+    state: GridState,
+    selection: Selection,
+    numbers: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Those images that are most like some, the most alike first, without copies of each other."""
+    refs = [ref for ref in state.like.split(",") if ref]
+    if len(refs) > MOST_EXAMPLES:
+        raise QueryError(
+            f"{len(refs)} images are too many to be named as examples.",
+            do=f"Name {MOST_EXAMPLES} at most, or tag them.",
+        )
+    catalog, snapshot = workspace.lake(project).catalog, selection.snapshot
+    examples = find_images(snapshot, catalog, refs)
+    found = more_like(catalog, snapshot, examples=np.unique(examples), among=numbers, n=MOST_ALIKE)
+    return snapshot.numbering.find(found.image_ids)
+
+
 def _check(state: GridState, found: Outcomes | None) -> None:
     if state.sort not in get_args(Sort):
         raise EvaluationError(
@@ -236,7 +267,7 @@ def _check(state: GridState, found: Outcomes | None) -> None:
 
 def _check_blind(state: GridState, project: str) -> None:
     """Refuse an annotator what would tell how others, or a model, judge their images."""
-    if state.evaluation or state.model or state.label:
+    if state.evaluation or state.model or state.label or state.like:
         raise Forbidden(Permission.VIEW, project)
     query = read(state.q)
     if not _is_blind(query):

@@ -48,6 +48,7 @@ class Meant(BaseModel):
     sort: Short = ""
     model: Short = ""
     epoch: Annotated[int, Limited(ge=0)] = 0
+    like: Annotated[str, StringConstraints(max_length=7_000)] = ""
 
     def ids(self, workspace: Workspace, access: Access, project: str) -> pa.Array:
         """Ids of the images, sorted and each once.

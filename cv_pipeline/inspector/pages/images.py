@@ -142,8 +142,9 @@ def _state(
     sort: Name = "",
     model: Name = "",
     epoch: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    like: Annotated[str, Query(max_length=7_000)] = "",
 ) -> GridState:
-    return GridState(q, evaluation, label, kind, sort, model, epoch)
+    return GridState(q, evaluation, label, kind, sort, model, epoch, like)
 
 
 CurrentState = Annotated[GridState, Depends(_state)]

@@ -7,7 +7,7 @@ import { parameters } from "./state.js";
 /** Lines of a box that grows with its text. */
 function fit(box) {
   box.style.height = "34px";
-  box.style.height = `${Math.min(160, Math.max(34, box.scrollHeight + 2))}px`;
+  if (box.value) box.style.height = `${Math.min(160, Math.max(34, box.scrollHeight + 2))}px`;
   box.style.overflow = box.scrollHeight > 160 ? "auto" : "hidden";
 }
 

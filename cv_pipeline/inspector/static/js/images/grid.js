@@ -20,6 +20,8 @@ const KINDS = { error: "with an error", correct: "correct", classification: "wro
 const SORTS = [["", "Worst first"], ["best", "Best first"], ["missed", "Most missed"], ["false", "Most false"], ["confident", "Surest error first"], ["query", "As the query says"]];
 const ORDERS = [["", "By id"], ["path", "Path"], ["ingested desc", "Newest first"], ["disagreement desc", "Most contested"], ["annotations_count desc", "Most labels"], ["brightness", "Darkest first"], ["sharpness", "Least sharp first"], ["bytes desc", "Largest files"]];
 
+const MOST_NAMED = 500;
+
 let state = { ...readAddress(), ...page.state };
 let total = page.total;
 let evaluation = page.evaluation;
@@ -161,6 +163,7 @@ function dress() {
   if (state.label) chips.push(chip(state.label, null, { label: "" }));
   if (state.kind) chips.push(chip(KINDS[state.kind] ?? state.kind, null, { kind: "" }));
   if (state.model) chips.push(chip(`worse in epoch ${state.epoch} of ${state.model.slice(0, 8)}`, `${base}/models/${state.model}`, { model: "", epoch: 0 }));
+  if (state.like) chips.push(chip(`like ${plural(state.like.split(",").length)}`, null, { like: "" }));
   find("chips").replaceChildren(...chips);
   const sort = find("sort");
   const orders = evaluation ? SORTS : ORDERS;
@@ -318,7 +321,7 @@ find("aside")?.addEventListener("click", () => ask(dialog, {
   ],
   button: "Set aside",
   send: async (values) => {
-    const batch = await api("POST", `${base}/batches`, { ...values, query: chosenQuery() });
+    const batch = await api("POST", `${base}/batches`, { ...values, query: await chosenQuery() });
     toast(`Set aside as ${batch?.name ?? values.name}.`, "good");
     count_facets();
   },
@@ -326,8 +329,8 @@ find("aside")?.addEventListener("click", () => ask(dialog, {
 
 find("similar")?.addEventListener("click", () => {
   const ids = [...choosing.ids];
-  if (!ids.length) return toast("Select one image, or a few.");
-  location.assign(address(`${base}/images`, { q: `order by similarity('${ids[0]}') desc limit 500` }));
+  if (!ids.length || ids.length > 100) return toast("Select up to 100 images that others are to be like.");
+  go({ ...clean(), like: ids.map((id) => id.slice(0, 20)).join(",") });
 });
 
 find("save")?.addEventListener("click", () => ask(dialog, {
@@ -338,16 +341,32 @@ find("save")?.addEventListener("click", () => ask(dialog, {
   },
 }));
 
-/** The query of what is selected, for what takes queries alone. */
-function chosenQuery() {
-  if (!choosing.ids.size) return state.q || "all images";
-  return `image in (${[...choosing.ids].map((id) => `'${id.slice(0, 20)}'`).join(", ")})`;
+/** A query of some images. */
+const named = (ids) => `image in (${ids.map((id) => `'${id.slice(0, 20)}'`).join(", ")})`;
+
+/** A state of the grid without a query, class or kind. */
+const clean = () => ({ ...state, q: "", label: "", kind: "", model: "", epoch: 0, like: "", sort: "", position: 0 });
+
+/** The query of what is meant, for what takes queries alone; what an evaluation adds is named. */
+async function chosenQuery() {
+  if (choosing.ids.size) return named([...choosing.ids]);
+  if (!state.kind && !state.model && !state.label && !state.like) return state.q || "all images";
+  if (state.label && !state.kind && !state.model && !state.like) { // the class as a condition of its own
+    if (focus.labels.some((label) => label !== state.label) || state.q.includes("label = ")) return state.q;
+    return (await api("GET", `${base}/images/refine?${new URLSearchParams({ q: state.q, name: "label", value: state.label })}`)).q;
+  }
+  const ids = [];
+  for (let at = 0; at < Math.min(total, MOST_NAMED); at++) ids.push((await rows.get(at)).id);
+  if (total > MOST_NAMED) toast(`The first ${MOST_NAMED} of ${count(total)} images.`);
+  return named(ids);
 }
 
 find("corrective")?.addEventListener("click", async () => {
   try {
     const { openCorrective } = await import("../corrective.js");
-    openCorrective({ project, query: chosenQuery(), label: state.label || (focus.labels[0] ?? ""), evaluation: evaluation?.digest ?? "", images: meantCount() });
+    const of = { project, label: state.label || (focus.labels[0] ?? ""), evaluation: evaluation?.digest ?? "" };
+    if (choosing.ids.size && choosing.ids.size <= MOST_NAMED) await openCorrective({ ...of, images: [...choosing.ids] });
+    else await openCorrective({ ...of, query: await chosenQuery() });
   } catch (error) {
     tell(error);
   }

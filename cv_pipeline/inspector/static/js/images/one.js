@@ -354,7 +354,7 @@ document.addEventListener("keydown", (event) => {
 find("corrective")?.addEventListener("click", async () => {
   try {
     const { openCorrective } = await import("../corrective.js");
-    openCorrective({ project: page.project, query: `image in ('${page.id.slice(0, 20)}')`, label: state.label, evaluation: page.evaluation?.digest ?? "", images: 1 });
+    await openCorrective({ project: page.project, images: [page.id], label: state.label, evaluation: page.evaluation?.digest ?? "" });
   } catch (error) {
     tell(error);
   }
