@@ -12,7 +12,7 @@ from typing import Any
 from dagster import DagsterInstance
 
 from cv_pipeline.catalog.overview import LakeOverview, lake_overview
-from cv_pipeline.catalog.snapshot import open_snapshot
+from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.project import Project
 from cv_pipeline.provenance import EventLog, Materialization
@@ -96,10 +96,34 @@ def overview(
         store: the object store.
         now: the present, to estimate the end of labelling from; the clock's by default.
     """
-    at = now or datetime.now(UTC)
     catalog = Catalog(store, project.name)
-    snapshot = open_snapshot(catalog)
-    log = LineageIndex(instance)
+    return overview_of(
+        project,
+        log=LineageIndex(instance),
+        catalog=catalog,
+        snapshot=open_snapshot(catalog),
+        now=now,
+    )
+
+
+def overview_of(
+    project: Project,
+    *,
+    log: LineageIndex,
+    catalog: Catalog,
+    snapshot: Snapshot,
+    now: datetime | None = None,
+) -> Overview:
+    """Count everything of a project that is open already.
+
+    Args:
+        project: the project.
+        log: the event log.
+        catalog: the project's tables.
+        snapshot: the state of the lake to count.
+        now: the present, to estimate the end of labelling from; the clock's by default.
+    """
+    at = now or datetime.now(UTC)
     models = _models(log, project)
     ingested = snapshot.images["ingested_at"].to_numpy()
     versions = []
