@@ -29,6 +29,8 @@ from cv_pipeline.training import read_model_card
 CORRECTIVE_TAG = "cv_pipeline/corrective"
 ACTOR_TAG = "cv_pipeline/actor"
 DAGSTER_UI = "http://127.0.0.1:3000"
+PATIENCE = 60
+"""Seconds that a webserver is given to take a run."""
 _TAG_LENGTH = 16
 # the command that is to supersede it needs what would make Dagster ignore workspace.yaml
 _QUIET = {"PYTHONWARNINGS": "ignore:Function `job_execute_command`"}
@@ -189,7 +191,10 @@ def submit(record: CorrectiveRecord, address: str) -> str:
     try:
         parts = urlsplit(address)
         client = DagsterGraphQLClient(
-            parts.hostname or "", port_number=parts.port, use_https=parts.scheme == "https"
+            parts.hostname or "",
+            port_number=parts.port,
+            use_https=parts.scheme == "https",
+            timeout=PATIENCE,
         )
         run_id: str = client.submit_job_execution(
             _job(record), run_config=_config(record), tags=_tags(record)

@@ -113,23 +113,25 @@ def images_address(project: str, query: str, **more: str | None) -> str:
 
 
 def _drops(watched: Watched) -> Iterator[Alert]:
-    """A metric that is too far below what it was, as of the newest evaluation."""
-    if not watched.history:
+    """Metrics that are too far below what they were, as of the newest evaluation."""
+    if not watched.history or not watched.history[-1].drops:
         return
     newest = watched.history[-1]
-    for metric, drop in newest.drops.items():
-        since = {"last": "the evaluation before", "best": "the best so far"}[drop.against]
-        yield Alert(
-            key=f"drop:{metric}:{newest.digest[:_DIGITS]}",
-            kind="metric dropped",
-            level="bad",
-            title=f"{metric} fell {drop.drop:.1%}",
-            sentence=f"{metric} fell {drop.drop:.1%} from {since}, {drop.reference:.3f} to"
-            f" {newest.value(metric):.3f}.",
-            action="Look into it",
-            href=evaluation_address(watched.project, newest.digest, "findings"),
-            at=newest.at,
-        )
+    metric, drop = next(iter(newest.drops.items()))  # the optimizing one, where it fell
+    since = {"last": "the evaluation before", "best": "the best so far"}[drop.against]
+    others = [f"{name} {other.drop:.1%}" for name, other in newest.drops.items() if name != metric]
+    besides = f" Besides: {', '.join(others)}." if others else ""
+    yield Alert(
+        key=f"drop:{newest.digest[:_DIGITS]}",
+        kind="metric dropped",
+        level="bad",
+        title=f"{metric} fell {drop.drop:.1%}",
+        sentence=f"{metric} fell {drop.drop:.1%} from {since}, {drop.reference:.3f} to"
+        f" {newest.value(metric):.3f}.{besides}",
+        action="Look into it",
+        href=evaluation_address(watched.project, newest.digest, "findings"),
+        at=newest.at,
+    )
 
 
 def _findings(watched: Watched) -> Iterator[Alert]:

@@ -62,7 +62,7 @@ def launch(
     actor: str,
     parent: str,
     query: str | None,
-    weight: int,
+    weight: int | None,
     label: str | None,
     changes: Mapping[str, Any],
     reason: str,
@@ -75,7 +75,7 @@ def launch(
         actor: whose run it is.
         parent: digest or prefix of the model that it is to better, or ``latest``.
         query: images that are added and drawn more often; None for none.
-        weight: times that each of them is drawn in an epoch.
+        weight: times that each of them is drawn in an epoch; the usual by default.
         label: class whose recall on them it is judged by; None for all.
         changes: parameters that differ from the parent's.
         reason: why, in words.

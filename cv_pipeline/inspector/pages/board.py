@@ -173,7 +173,7 @@ def _make_ready(workspace: Workspace, project: str, digest: str) -> None:
             workspace.select(project, Selections(project, made).condition(None))
 
     def begin() -> threading.Thread:
-        thread = threading.Thread(target=read, name="make ready", daemon=True)
+        thread = threading.Thread(target=read, name="make ready")
         thread.start()
         return thread
 

@@ -98,7 +98,7 @@ class CorrectiveRequest(BaseModel):
     more: Annotated[
         list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]], Field(max_length=500)
     ] = Field(default_factory=list)
-    weight: Annotated[int, Field(ge=1, le=1000)] = 3
+    weight: Annotated[int, Field(ge=1, le=1000)] | None = None
     label: Annotated[str, Field(max_length=500)] | None = None
     changes: dict[Annotated[str, Field(max_length=200)], Scalar] = Field(default_factory=dict)
     parent: Annotated[str, Field(max_length=200)] = "latest"
