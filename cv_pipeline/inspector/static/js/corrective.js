@@ -9,33 +9,48 @@ const MOST_NAMED = 500;
  * Open the dialog of a page that includes templates/parts/corrective_dialog.html.
  * @param {object} of
  * @param {string} of.project name of the project
- * @param {string} [of.query] which images, in the query language
+ * @param {string} [of.query] which images, in the query language; beside images, those that they
+ *   were found among, which can be chosen in their place
  * @param {string} [of.label] class that the selection is about
  * @param {string} [of.evaluation] digest of the evaluation that it was found in
- * @param {string[]} [of.images] ids of chosen images, in place of the query
+ * @param {string[]} [of.images] ids of chosen images
  * @param {string} [of.reason] why, as far as is known
  */
 export async function openCorrective({ project, query, label, images, reason }) {
   const dialog = document.getElementById("corrective");
-  if (images?.length > MOST_NAMED) {
-    toast(`${images.length} images cannot be named one by one; up to ${MOST_NAMED} can. Tag them and select them by the tag.`, "bad");
+  const ids = Array.isArray(images) ? images : [];
+  if (ids.length > MOST_NAMED) {
+    toast(`${ids.length} images cannot be named one by one; up to ${MOST_NAMED} can. Tag them and select them by the tag.`, "bad");
     return;
   }
-  const text = images?.length ? `image in (${images.map((id) => `'${id.slice(0, 16)}'`).join(", ")})` : query || "all images";
-  const opened = new Corrective(dialog, project, text, label ?? "", reason ?? "");
+  const named = ids.length ? `image in (${ids.map((id) => `'${id.slice(0, 16)}'`).join(", ")})` : "";
+  const scopes = [];
+  if (query) scopes.push([named ? "all images that they were found among" : "the selection", query]);
+  if (named) scopes.push([ids.length === 1 ? "this image alone" : `these ${ids.length} images`, named]);
+  if (!scopes.length) scopes.push(["all images", "all images"]);
+  if (ids.length === 1 && query) scopes[0][0] = "all images of the selection that it is in";
+  const opened = new Corrective(dialog, project, scopes, label ?? "", reason ?? "");
   dialog.showModal();
   await opened.load();
 }
 
 class Corrective {
-  constructor(dialog, project, query, label, reason) {
+  constructor(dialog, project, scopes, label, reason) {
     this.dialog = dialog;
     this.base = `/p/${encodeURIComponent(project)}`;
     this.project = project;
-    this.query = query;
+    this.query = scopes[0][1];
     this.label = label;
     this.preview = null;
-    this.part("query").textContent = query;
+    this.part("query").textContent = this.query;
+    this.part("scopeRow").hidden = scopes.length < 2;
+    this.part("scope").replaceChildren(...scopes.map(([words, text]) => new Option(words, text)));
+    this.part("scope").onchange = () => {
+      this.query = this.part("scope").value;
+      this.part("more").hidden = true;
+      this.part("more").replaceChildren();
+      this.load();
+    };
     this.part("reason").value = reason;
     this.part("weight").value = "3";
     for (const name of ["error", "down", "more", "widenRow", "aside"]) this.part(name).hidden = true;
@@ -74,9 +89,10 @@ class Corrective {
       this.part("down").textContent = [...down.map((part) => `${part.part} does not answer. ${part.missing}`), `${down[0].do}.`].join(" ");
       this.part("down").hidden = false;
     }
+    this.part("widenRow").hidden = !widened;
     if (widened) {
       this.part("widenText").textContent = `Take all ${widened.images.toLocaleString("en")} images like these, not only the test images: a model is judged on those and must not learn from them.`;
-      this.part("widenRow").hidden = false;
+
       this.part("widen").checked = true;
     }
     this.part("aside").hidden = !mayAside;
