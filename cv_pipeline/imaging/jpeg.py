@@ -106,7 +106,7 @@ def read_scaled(data: bytes, *, side: int) -> NDArray[np.uint8]:
     if _COLORSPACES[frame.components] == "CMYK":
         return np.asarray(read_pixels(data), dtype=np.uint8)
     longest = max(frame.height, frame.width)
-    least = [max(1, -(-length * side // longest)) for length in (frame.height, frame.width)]
+    least = [max(1, length * side // longest) for length in (frame.height, frame.width)]
     try:
         scaled: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data, "RGB", min_height=least[0], min_width=least[1]

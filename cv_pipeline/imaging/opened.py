@@ -39,6 +39,12 @@ TILE = 512
 _KEPT_WHOLE = 96 << 20
 """Bytes of a decoded TIFF above which it is read in parts."""
 
+_LARGE_JPEG = 16_000_000
+"""Pixels of a JPEG above which a small copy is decoded by itself."""
+
+_EIGHTH = 3
+"""Level of the smallest copy that a JPEG is decoded to."""
+
 _SMALL_COPY = 32 << 20
 """Bytes of the small copy of a TIFF that is read in parts."""
 
@@ -135,9 +141,7 @@ def tile_box(width: int, height: int, level: int, x: int, y: int) -> Box | None:
     return Box(top, left, min(top + TILE, down), min(left + TILE, across))
 
 
-def open_picture(
-    data: bytes, *, max_pixels: int, name: str = "", frame: int = 0, side: int | None = None
-) -> Opened:
+def open_picture(data: bytes, *, max_pixels: int, name: str = "", frame: int = 0) -> Opened:
     """Open a picture for reading parts of it.
 
     Args:
@@ -145,8 +149,6 @@ def open_picture(
         max_pixels: largest allowed width × height.
         name: the file's name, which of a sensor's single band can tell which it is.
         frame: which picture of a file that has several.
-        side: pixels that the longer side needs at least; a JPEG may then be decoded smaller, and
-            its level 0 is that smaller copy.
 
     Raises:
         ImageError: as of ``read.decode``.
@@ -158,11 +160,9 @@ def open_picture(
             parts = _PartsOfTiff.of(data, info, meaning)
         if parts is not None:
             return parts
-    if info.format == "JPEG" and side is not None:
-        rgb = decode_scaled_jpeg(data, side=side, max_pixels=max_pixels)
-        planes = _planes(rgb[..., : info.bands])
-    else:
-        planes = _planes(decode(data, max_pixels=max_pixels, frame=frame))
+    if info.format == "JPEG" and info.width * info.height > _LARGE_JPEG:
+        return _LargeJpeg(data, info, meaning)
+    planes = _planes(decode(data, max_pixels=max_pixels, frame=frame))
     if info.format == "JPEG":
         thermal = _thermal_plane(data, planes[0].shape, max_pixels)
         if thermal is not None:
@@ -212,6 +212,44 @@ class Whole:
             return self._levels[band, level]
 
 
+class _LargeJpeg:
+    """A large JPEG: a small copy that costs little, and all of it when that is asked for.
+
+    Args:
+        data: the file.
+        info: what it is.
+        meaning: what its numbers mean.
+    """
+
+    def __init__(self, data: bytes, info: ImageInfo, meaning: Meaning) -> None:
+        self.info = info
+        self.meaning = meaning
+        self._data = data
+        self._lock = threading.Lock()
+        self._copies: dict[int, Whole] = {}
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes once it was looked at closely."""
+        return len(self._data) + self.info.width * self.info.height * self.info.bands * 3 // 2
+
+    def read(self, bands: Sequence[int], level: int, box: Box | None) -> list[NDArray[Any]]:
+        """Stored numbers of some bands: a part of a level, or all of it."""
+        base = _EIGHTH if level >= _EIGHTH else 0
+        return self._copy(base).read(bands, level - base, box)
+
+    def _copy(self, level: int) -> Whole:
+        with self._lock:
+            if level not in self._copies:
+                longest = max(self.info.width, self.info.height)
+                rgb = decode_scaled_jpeg(
+                    self._data, side=-(-longest // (1 << level)), max_pixels=longest**2
+                )
+                planes = _planes(rgb[..., : self.info.bands])
+                self._copies[level] = Whole(planes, self.info, self.meaning)
+            return self._copies[level]
+
+
 class _PartsOfTiff:
     """A large TIFF of which only what is asked for is decoded."""
 
@@ -241,7 +279,7 @@ class _PartsOfTiff:
         pages = tiff.stacked_pages(file)
         page = pages[0]
         turned = page.tags.get(274)
-        in_parts = math.prod(page.chunks[:2]) * 16 <= info.width * info.height
+        in_parts = math.prod(_part_size(page)) * 16 <= info.width * info.height
         if len(pages) > 1 or not in_parts or (turned is not None and turned.value != 1):
             return None
         tiff.check_extent(page, len(data))
@@ -283,7 +321,7 @@ class _PartsOfTiff:
         with self._lock:
             if self._small is None:
                 rows = 1 << self._small_level
-                rows *= max(1, -(-max(self._page.chunks[0], TILE) // rows))
+                rows *= max(1, -(-max(_part_size(self._page)[0], TILE) // rows))
                 made: list[list[NDArray[Any]]] = [[] for _ in range(self.info.bands)]
                 for top in range(0, self.info.height, rows):
                     bottom = min(top + rows, self.info.height)
@@ -297,8 +335,8 @@ class _PartsOfTiff:
     def _part(self, box: Box) -> NDArray[Any]:
         """(H, W, C) of a part of the picture itself."""
         page = self._page
-        high, wide = page.chunks[0], page.chunks[1]
-        down, across = page.chunked[0], page.chunked[1]
+        high, wide = _part_size(page)
+        down, across = -(-page.imagelength // high), -(-page.imagewidth // wide)
         separate = page.planarconfig == 2 and page.samplesperpixel > 1
         count = page.samplesperpixel if separate else 1
         samples = 1 if separate else page.samplesperpixel
@@ -317,6 +355,13 @@ class _PartsOfTiff:
                         if segment is not None:
                             _paste(image, segment[0], box, row * high, column * wide, plane)
             return tiff.finished(page, image)
+
+
+def _part_size(page: tifffile.TiffPage) -> tuple[int, int]:
+    """Height and width of the strips or tiles of a page."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
 
 
 def _paste(

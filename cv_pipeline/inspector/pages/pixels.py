@@ -122,7 +122,11 @@ def _view(query: Mapping[str, str]) -> ViewSettings:
 async def thumbnail(
     asked: AskedImage, size: Annotated[int, Query(ge=16, le=1024)] = 256
 ) -> Response:
-    """A JPEG of an image that fits in ``size`` pixels, or the next larger size that is kept."""
+    """A JPEG of an image of about ``size`` pixels, for one of many on a page.
+
+    It has ``size`` or the next larger size that is kept, and up to a third more where that is
+    faster; a smaller image is not enlarged.
+    """
     side = next(s for s in _SIDES if s >= size)
     return await _answered(asked, Pictures.fitted, side=side, small=True)
 

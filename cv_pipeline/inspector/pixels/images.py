@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from cv_pipeline.catalog.snapshot import Snapshot
-from cv_pipeline.catalog.snapshot.rows import take_rows
 from cv_pipeline.errors import ImageError, ObjectCorrupt, ObjectNotFound
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.workspace import Workspace
@@ -100,9 +99,8 @@ def require_image(workspace: Workspace, project: str, image_id: str) -> int:
 
 def image_facts(snapshot: Snapshot, number: int) -> Facts:
     """What the lake knows of an image."""
-    columns = ["path", "format", "width", "height", "bands", "dtype", "bytes"]
-    rows = take_rows(snapshot.images.select(columns), np.array([number], np.int32))
-    return Facts(**rows.to_pylist()[0])
+    names = ("path", "format", "width", "height", "bands", "dtype", "bytes")
+    return Facts(**{name: snapshot.images[name][number].as_py() for name in names})
 
 
 def read_image(workspace: Workspace, image_id: str) -> bytes:

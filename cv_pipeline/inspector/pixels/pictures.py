@@ -103,7 +103,8 @@ class Pictures:
             image_id: the image.
             side: longest side, pixels; a smaller picture is not enlarged.
             settings: how it is seen.
-            small: whether it is one of many, not worth keeping opened.
+            small: whether it is one of many: not worth keeping opened, and of up to a third more
+                pixels where that is faster.
             known: names of renders that whoever asks has.
         """
 
@@ -206,7 +207,7 @@ class Pictures:
             data = read_image(self._workspace, image_id)
             quality = QUALITY if small else _PICTURE_QUALITY
             limit = self._max_pixels(project)
-            return small_jpeg(data, side=side, max_pixels=limit, quality=quality)
+            return small_jpeg(data, side=side, max_pixels=limit, quality=quality, exactly=not small)
 
     def _with(
         self,
