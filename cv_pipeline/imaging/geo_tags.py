@@ -65,6 +65,8 @@ def _stacked_meaning(pages: Sequence[tifffile.TiffPage], name: str) -> Meaning:
         if title.startswith(("{", "<", "ImageJ")):  # what programs write there of the whole
             title = ""
         kind = kind_of_band(title, sensor=sensor) if title else ""
+        if kind and band_number(f" {title}") == title.upper():
+            title = f"{title} {TITLES.get(kind, '')}".strip()
         found.append(Band(title or f"Band {n + 1}", kind, nodata=_nodata(page)))
     return Meaning(tuple(found), modality="multispectral" if len(found) > 3 else "")
 

@@ -38,10 +38,11 @@ def remove_copies(
         images: image id to the size of the file in bytes, None where it is not known.
         projects: projects whose unfinished work may hold a copy.
     """
+    cache = home / "cache"
     removed = [
         path
-        for path in sorted((home / "cache").rglob("*"))
-        if path.is_file() and _is_copy(path, images)
+        for path in sorted(cache.rglob("*"))
+        if path.is_file() and _is_copy(path, cache, images)
     ]
     for path in removed:
         path.unlink(missing_ok=True)
@@ -51,9 +52,10 @@ def remove_copies(
     return LocalCopies(removed=tuple(removed), in_use=tuple(sorted(in_use)))
 
 
-def _is_copy(path: Path, images: Mapping[str, int | None]) -> bool:
-    """By its name, or by its content where that can be one of them."""
-    if any(image_id in path.name for image_id in images):
+def _is_copy(path: Path, cache: Path, images: Mapping[str, int | None]) -> bool:
+    """By its name or a folder's that it is in, or by its content where that can be one of them."""
+    name = str(path.relative_to(cache))
+    if any(image_id in name for image_id in images):
         return True
     sizes = images.values()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import imagecodecs
@@ -132,7 +133,7 @@ def test_colours_are_read_as_rgb() -> None:
     ],
     ids=["JPEG-LS", "JPEG 2000", "lossless JPEG"],
 )
-def test_compressed_pixels_come_out_as_they_went_in(syntax: uid.UID, encode) -> None:  # noqa: ANN001
+def test_compressed_pixels_come_out_as_they_went_in(syntax: uid.UID, encode) -> None:
     stored = np.random.default_rng(0).integers(0, 65_536, (16, 24), dtype=np.uint16)
     data = dicom_file(stored, syntax=syntax, frames=[encode(stored)])
     assert np.array_equal(read(data)[..., 0], stored)
@@ -223,6 +224,15 @@ def test_what_inflates_without_bound_is_refused(monkeypatch: pytest.MonkeyPatch)
     refused(sample("image_dfl.dcm"), "inflates to more than 100000 bytes")
 
 
+def outcome(attempt: Callable[[], object]) -> str:
+    """The reason why something is refused; empty when it is not."""
+    try:
+        attempt()
+    except ImageError as error:
+        return error.reason
+    return ""
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_damage_anywhere_is_refused_or_read_and_never_anything_else(data: st.DataObject) -> None:
@@ -244,10 +254,7 @@ def test_damage_anywhere_is_refused_or_read_and_never_anything_else(data: st.Dat
         lambda: decode(cut, max_pixels=LIMIT),
         lambda: explain(cut, max_pixels=LIMIT),
     ):
-        try:
-            attempt()
-        except ImageError as error:
-            assert error.reason in REASONS
+        assert outcome(attempt) in {"", *REASONS}
 
 
 @settings(max_examples=60, deadline=None)

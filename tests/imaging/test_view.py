@@ -169,8 +169,10 @@ def test_ndvi_is_the_normalised_difference_of_near_infrared_and_red() -> None:
         (plain_meaning(4), ["auto", "natural"]),
         (
             SCENE,
-            ["auto", "natural", "near_infrared", "agriculture", "ndvi", "ndwi"]
-            + ["thermal", "thermal_iron", "thermal_grey"],
+            [
+                *("auto", "natural", "near_infrared", "agriculture", "ndvi", "ndwi"),
+                *("thermal", "thermal_iron", "thermal_grey"),
+            ],
         ),
         (
             Meaning((Band("Temperature", "thermal", "°C"),), modality="thermal"),
@@ -238,8 +240,10 @@ def test_maps_of_amounts_grow_brighter(name: str) -> None:
 # ------------------------------------------------------------------ whatever the numbers
 
 ANY_TYPE = st.sampled_from(
-    [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32]
-    + [np.float64, np.uint64, np.int64, np.bool_]
+    [
+        *(np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64),
+        *(np.float16, np.float32, np.float64, np.bool_),
+    ]
 )
 ANY_BAND = ANY_TYPE.flatmap(lambda dtype: hnp.arrays(dtype, (5, 4)))
 ANY_MEANING = st.builds(

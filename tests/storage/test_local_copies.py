@@ -71,3 +71,15 @@ def test_unfinished_work_of_dead_processes_goes_and_of_living_ones_is_told(tmp_p
         found = remove_copies(tmp_path, {IMAGE: len(PIXELS)}, projects=["p"])
     assert found.in_use == tuple(sorted([own, elsewhere]))
     assert not dead.exists()
+
+
+def test_what_lies_in_a_folder_of_the_image_goes(tmp_path: Path) -> None:
+    image_id = "ab" * 32
+    render = tmp_path / "cache" / "inspector" / "renders" / "ab" / image_id / "0123.jpg"
+    other = render.parents[2] / "cd" / ("cd" * 32) / "0123.jpg"
+    for path in (render, other):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"a small picture")
+    assert remove_copies(tmp_path, {image_id: 7}, projects=[]).removed == (render,)
+    assert not render.exists()
+    assert other.exists()
