@@ -131,6 +131,7 @@ def _explain(request: Request, error: Any) -> Response:
             f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:5]
         )
         return _answer(request, 422, f"The request is not understood: {told}.", "")
+    error = request.state.refused or error  # what broke off the reading of the body
     what = {404: "There is no such page.", 405: "This cannot be done here."}
     return _answer(request, error.status_code, what.get(error.status_code, str(error.detail)), "")
 

@@ -45,7 +45,8 @@ class AccountAuthenticator:
         self._changes = _Changes(database)
         self._lock = threading.Lock()
         self._seen = -1
-        self._kept: dict[str, Session | Token] = {}
+        self._kept_sessions: dict[str, Session] = {}
+        self._kept_tokens: dict[str, Token] = {}
 
     def __call__(self, connection: HTTPConnection, /) -> Access:
         """Who asks.
@@ -60,7 +61,7 @@ class AccountAuthenticator:
         secret = session_cookie(connection, secure=self._secure)
         if secret is None:
             return NOBODY
-        session = self._find(secret, self._sessions.find)
+        session = self._find(secret, self._sessions.find, self._kept_sessions)
         if session is None or not self._sessions.is_live(session):
             return NOBODY
         self._sessions.touch(secret, session)
@@ -80,7 +81,7 @@ class AccountAuthenticator:
         scheme, _, value = header.partition(" ")
         token = None
         if scheme.lower() == "bearer":
-            token = self._find(value.strip(), self._tokens.find)
+            token = self._find(value.strip(), self._tokens.find, self._kept_tokens)
         if token is None:
             raise SignInNeeded(
                 "The token is not known.", do="Send it as: Authorization: Bearer cvp_…"
@@ -98,20 +99,21 @@ class AccountAuthenticator:
             credential=token.id,
         )
 
-    def _find(self, secret: str, find: Callable[[str], T | None]) -> T | None:
+    def _find(self, secret: str, find: Callable[[str], T | None], kept: dict[str, T]) -> T | None:
         with self._lock:
             changes = self._changes.count()
             if changes != self._seen:
-                self._kept.clear()
+                self._kept_sessions.clear()
+                self._kept_tokens.clear()
                 self._seen = changes
-            kept = self._kept.get(secret)
-        if kept is not None:
-            return kept  # type: ignore[return-value]  # no secret is both
+            known = kept.get(secret)
+        if known is not None:
+            return known
         found = find(secret)
         if found is not None:
             with self._lock:
-                if self._seen == changes and len(self._kept) < KEPT:
-                    self._kept[secret] = found
+                if self._seen == changes and len(kept) < KEPT:
+                    kept[secret] = found
         return found
 
 

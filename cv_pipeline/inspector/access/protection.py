@@ -100,7 +100,7 @@ class BodyLimit:
             refused = HTTPException(415, "A body must be sent as it is, not packed.")
         elif not stated.isdecimal() or int(stated) > self._most:
             refused = self._too_large()
-        scope["state"] = {**scope.get("state", {}), "refused": refused}
+        state = scope["state"] = {**scope.get("state", {}), "refused": refused}
         read = 0
 
         async def limited() -> Message:
@@ -108,7 +108,8 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._most:
-                raise self._too_large()
+                state["refused"] = self._too_large()
+                raise state["refused"]
             return message
 
         await self._app(scope, limited, send)

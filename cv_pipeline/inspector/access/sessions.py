@@ -162,6 +162,8 @@ class Sessions:
 
     def end_named(self, user: str, name: str) -> bool:
         """Revoke a session of an account by what it is called; whether there was one."""
+        if len(name) != SHORT:
+            return False
         with self._database.begin() as connection:
             of_user = select(USERS.c.id).where(USERS.c.name == user).scalar_subquery()
             done = connection.execute(
@@ -170,7 +172,7 @@ class Sessions:
                     & SESSIONS.c.hash.startswith(name, autoescape=True)
                 )
             )
-            return len(name) == SHORT and done.rowcount > 0
+            return done.rowcount > 0
 
     def end_all(self, user: str) -> int:
         """Revoke every session of an account; returns how many there were."""

@@ -1,0 +1,242 @@
+"""An annotator sees the images of their batches and no others; restricted images are logged."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from dagster import DagsterInstance
+from fastapi.routing import APIRoute
+
+from cv_pipeline.catalog.datalake.datalake import Datalake
+from cv_pipeline.inspector import create_app
+from cv_pipeline.inspector.access.access import Access
+from cv_pipeline.inspector.access.assignments import assign, visible_images, visible_numbers
+from cv_pipeline.inspector.access.image_accesses import ImageAccesses
+from cv_pipeline.inspector.access.roles import Permission, Role
+from cv_pipeline.inspector.audit import Wanted, verify
+from cv_pipeline.inspector.database import open_database
+from cv_pipeline.inspector.routes import PERMISSION
+from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.storage import open_store
+from tests.inspector.access.conftest import Inspector
+from tests.tiny_world import copy_tiny_world
+
+P = "tiny"
+ANN = Access("ann", {P: Role.ANNOTATOR}, means="session", csrf="proof")
+REVIEWER = Access("rev", {P: Role.REVIEWER}, means="session", csrf="proof")
+
+
+@pytest.fixture(scope="module")
+def world(materialized_world, tmp_path_factory):
+    """An inspector of the tiny world, in which two batches were set aside."""
+    own = copy_tiny_world(materialized_world, tmp_path_factory.mktemp("assigned") / "world")
+    file = own.project_file
+    file.write_text(file.read_text() + '\naccess:\n  restricted: "brightness > 0.5"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CV_HOME", "DAGSTER_HOME", "CV_PROJECTS"):
+            patch.setenv(name, own.environment[name])
+        workspace = Workspace(
+            home=own.home,
+            projects=own.folder / "projects",
+            store=open_store(str(own.home / "store")),
+            instance=DagsterInstance.ephemeral(),
+            database=open_database(own.home),
+        )
+        lake = Datalake.open(P, origin="test")
+        lake.set_aside(lake.query("order by path limit 5"), "first", purpose="label")
+        lake.set_aside(lake.query("order by path desc limit 3"), "last", purpose="relabel")
+        app = create_app(workspace, authenticator=lambda c: _WHO[c.headers["x-test"]])
+        inspector = Inspector(app, workspace, own.home)
+        for name, role in (
+            ("ann", Role.ANNOTATOR),
+            ("ben", Role.ANNOTATOR),
+            ("rev", Role.REVIEWER),
+        ):
+            inspector.door.accounts.add(name, roles={P: role})
+        inspector.door.accounts.add("out")
+        yield inspector
+        inspector.door.close()
+        inspector.log.close()
+        workspace.close()
+
+
+_WHO = {"ann": ANN, "rev": REVIEWER, "ben": Access("ben", {P: Role.ANNOTATOR}, means="session")}
+
+
+def client(world, name):
+    return world.client(x_test=name, x_csrf_token="proof")
+
+
+@pytest.fixture
+def assigned(world):
+    """The batch ``first`` is ann's."""
+    assign(world.workspace.database, project=P, batch="first", users=["ann"], actor="rev")
+    assign(world.workspace.database, project=P, batch="last", users=[], actor="rev")
+    return world
+
+
+def ids(world, batch):
+    answer = client(world, "rev").get(f"/api/v1/p/{P}/assigned", params={"batch": batch})
+    return {image["image_id"] for image in answer.json()["images"]}
+
+
+def test_an_annotator_sees_what_is_assigned_to_them(assigned):
+    workspace = assigned.workspace
+    assert visible_images(ANN, workspace, P) == ids(assigned, "first")
+    assert visible_images(_WHO["ben"], workspace, P) == frozenset()
+    assert visible_images(REVIEWER, workspace, P) is None
+    assert visible_images(Access("", {}), workspace, P) == frozenset()
+    numbers = visible_numbers(ANN, workspace, P)
+    assert numbers is not None
+    assert len(numbers) == 5
+    assert (numbers[1:] > numbers[:-1]).all()
+
+
+def test_what_is_taken_away_is_gone_at_once(assigned):
+    database = assigned.workspace.database
+    assert assign(database, project=P, batch="first", users=["ben"], actor="rev") == (
+        ["ben"],
+        ["ann"],
+    )
+    assert visible_images(ANN, assigned.workspace, P) == frozenset()
+    assert len(visible_images(_WHO["ben"], assigned.workspace, P) or ()) == 5
+    assert assign(database, project=P, batch="first", users=["ben"], actor="rev") == ([], [])
+
+
+def test_every_route_of_an_image_knows_whose_it_is(assigned):
+    """Generated from the routes: each that an annotator may use at all answers 404 for others'."""
+    own, other = min(ids(assigned, "first")), min(ids(assigned, "last"))
+    ann = client(assigned, "ann")
+    asked = 0
+    for route in assigned.app.routes:
+        if not isinstance(route, APIRoute) or "{image_id}" not in route.path:
+            continue
+        if Permission(route.openapi_extra[PERMISSION]) is not Permission.ASSIGNED:
+            continue
+        for method in route.methods:
+            path = re.sub(r"\{(level|x|y)\}", "0", route.path.replace("{project}", P))
+            there = ann.request(method, path.replace("{image_id}", own))
+            assert there.status_code != 404, (path, there.text)
+            for hidden in (other, own[:12], "0" * 64, f"{own}/../{other}"):
+                answer = ann.request(method, path.replace("{image_id}", hidden))
+                assert answer.status_code in (403, 404), (path, hidden)
+                assert len(answer.content) < 2000
+            asked += 1
+    assert asked >= 5
+
+
+def test_the_page_lists_own_batches_and_no_others(assigned):
+    page = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned").json()
+    assert [b["name"] for b in page["batches"]] == ["first"]
+    assert (page["total"], page["may_assign"], page["people"]) == (5, False, [])
+    assert page["batches"][0]["assignees"] == []
+    hidden = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned", params={"batch": "last"})
+    assert hidden.status_code == 404
+    assert "last" not in hidden.json()["do"]
+    html = client(assigned, "ann").get(f"/p/{P}/assigned", headers={"accept": "text/html"}).text
+    assert html.count("/thumbnail?size=256") == 5
+    beyond = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned", params={"offset": 5}).json()
+    assert (beyond["images"], beyond["total"]) == ([], 5)
+
+
+def test_a_reviewer_assigns_and_it_stands_in_the_log(assigned):
+    rev = client(assigned, "rev")
+    path = f"/api/v1/p/{P}/batches/last/assignees"
+    assert rev.post(path, json={"users": ["ben", "ann"]}).json()["users"] == ["ann", "ben"]
+    assert rev.get(path).json() == {"batch": "last", "users": ["ann", "ben"]}
+    line = assigned.log.read(Wanted(action="batch.assign"), limit=1)[0].entry
+    assert (line.user, line.target, line.project) == ("rev", "last", P)
+    assert line.details == {"given": ["ann", "ben"], "taken": []}
+
+
+@pytest.mark.parametrize(
+    ("batch", "users", "status"),
+    [
+        ("last", ["out"], 422),  # has no role here
+        ("last", ["nobody"], 422),
+        ("lost", ["ann"], 404),
+    ],
+)
+def test_what_cannot_be_assigned(assigned, batch, users, status):
+    path = f"/api/v1/p/{P}/batches/{batch}/assignees"
+    assert client(assigned, "rev").post(path, json={"users": users}).status_code == status
+    assert client(assigned, "ann").post(path, json={"users": ["ann"]}).status_code == 403
+
+
+def restricted(world):
+    """An image that is restricted, and one that is not."""
+    snapshot = world.workspace.snapshot(P)
+    bright = snapshot.images["brightness"].to_numpy() > 0.5
+    names = snapshot.images["image_id"].to_pylist()
+    is_in = dict(zip(names, bright, strict=True))
+    return next(n for n in names if is_in[n]), next(n for n in names if not is_in[n])
+
+
+def test_who_sees_a_restricted_image_stands_in_the_log_once_each_way(assigned):
+    hidden, plain = restricted(assigned)
+    rev = client(assigned, "rev")
+    before = assigned.log.count(Wanted(action="image.seen"))
+    for _ in range(3):
+        assert rev.get(f"/p/{P}/images/{hidden}/thumbnail").status_code == 200
+        assert rev.get(f"/p/{P}/images/{plain}/thumbnail").status_code == 200
+    assert rev.get(f"/p/{P}/images/{hidden}/picture").status_code == 200
+    lines = assigned.log.read(Wanted(action="image.seen"), limit=10)
+    assert len(lines) - before == 2
+    said = lines[0].entry
+    assert (said.user, said.target, said.project, said.address) == ("rev", hidden, P, "testclient")
+    assert [line.entry.details["way"] for line in lines] == ["picture", "thumbnail"]
+    assert verify(assigned.log).whole
+
+
+def test_an_image_that_may_not_be_seen_is_not_logged_as_seen(assigned):
+    hidden, _ = restricted(assigned)
+    before = assigned.log.count(Wanted(action="image.seen"))
+    if hidden in ids(assigned, "first"):
+        pytest.skip("the restricted image is the annotator's own")
+    assert client(assigned, "ann").get(f"/p/{P}/images/{hidden}/thumbnail").status_code == 404
+    assert assigned.log.count(Wanted(action="image.seen")) == before
+
+
+def test_an_image_is_not_shown_when_its_access_cannot_be_written_down(assigned, monkeypatch):
+    from cv_pipeline.inspector.audit import AuditLogError
+
+    hidden, _ = restricted(assigned)
+
+    def full(*_, **__):
+        raise AuditLogError("The disk is full.")
+
+    monkeypatch.setattr(assigned.door, "image_accesses", ImageAccesses())
+    monkeypatch.setattr("cv_pipeline.inspector.audit.audit.AuditLog.append", full)
+    answer = client(assigned, "rev").get(f"/p/{P}/images/{hidden}/thumbnail")
+    assert answer.status_code == 503
+    monkeypatch.undo()
+    assert client(assigned, "rev").get(f"/p/{P}/images/{hidden}/thumbnail").status_code == 200
+
+
+def test_when_the_query_of_restricted_images_fails_every_image_is_one(assigned, monkeypatch):
+    from cv_pipeline.errors import QueryError
+    from cv_pipeline.inspector.access.image_access import is_restricted
+
+    _, plain = restricted(assigned)
+    assert not is_restricted(assigned.workspace, P, plain)
+
+    def fail(*_):
+        raise QueryError("There is no batch 'lost'.")
+
+    monkeypatch.setattr(assigned.workspace, "select", fail)
+    assert is_restricted(assigned.workspace, P, plain)
+
+
+def test_the_same_access_is_news_again_after_a_while(monkeypatch):
+    from cv_pipeline.inspector.access import image_accesses
+
+    now = 0.0
+    monkeypatch.setattr(image_accesses.time, "monotonic", lambda: now)
+    seen = ImageAccesses()
+    assert seen.is_news(("ada", "image"))
+    assert seen.is_news(("eve", "image"))
+    now = 599.0
+    assert not seen.is_news(("ada", "image"))
+    now = 600.0
+    assert seen.is_news(("ada", "image"))
