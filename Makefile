@@ -62,6 +62,7 @@ bench: $(READY)
 docs: $(READY)
 	@$(BIN)/cvp init >/dev/null
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python -W ignore scripts/generate_client.py
 
 lock: $(READY)
 	@$(UV) pip compile pyproject.toml requirements.in --quiet --universal --python-version 3.11 \

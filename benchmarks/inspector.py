@@ -104,7 +104,7 @@ def pages(client: httpx.Client) -> dict[str, list[str]]:
     shown = client.get(f"{api}/images/rows", params={"q": queries[0], "count": TIMES}).json()
     ids = [item["id"] for item in shown["items"]]
     datasets = [d["digest"] for d in client.get(f"{api}/datasets").json()["versions"]]
-    models = [m["digest"] for m in client.get(f"{api}/models").json()["models"]]
+    models = [m["digest"] for m in client.get(f"{api}/models").json()["rows"]]
 
     def asked(path: str) -> list[str]:
         return [f"{p}{path}?{httpx.QueryParams({'q': q})}" for q in queries]

@@ -33,7 +33,9 @@ from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 from cv_pipeline.storage import ObjectStore, open_store
 
 FRESH_SECONDS = 1.0
-"""How old what is read from tables and event log may be."""
+"""How old what is read from the event log, or from tables in a bucket, may be."""
+SLOW_SECONDS = 0.05
+"""Seconds from which asking for the versions of the tables takes long."""
 
 T = TypeVar("T")
 
@@ -83,6 +85,7 @@ class _OpenedLake:
     lock: threading.Lock = field(default_factory=threading.Lock)
     snapshot: Snapshot | None = None
     checked: float = 0.0
+    good_for: float = 0.0
 
 
 class Workspace:
@@ -182,9 +185,13 @@ class Workspace:
         """The newest snapshot of a project's lake."""
         opened = self._lake(project)
         with opened.lock:
-            if opened.snapshot is None or time.monotonic() - opened.checked > FRESH_SECONDS:
+            began = time.monotonic()
+            if opened.snapshot is None or began - opened.checked > opened.good_for:
                 opened.snapshot = open_snapshot(opened.lake.catalog, opened=opened.snapshot)
                 opened.checked = time.monotonic()
+                # a local store is asked every time; a bucket answers with delay
+                slow = opened.checked - began > SLOW_SECONDS
+                opened.good_for = FRESH_SECONDS if slow else 0.0
             return opened.snapshot
 
     def select(self, project: str, text: str) -> Selection:
