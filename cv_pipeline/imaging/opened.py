@@ -11,7 +11,7 @@ import io
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,11 +19,13 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from cv_pipeline.errors import ImageError
 from cv_pipeline.imaging import jpeg, tiff
 from cv_pipeline.imaging.flir import read_thermogram
 from cv_pipeline.imaging.halving import halved
 from cv_pipeline.imaging.meaning import Band, Meaning
 from cv_pipeline.imaging.orientation import upright
+from cv_pipeline.imaging.pyramid import TILE, Box, level_size, level_within
 from cv_pipeline.imaging.read import (
     ImageInfo,
     decode,
@@ -32,9 +34,6 @@ from cv_pipeline.imaging.read import (
     inspect,
     reading,
 )
-
-TILE = 512
-"""Side of a tile, pixels."""
 
 _KEPT_WHOLE = 96 << 20
 """Bytes of a decoded TIFF above which it is read in parts."""
@@ -52,16 +51,6 @@ _SAME_SHAPE = 0.02
 """Difference of two ratios of sides that is put down to rounding."""
 
 _NO_BYTES_LIMIT = 1 << 62
-
-
-@dataclass(frozen=True)
-class Box:
-    """A part of a level: ``top`` to ``bottom`` and ``left`` to ``right``, pixels of that level."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
 
 
 class Opened(Protocol):
@@ -104,43 +93,6 @@ class Overview(Sequence[NDArray[Any]]):
         return self._picture.read([range(len(self))[n]], self._level, None)[0]
 
 
-def level_within(width: int, height: int, side: int) -> int:
-    """First level whose longer side has at most ``side`` pixels."""
-    level = 0
-    while max(level_size(width, height, level)) > side:
-        level += 1
-    return level
-
-
-def levels_of(width: int, height: int) -> int:
-    """Levels of a picture's pyramid: the last fits in one tile."""
-    return max(0, math.ceil(math.log2(max(width, height) / TILE))) + 1
-
-
-def level_size(width: int, height: int, level: int) -> tuple[int, int]:
-    """Width and height of a level."""
-    return -(-width // (1 << level)), -(-height // (1 << level))
-
-
-def tile_box(width: int, height: int, level: int, x: int, y: int) -> Box | None:
-    """The part of a level that a tile is; None when there is no such tile.
-
-    Args:
-        width: of the picture.
-        height: of the picture.
-        level: level of the pyramid.
-        x: column of the tile.
-        y: row of the tile.
-    """
-    if not 0 <= level < levels_of(width, height):
-        return None
-    across, down = level_size(width, height, level)
-    left, top = x * TILE, y * TILE
-    if not (0 <= left < across and 0 <= top < down):
-        return None
-    return Box(top, left, min(top + TILE, down), min(left + TILE, across))
-
-
 def open_picture(data: bytes, *, max_pixels: int, name: str = "", frame: int = 0) -> Opened:
     """Open a picture for reading parts of it.
 
@@ -154,7 +106,13 @@ def open_picture(data: bytes, *, max_pixels: int, name: str = "", frame: int = 0
         ImageError: as of ``read.decode``.
     """
     info = inspect(data, max_pixels=max_pixels, max_bytes=_NO_BYTES_LIMIT)
-    meaning = explain(data, max_pixels=max_pixels, name=name, frame=frame)
+    meaning = explain(data, max_pixels=max_pixels, name=name)
+    if frame >= meaning.frames:
+        raise ImageError(
+            f"The file has {meaning.frames} frames and none of number {frame}.", reason="bad_view"
+        )
+    if frame:
+        meaning = explain(data, max_pixels=max_pixels, frame=frame)
     if info.format == "TIFF":
         with reading("TIFF"):
             parts = _PartsOfTiff.of(data, info, meaning)

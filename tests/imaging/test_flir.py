@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cv_pipeline.errors import ImageError
 from cv_pipeline.imaging import decode
 from cv_pipeline.imaging.flir import read_thermogram
-from cv_pipeline.imaging.opened import Box, open_picture
+from cv_pipeline.imaging.opened import open_picture
+from cv_pipeline.imaging.pyramid import Box
 from tests.imaging.flir_files import flir_jpeg
 
 LIMIT = 1_000_000

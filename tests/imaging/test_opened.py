@@ -16,15 +16,8 @@ from hypothesis.extra import numpy as hnp
 from cv_pipeline.errors import ImageError
 from cv_pipeline.imaging import opened
 from cv_pipeline.imaging.halving import halved
-from cv_pipeline.imaging.opened import (
-    TILE,
-    Box,
-    Overview,
-    level_size,
-    levels_of,
-    open_picture,
-    tile_box,
-)
+from cv_pipeline.imaging.opened import Overview, open_picture
+from cv_pipeline.imaging.pyramid import TILE, Box, level_size, levels_of, tile_box
 from cv_pipeline.storage import open_source
 from tests.imaging.dicom_files import dicom_file
 

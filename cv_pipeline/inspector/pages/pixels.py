@@ -15,8 +15,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from cv_pipeline.imaging.color_maps import COLOR_MAPS
-from cv_pipeline.imaging.opened import TILE, Box, Opened, level_size, levels_of
+from cv_pipeline.imaging.opened import Opened
 from cv_pipeline.imaging.presets import presets_of
+from cv_pipeline.imaging.pyramid import TILE, Box, level_size, levels_of
 from cv_pipeline.imaging.view_settings import ViewSettings
 from cv_pipeline.inspector.access.access import Access, CurrentAccess
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor

@@ -17,15 +17,8 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from cv_pipeline.errors import ObjectTakenOut
-from cv_pipeline.imaging.opened import (
-    TILE,
-    Opened,
-    Overview,
-    level_within,
-    levels_of,
-    open_picture,
-    tile_box,
-)
+from cv_pipeline.imaging.opened import Opened, Overview, open_picture
+from cv_pipeline.imaging.pyramid import TILE, level_within, levels_of, tile_box
 from cv_pipeline.imaging.render import encode_jpeg, thumbnail_jpeg
 from cv_pipeline.imaging.thumbnails import QUALITY, small_jpeg
 from cv_pipeline.imaging.view import RENDERER, Plan, Spread, plan_view, render, spread_of
