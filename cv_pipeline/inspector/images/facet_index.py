@@ -6,8 +6,8 @@ over them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.snapshot import Snapshot
+from cv_pipeline.inspector.workspace import Kept
 
 MOST_DISTINCT = 2_000
 """Values of a field above which it is no filter of values: an id, a name, a measurement."""
@@ -58,51 +59,78 @@ def pairs_of(n: pa.ChunkedArray, values: pa.ChunkedArray) -> Pairs:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     code = place[whole.indices.to_numpy()]
-    key = np.unique(n.to_numpy().astype(np.int64) * len(order) + code)
+    # sorted rather than np.unique: images come in order, and its hash table is ten times slower
+    key = np.sort(n.to_numpy().astype(np.int64) * len(order) + code, kind="stable")
+    key = key[np.flatnonzero(np.diff(key, prepend=-1))]
     names = tuple(names.take(pa.array(order)).to_pylist())
-    used = np.unique(key % len(names))
+    image, code = np.divmod(key, len(names))
+    used = np.flatnonzero(np.bincount(code, minlength=len(names)))
     at = np.zeros(len(names), np.int32)
     at[used] = np.arange(len(used))
-    return Pairs(
-        (key // len(names)).astype(np.int32),
-        at[key % len(names)],
-        tuple(names[i] for i in used),
-    )
+    return Pairs(image.astype(np.int32), at[code], tuple(names[i] for i in used))
 
 
 class FacetIndex:
-    """What the images of a snapshot can be filtered by.
+    """What the images of a snapshot can be filtered by; each part is made once for its table.
 
     Args:
         snapshot: the snapshot.
+        kept: where the parts are kept: new tags lead to new pairs of tags and to nothing else.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, kept: Kept[Any]) -> None:
         self._snapshot = snapshot
+        self._kept = kept
 
-    @cached_property
+    @property
     def labels(self) -> Pairs:
         """Class labels of the annotations."""
-        return self._of(self._snapshot.annotations, "label")
+        return self._of(self._snapshot.annotations, "label", "annotations")
 
-    @cached_property
+    @property
     def annotators(self) -> Pairs:
         """Who annotated."""
-        return self._of(self._snapshot.annotations, "annotator")
+        return self._of(self._snapshot.annotations, "annotator", "annotations")
 
-    @cached_property
+    @property
     def tags(self) -> Pairs:
         """Tags."""
-        return self._of(self._snapshot.tags, "tag")
+        return self._of(self._snapshot.tags, "tag", "image_tags")
 
-    @cached_property
+    @property
     def set_aside(self) -> Pairs:
         """Batches that images were set aside in."""
-        return self._of(self._snapshot.set_aside, "name")
+        return self._of(self._snapshot.set_aside, "name", "image_batches")
 
-    @cached_property
+    @property
     def metadata(self) -> dict[str, Pairs]:
         """Metadata keys with few enough values."""
+        found: dict[str, Pairs] = self._part("metadata", "image_metadata", self._metadata)
+        return found
+
+    def column(self, name: str) -> NDArray[Any]:
+        """(images,) a column of numbers or of true and false; unknown numbers are NaN."""
+        found: NDArray[Any] = self._part(
+            name, _TABLE_OF.get(name, "images"), lambda: self._snapshot.images[name].to_numpy()
+        )
+        return found
+
+    def text(self, name: str) -> Pairs:
+        """A column of text as pairs."""
+        return self._of(self._snapshot.images, name, "images")
+
+    def _of(self, table: pa.Table, name: str, of: str) -> Pairs:
+        found: Pairs = self._part(name, of, lambda: pairs_of(table["n"], table[name]))
+        return found
+
+    def _part(self, name: str, table: str, make: Callable[[], Any]) -> Any:
+        """A part that depends on the images and one table."""
+        identities = self._snapshot.identities
+        others = ("image_tags", "annotations") if table == "*" else (table,)
+        state = (identities["images"], *(identities[other] for other in others))
+        return self._kept.get(("facet", self._snapshot.project, name, *state), make)
+
+    def _metadata(self) -> dict[str, Pairs]:
         table = self._snapshot.metadata
         found = {}
         for key in sorted(pc.unique(table["key"]).cast(pa.string()).to_pylist()):
@@ -112,19 +140,11 @@ class FacetIndex:
                 found[key] = pairs
         return found
 
-    def column(self, name: str) -> NDArray[Any]:
-        """(images,) a column of numbers or of true and false; unknown numbers are NaN."""
-        kept: dict[str, NDArray[Any]] = self.__dict__.setdefault("_columns", {})
-        if name not in kept:
-            kept[name] = self._snapshot.images[name].to_numpy()
-        return kept[name]
 
-    def text(self, name: str) -> Pairs:
-        """A column of text as pairs."""
-        kept: dict[str, Pairs] = self.__dict__.setdefault("_texts", {})
-        if name not in kept:
-            kept[name] = self._of(self._snapshot.images, name)
-        return kept[name]
-
-    def _of(self, table: pa.Table, name: str) -> Pairs:
-        return pairs_of(table["n"], table[name])
+_TABLE_OF = {
+    **dict.fromkeys(("annotations_count", "disagreement"), "annotations"),
+    **dict.fromkeys(("brightness", "contrast", "sharpness"), "image_features"),
+    "taken_out": "takeouts",
+    "tags_count": "*",
+}
+"""The table that a column of the relation of images comes from, where it is not their own."""
