@@ -27,6 +27,7 @@ from cv_pipeline.inspector.pages.signin import sign_in_view
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
 from cv_pipeline.inspector.routes import API
+from cv_pipeline.inspector.warm_up import WarmUp
 from cv_pipeline.inspector.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
@@ -59,10 +60,13 @@ def create_app(
     """
     settings = settings or Settings(allowed_hosts=None)
     front_door = FrontDoor(workspace.database, settings)
+    warm_up = WarmUp(workspace)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warm_up.start()
         yield
+        await run_in_threadpool(warm_up.end)
         front_door.close()
         app.state.audit_log.close()
         workspace.close()
