@@ -7,6 +7,7 @@ removed, whoever put it there.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,9 @@ def remove_copies(
         projects: projects whose unfinished work may hold a copy.
     """
     cache = home / "cache"
-    removed = [
-        path
-        for path in sorted(cache.rglob("*"))
-        if path.is_file() and _is_copy(path, cache, images)
-    ]
+    # others clean the cache up too: os.walk minds no folder that vanishes
+    files = sorted(Path(folder) / name for folder, _, names in os.walk(cache) for name in names)
+    removed = [path for path in files if path.is_file() and _is_copy(path, cache, images)]
     for path in removed:
         path.unlink(missing_ok=True)
     in_use = [

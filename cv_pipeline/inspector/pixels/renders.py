@@ -107,7 +107,9 @@ class Renders:
         return self.folder / image_id[:2] / image_id / f"{name}.jpg"
 
     def _files(self) -> Iterator[_Found]:
-        for path in self.folder.glob("*/*/*"):
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                yield _Found(stat.st_mtime, stat.st_size, path)
+        for folder, _, names in os.walk(self.folder):  # minds no folder that vanishes
+            for name in names:
+                path = Path(folder) / name
+                with contextlib.suppress(OSError):
+                    stat = path.stat()
+                    yield _Found(stat.st_mtime, stat.st_size, path)
