@@ -77,7 +77,7 @@ def test_a_click_on_an_alert_begins_an_investigation_that_measures_the_way(
     page.wait_for_url("**/evaluations/**#findings")
     page.locator("#classes tbody a").first.click()
     page.wait_for_url("**/images?**")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
     shown = page.locator("[data-walk]")
     expect(shown).to_contain_text("fell")
     with page.expect_navigation():
@@ -87,7 +87,7 @@ def test_a_click_on_an_alert_begins_an_investigation_that_measures_the_way(
     assert [kind.split(" · ")[0] for kind in kinds] == ["alert", "evaluation", "images"]
     assert [kind.split(" · ")[1] for kind in kinds] == ["1 click", "1 click", "2 clicks"]
 
-    page.get_by_label("Comment").fill("<b>fog</b> on the river")
+    page.get_by_role("textbox", name="Comment").fill("<b>fog</b> on the river")
     with page.expect_navigation():
         page.get_by_role("button", name="Comment").click()
     expect(page.locator(".comments")).to_contain_text("<b>fog</b> on the river")

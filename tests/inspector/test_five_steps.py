@@ -71,7 +71,10 @@ def address(environment: dict[str, str]) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("cvp")), "ui"]
     for option, port in zip(("--port", "--dagster-port", "--mlflow-port"), ports, strict=True):
         command += [option, str(port)]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+    log = (Path(environment["CV_HOME"]).parent / "ui.log").open("w")
+    process = subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+    )
     try:
         wait_for(f"http://127.0.0.1:{ports[0]}/api/v1/health")
         wait_for(f"http://127.0.0.1:{ports[1]}/server_info")
@@ -82,6 +85,7 @@ def address(environment: dict[str, str]) -> Iterator[str]:
         os.kill(process.pid, signal.SIGINT)
         process.wait(60)
         psutil.wait_procs(started, timeout=20)
+        log.close()
 
 
 @pytest.fixture
@@ -166,7 +170,7 @@ def test_from_the_metric_to_the_images_to_the_corrective_run(page: Page, address
     page.wait_for_url("**/images/*?**")
     page.wait_for_function("document.querySelector('canvas, main img') !== null")
     expect(page.locator("button[data-corrective]")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
     walk.step("one image large", begun)
 
     begun = walk.click("button[data-corrective]")

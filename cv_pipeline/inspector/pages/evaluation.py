@@ -39,7 +39,7 @@ from cv_pipeline.inspector.evaluation_page.headline import (
     origin,
     previous,
 )
-from cv_pipeline.inspector.evaluation_page.selections import Selections, named_images
+from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections, named_images
 from cv_pipeline.inspector.evaluation_page.tables import (
     ClassRow,
     Confusion,
@@ -205,17 +205,23 @@ def error_images(
     """The images of a kind of error or of a cell of the confusion, the surest mistakes first."""
     evaluated = workspace.evaluated(project, digest)
     made = evaluated.evaluation
-    rows = pick_mistakes(
-        made.matches,
-        split=split or made.record.split,
-        kind=kind,
-        truth=truth,
-        predicted=predicted,
-    )
+
+    def pick() -> list[str]:
+        rows = pick_mistakes(
+            made.matches,
+            split=split or made.record.split,
+            kind=kind,
+            truth=truth,
+            predicted=predicted,
+        )
+        ids: list[str] = pc.unique(rows["image_id"])[:MOST_NAMED].to_pylist()
+        return ids
+
+    key = ("errors", project, made.digest, kind, truth, predicted, split)
     label = truth if truth in made.record.labels else predicted
     return _to_images(
         project,
-        rows["image_id"].to_pylist(),
+        workspace.kept.get(key, pick),
         evaluation=made.digest,
         label=label if label in made.record.labels else None,
     )
