@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from cv_pipeline.inspector.images.facets import facet_index
+from cv_pipeline.inspector.images.facet_index import FacetIndex
 from cv_pipeline.inspector.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class WarmUp:
                     _logger.info("%s is opened when it is asked for: %s", project, error)
 
     def _lake(self, project: str) -> None:
-        facet_index(self._workspace, self._workspace.snapshot(project)).lay_out()
+        FacetIndex(self._workspace.snapshot(project), self._workspace.kept).lay_out()
 
     def _evaluation(self, project: str) -> None:
         _ = self._workspace.evaluated(project).evaluation

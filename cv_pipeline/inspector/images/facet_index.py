@@ -82,6 +82,10 @@ class FacetIndex:
         self._snapshot = snapshot
         self._kept = kept
 
+    def lay_out(self) -> None:
+        """Lay everything out now that is otherwise laid out when it is first counted."""
+        _ = self.labels, self.annotators, self.tags, self.set_aside, self.metadata
+
     @property
     def labels(self) -> Pairs:
         """Class labels of the annotations."""
