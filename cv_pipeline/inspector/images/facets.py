@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from cv_pipeline.catalog.query.nodes import Field
-from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.inspector.images.conditions import (
     SEVERAL,
     Choice,
@@ -127,7 +126,7 @@ class FacetCounter:
         self._grid = grid
         self._snapshot = grid.selection.snapshot
         self._shown = self._mask(grid.numbers)
-        self._index = facet_index(workspace, self._snapshot)
+        self._index = FacetIndex(self._snapshot, workspace.kept)
 
     def count(self) -> Facets:
         """All filters that have something to choose."""
@@ -333,13 +332,6 @@ class FacetCounter:
         mask = np.zeros(len(self._snapshot.images), bool)
         mask[numbers] = True
         return mask
-
-
-def facet_index(workspace: Workspace, snapshot: Snapshot) -> FacetIndex:
-    """The index of a snapshot; made once."""
-    key = ("facets", snapshot.project, *sorted(snapshot.identities.items()))
-    found: FacetIndex = workspace.kept.get(key, lambda: FacetIndex(snapshot))
-    return found
 
 
 def model_reference(workspace: Workspace, found: Outcomes) -> str | None:

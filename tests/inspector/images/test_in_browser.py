@@ -66,7 +66,7 @@ def page(browser: Browser, client: TestClient, address: str) -> Iterator[Page]:
 
 
 def settled(page: Page) -> None:
-    page.wait_for_selector("[data-facets-list]:not(.counting) .facet")
+    page.wait_for_selector("[data-facets-list]:not(.counting) .facet", state="attached")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.cell img')].every((i) => i.complete)"
     )
