@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from fastapi import Query
-from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
-from cv_pipeline.catalog.pictures import keep_page, read_page
 from cv_pipeline.catalog.query.text import condition_text
 from cv_pipeline.correction.judgement import read_judgement
-from cv_pipeline.errors import CVPipelineError, ObjectNotFound
-from cv_pipeline.evaluation.error_analysis.analysis import likely_label_errors
+from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.evaluation.error_analysis.mistakes import (
     confident_mistakes,
     hardest_images,
-    pick_mistakes,
 )
 from cv_pipeline.evaluation.gap.gap import SplitError
 from cv_pipeline.evaluation.suspicion import Suspicion
 from cv_pipeline.evaluation.verdict.verdict import judge
 from cv_pipeline.inspector.access.roles import Permission
-from cv_pipeline.inspector.board.alerts import images_address
 from cv_pipeline.inspector.board.history import Recorded, evaluation_history
 from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart
@@ -39,7 +31,8 @@ from cv_pipeline.inspector.evaluation_page.headline import (
     origin,
     previous,
 )
-from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections, named_images
+from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
+from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.evaluation_page.tables import (
     ClassRow,
     Confusion,
@@ -50,15 +43,11 @@ from cv_pipeline.inspector.evaluation_page.tables import (
     error_rows,
     slice_rows,
 )
-from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.shots import Shot, shots
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.evaluated import Evaluated
-from cv_pipeline.provenance.reports import analysis_of, report_page
-from cv_pipeline.storage.folders import fetch
-from cv_pipeline.training.epoch_results import worse_images
 
 routes = Routes("Evaluations")
 
@@ -192,117 +181,6 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
     )
 
 
-@routes.raw("GET", "/p/{project}/evaluations/{digest}/errors", permission=Permission.VIEW)
-def error_images(
-    project: str,
-    digest: str,
-    workspace: CurrentWorkspace,
-    kind: Annotated[str | None, Query()] = None,
-    truth: Annotated[str | None, Query()] = None,
-    predicted: Annotated[str | None, Query()] = None,
-    split: Annotated[str | None, Query()] = None,
-) -> Response:
-    """The images of a kind of error or of a cell of the confusion, the surest mistakes first."""
-    evaluated = workspace.evaluated(project, digest)
-    made = evaluated.evaluation
-
-    def pick() -> list[str]:
-        rows = pick_mistakes(
-            made.matches,
-            split=split or made.record.split,
-            kind=kind,
-            truth=truth,
-            predicted=predicted,
-        )
-        ids: list[str] = pc.unique(rows["image_id"])[:MOST_NAMED].to_pylist()
-        return ids
-
-    key = ("errors", project, made.digest, kind, truth, predicted, split)
-    label = truth if truth in made.record.labels else predicted
-    return _to_images(
-        project,
-        workspace.kept.get(key, pick),
-        evaluation=made.digest,
-        label=label if label in made.record.labels else None,
-    )
-
-
-@routes.raw("GET", "/p/{project}/evaluations/{digest}/label-errors", permission=Permission.VIEW)
-def label_error_images(
-    project: str,
-    digest: str,
-    workspace: CurrentWorkspace,
-    issue: Annotated[str | None, Query()] = None,
-) -> Response:
-    """The images with labels that are likely to be wrong, the likeliest first."""
-    evaluated = workspace.evaluated(project, digest)
-    rows = _label_errors(workspace, evaluated)
-    if issue is not None:
-        rows = rows.filter(pc.equal(rows["issue"], issue))
-    return _to_images(project, rows["image_id"].to_pylist(), evaluation=evaluated.evaluation.digest)
-
-
-@routes.raw("GET", "/p/{project}/evaluations/epochs/{model}/{epoch}", permission=Permission.VIEW)
-def epoch_images(
-    project: str,
-    model: str,
-    epoch: int,
-    workspace: CurrentWorkspace,
-    against: Annotated[int | None, Query(ge=1)] = None,
-) -> Response:
-    """The validation images that got worse in an epoch of a training, the worst first."""
-    with workspace.log() as log:
-        event = log.of_version(f"{project}/trained_model", model)
-        evaluations = [
-            e.version
-            for e in log.newest_first(f"{project}/eval_slices")
-            if e.metadata.get("model") == event.version
-        ]
-    folder = fetch(
-        workspace.store,
-        f"projects/{project}/models/{event.version}",
-        marker="model.json",
-        cache=workspace.cache,
-    )
-    rows = worse_images(folder, epoch=epoch, against=against)
-    return _to_images(
-        project,
-        rows["image_id"].to_pylist(),
-        evaluation=evaluations[0] if evaluations else None,
-    )
-
-
-@routes.raw("GET", "/p/{project}/evaluations/{digest}/report", permission=Permission.VIEW)
-def report(project: str, digest: str, workspace: CurrentWorkspace) -> Response:
-    """The report of an evaluation: one page that needs nothing beside itself."""
-    evaluated = workspace.evaluated(project, digest)
-    try:
-        page = read_page(workspace.store, project, name=evaluated.event.version)
-    except ObjectNotFound:  # never made, or one of the images on it was taken out since
-        page = _make_report(workspace, evaluated)
-    return Response(
-        page,
-        media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": _REPORT_POLICY},
-    )
-
-
-def _make_report(workspace: Workspace, evaluated: Evaluated) -> bytes:
-    project = evaluated.project
-    with workspace.log() as log:
-        analysis = analysis_of(evaluated, log)
-        html, images = report_page(
-            project=workspace.project(project), evaluated=evaluated, analysis=analysis, log=log
-        )
-    if keep_page(workspace.store, project, html, images, name=evaluated.event.version) is None:
-        raise NotFound("One of the images of the report was taken out just now.", do="Try again.")
-    return html.encode()
-
-
-def _to_images(project: str, image_ids: list[str], **more: str | None) -> Response:
-    return RedirectResponse(images_address(project, named_images(image_ids), **more), 302)
-
-
 def _declared(settings: Project) -> dict[str, str]:
     """Name of each declared slice to its condition; those that are more than one are left out."""
     found = {}
@@ -321,7 +199,7 @@ def _unchanging(
     split = made.record.split
     hardest = hardest_images(made.per_image, split=split, n=STRIP * 5)
     confident = confident_mistakes(made.matches, split=split, n=STRIP * 5)
-    wrong = _label_errors(workspace, evaluated)
+    wrong = label_errors(workspace, evaluated)
     strips = []
     for title, words, rows, href in (
         (
@@ -367,21 +245,6 @@ def _unchanging(
         for row in counted
     ]
     return strips, issues
-
-
-def _label_errors(workspace: Workspace, evaluated: Evaluated) -> Any:
-    """Schema LABEL_ERRORS: of the error analysis, or found now where there is none."""
-
-    def read() -> Any:
-        with workspace.log() as log:
-            analysis = analysis_of(evaluated, log)
-        if analysis is not None:
-            return analysis.label_errors
-        said = pq.read_table(evaluated.predictions_folder() / "predictions.parquet")
-        return likely_label_errors(evaluated.evaluation, said)
-
-    key = ("label errors", evaluated.project, evaluated.event.version)
-    return workspace.kept.get(key, read)
 
 
 def _verdict(settings: Project, evaluated: Evaluated) -> Verdict:

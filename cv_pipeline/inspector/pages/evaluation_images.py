@@ -1,0 +1,139 @@
+"""From a part of an evaluation, or an epoch of a training, to its images; and the report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pyarrow.compute as pc
+from fastapi import Query
+from fastapi.responses import RedirectResponse, Response
+
+from cv_pipeline.catalog.pictures import keep_page, read_page
+from cv_pipeline.errors import ObjectNotFound
+from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.board.alerts import images_address
+from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
+from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, named_images
+from cv_pipeline.inspector.problems import NotFound
+from cv_pipeline.inspector.routes import Routes
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.provenance.evaluated import Evaluated
+from cv_pipeline.provenance.reports import analysis_of, report_page
+from cv_pipeline.storage.folders import fetch
+from cv_pipeline.training.epoch_results import worse_images
+
+routes = Routes("Evaluations")
+
+_REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+
+
+@routes.raw("GET", "/p/{project}/evaluations/{digest}/errors", permission=Permission.VIEW)
+def error_images(
+    project: str,
+    digest: str,
+    workspace: CurrentWorkspace,
+    kind: Annotated[str | None, Query()] = None,
+    truth: Annotated[str | None, Query()] = None,
+    predicted: Annotated[str | None, Query()] = None,
+    split: Annotated[str | None, Query()] = None,
+) -> Response:
+    """The images of a kind of error or of a cell of the confusion, the surest mistakes first."""
+    evaluated = workspace.evaluated(project, digest)
+    made = evaluated.evaluation
+
+    def pick() -> list[str]:
+        rows = pick_mistakes(
+            made.matches,
+            split=split or made.record.split,
+            kind=kind,
+            truth=truth,
+            predicted=predicted,
+        )
+        ids: list[str] = pc.unique(rows["image_id"])[:MOST_NAMED].to_pylist()
+        return ids
+
+    key = ("errors", project, made.digest, kind, truth, predicted, split)
+    label = truth if truth in made.record.labels else predicted
+    return _to_images(
+        project,
+        workspace.kept.get(key, pick),
+        evaluation=made.digest,
+        label=label if label in made.record.labels else None,
+    )
+
+
+@routes.raw("GET", "/p/{project}/evaluations/{digest}/label-errors", permission=Permission.VIEW)
+def label_error_images(
+    project: str,
+    digest: str,
+    workspace: CurrentWorkspace,
+    issue: Annotated[str | None, Query()] = None,
+) -> Response:
+    """The images with labels that are likely to be wrong, the likeliest first."""
+    evaluated = workspace.evaluated(project, digest)
+    rows = label_errors(workspace, evaluated)
+    if issue is not None:
+        rows = rows.filter(pc.equal(rows["issue"], issue))
+    return _to_images(project, rows["image_id"].to_pylist(), evaluation=evaluated.evaluation.digest)
+
+
+@routes.raw("GET", "/p/{project}/evaluations/epochs/{model}/{epoch}", permission=Permission.VIEW)
+def epoch_images(
+    project: str,
+    model: str,
+    epoch: int,
+    workspace: CurrentWorkspace,
+    against: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """The validation images that got worse in an epoch of a training, the worst first."""
+    with workspace.log() as log:
+        event = log.of_version(f"{project}/trained_model", model)
+        evaluations = [
+            e.version
+            for e in log.newest_first(f"{project}/eval_slices")
+            if e.metadata.get("model") == event.version
+        ]
+    folder = fetch(
+        workspace.store,
+        f"projects/{project}/models/{event.version}",
+        marker="model.json",
+        cache=workspace.cache,
+    )
+    rows = worse_images(folder, epoch=epoch, against=against)
+    return _to_images(
+        project,
+        rows["image_id"].to_pylist(),
+        evaluation=evaluations[0] if evaluations else None,
+    )
+
+
+@routes.raw("GET", "/p/{project}/evaluations/{digest}/report", permission=Permission.VIEW)
+def report(project: str, digest: str, workspace: CurrentWorkspace) -> Response:
+    """The report of an evaluation: one page that needs nothing beside itself."""
+    evaluated = workspace.evaluated(project, digest)
+    try:
+        page = read_page(workspace.store, project, name=evaluated.event.version)
+    except ObjectNotFound:  # never made, or one of the images on it was taken out since
+        page = _make_report(workspace, evaluated)
+    return Response(
+        page,
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": _REPORT_POLICY},
+    )
+
+
+def _make_report(workspace: Workspace, evaluated: Evaluated) -> bytes:
+    project = evaluated.project
+    with workspace.log() as log:
+        analysis = analysis_of(evaluated, log)
+        html, images = report_page(
+            project=workspace.project(project), evaluated=evaluated, analysis=analysis, log=log
+        )
+    if keep_page(workspace.store, project, html, images, name=evaluated.event.version) is None:
+        raise NotFound("One of the images of the report was taken out just now.", do="Try again.")
+    return html.encode()
+
+
+def _to_images(project: str, image_ids: list[str], **more: str | None) -> Response:
+    return RedirectResponse(images_address(project, named_images(image_ids), **more), 302)
