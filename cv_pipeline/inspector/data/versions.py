@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from cv_pipeline.datasets.record import DATASET_FILE, DatasetRecord
+from cv_pipeline.datasets.waiver import Waiver
 from cv_pipeline.errors import DatasetError, ObjectNotFound
 from cv_pipeline.inspector.data.models import ModelRow
 from cv_pipeline.project import SplitName
@@ -66,6 +68,7 @@ def version_rows(log: LineageIndex, project: str, models: list[ModelRow]) -> lis
         trained[model.dataset].append(model)
     rows: list[VersionRow] = []
     before = ""
+    waived = _waived(log, project)
     for event in log.first_of_each_version(f"{project}/dataset_version"):
         told = event.metadata
         own = [m for m in trained[event.version] if m.value is not None]
@@ -79,7 +82,7 @@ def version_rows(log: LineageIndex, project: str, models: list[ModelRow]) -> lis
                 objects=_count(told, "objects"),
                 splits=_splits(told),
                 warnings=texts(told.get("warnings")),
-                waived=texts(told.get("waived")),
+                waived=sorted(waived[event.version]),
                 models=len(trained[event.version]),
                 best=best.value if best else None,
                 best_model=best.digest if best else "",
@@ -118,6 +121,30 @@ def candidate_row(event: Materialization, version: str) -> CandidateRow:
         version=version,
         corrective=str(told.get("corrective") or ""),
     )
+
+
+def waivers_of(log: LineageIndex, project: str, digest: str) -> list[Waiver]:
+    """What was waived whenever a dataset version was made, oldest first.
+
+    The same content may be made twice, and only the first time writes the version's own record.
+    """
+    found: dict[str, Waiver] = {}
+    for event in log.oldest_first(f"{project}/dataset_version"):
+        told = event.metadata.get("waivers")
+        if event.version == digest and isinstance(told, list | tuple):
+            for waiver in told:
+                with suppress(ValidationError):
+                    read = Waiver.model_validate(waiver)
+                    found[read.digest] = read
+    return list(found.values())
+
+
+def _waived(log: LineageIndex, project: str) -> dict[str, set[str]]:
+    """Checks that were waived for each version, whenever it was made."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for event in log.oldest_first(f"{project}/dataset_version"):
+        found[event.version].update(texts(event.metadata.get("waived")))
+    return found
 
 
 def read_version_record(store: ObjectStore, project: str, digest: str) -> DatasetRecord:

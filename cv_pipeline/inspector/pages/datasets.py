@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from cv_pipeline.datasets.exporting.exports import written_formats
 from cv_pipeline.datasets.record import LEFT_OUT_FILE, DatasetRecord
+from cv_pipeline.datasets.waiver import Waiver
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data import links
@@ -30,6 +31,7 @@ from cv_pipeline.inspector.data.versions import (
     read_version_record,
     texts,
     version_rows,
+    waivers_of,
 )
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -161,6 +163,7 @@ def dataset(project: str, digest: str, workspace: CurrentWorkspace) -> Dataset:
         versions = version_rows(log, project, models)
         pointer = event.input(f"{project}/dataset_candidate")
         made_from = log.event(pointer.key, pointer.storage_id) if pointer else None
+        given = waivers_of(log, project, event.version)
     place = next(n for n, row in enumerate(versions) if row.digest == event.version)
     problem, record = "", None
     try:
@@ -178,6 +181,7 @@ def dataset(project: str, digest: str, workspace: CurrentWorkspace) -> Dataset:
         others=[v.digest for v in versions if v.digest != event.version],
         models=[m for m in models if m.dataset == event.version],
         record=record,
+        waivers=[*{w.digest: w for w in (*(record.waivers if record else ()), *given)}.values()],
         problem=problem,
     )
 
@@ -194,6 +198,7 @@ def _dataset(
     others: list[str],
     models: list[ModelRow],
     record: DatasetRecord | None,
+    waivers: list[Waiver],
     problem: str,
 ) -> Dataset:
     classes = _classes(record) if record else []
@@ -212,8 +217,8 @@ def _dataset(
         classes=classes,
         most=max((c.total for c in classes), default=0),
         splits=in_order(record.splits) if record else row.splits,
-        checks=check_rows(results, record.waivers if record else ()),
-        waivers=waiver_rows(record.waivers) if record else [],
+        checks=check_rows(results, waivers),
+        waivers=waiver_rows(waivers),
         query=record.query if record else "",
         sql=record.sql if record else "",
         parameters=dict(record.parameters) if record else {},
