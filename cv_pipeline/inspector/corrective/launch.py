@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cv_pipeline.actor import acting_as
 from cv_pipeline.correction import CorrectiveRecord, declare, write_corrective
 from cv_pipeline.errors import CorrectiveError
+from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.corrective_runs import submit
 from cv_pipeline.provenance.references import find_event
@@ -31,9 +32,14 @@ def parent_card(workspace: Workspace, project: str, ref: str) -> ModelCard:
     """The card of the model that a run is to better.
 
     Raises:
-        ProvenanceError: there is none.
+        NotFound: the project has no model.
+        ProvenanceError: it has none of that digest.
     """
     with workspace.log() as log:
+        if log.latest(f"{project}/trained_model") is None:  # other projects are not spoken of
+            raise NotFound(
+                f"Project {project} has no model to better yet.", do=f"Run: cvp run {project}"
+            )
         event = find_event(log, asset="trained_model", ref=f"{project}@{ref}")
     folder = fetch(
         workspace.store,

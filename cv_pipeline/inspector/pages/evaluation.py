@@ -22,6 +22,7 @@ from cv_pipeline.inspector.board.history import Recorded, evaluation_history
 from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart
 from cv_pipeline.inspector.evaluation_page.curves import precision_recall, reliability
+from cv_pipeline.inspector.evaluation_page.find import find_evaluation
 from cv_pipeline.inspector.evaluation_page.findings import Finding, findings
 from cv_pipeline.inspector.evaluation_page.headline import (
     Before,
@@ -131,7 +132,7 @@ class EvaluationPage(BaseModel):
 def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> EvaluationPage:
     """Everything about one evaluation; ``latest`` is the newest, a prefix of its digest will do."""
     settings = workspace.project(project)
-    evaluated = workspace.evaluated(project, digest)
+    evaluated = find_evaluation(workspace, project, digest)
     made = evaluated.evaluation
     record = made.record
     links = Selections(project, made)

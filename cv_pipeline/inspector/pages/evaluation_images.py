@@ -13,6 +13,7 @@ from cv_pipeline.errors import ObjectNotFound
 from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.board.alerts import images_address
+from cv_pipeline.inspector.evaluation_page.find import find_evaluation
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
 from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, named_images
 from cv_pipeline.inspector.problems import NotFound
@@ -39,7 +40,7 @@ def error_images(
     split: Annotated[str | None, Query()] = None,
 ) -> Response:
     """The images of a kind of error or of a cell of the confusion, the surest mistakes first."""
-    evaluated = workspace.evaluated(project, digest)
+    evaluated = find_evaluation(workspace, project, digest)
     made = evaluated.evaluation
 
     def pick() -> list[str]:
@@ -71,7 +72,7 @@ def label_error_images(
     issue: Annotated[str | None, Query()] = None,
 ) -> Response:
     """The images with labels that are likely to be wrong, the likeliest first."""
-    evaluated = workspace.evaluated(project, digest)
+    evaluated = find_evaluation(workspace, project, digest)
     rows = label_errors(workspace, evaluated)
     if issue is not None:
         rows = rows.filter(pc.equal(rows["issue"], issue))
@@ -111,7 +112,7 @@ def epoch_images(
 @routes.raw("GET", "/p/{project}/evaluations/{digest}/report", permission=Permission.VIEW)
 def report(project: str, digest: str, workspace: CurrentWorkspace) -> Response:
     """The report of an evaluation: one page that needs nothing beside itself."""
-    evaluated = workspace.evaluated(project, digest)
+    evaluated = find_evaluation(workspace, project, digest)
     try:
         page = read_page(workspace.store, project, name=evaluated.event.version)
     except ObjectNotFound:  # never made, or one of the images on it was taken out since
