@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from cv_pipeline.catalog.snapshot.referred import similar
-from cv_pipeline.errors import ProvenanceError
+from cv_pipeline.errors import ProvenanceError, QueryError
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.dataset_versions import history_of
 from cv_pipeline.provenance.image_history import trace_image
@@ -98,9 +98,10 @@ class Neighbour(BaseModel):
 
 
 class Neighbours(BaseModel):
-    """The images that are most like one, the most alike first."""
+    """The images that are most like one, the most alike first; or why there are none."""
 
     images: list[Neighbour]
+    problem: str = ""
 
 
 def history(workspace: Workspace, project: str, image_id: str) -> History:
@@ -133,20 +134,23 @@ def belongings(workspace: Workspace, project: str, image_id: str) -> Belongings:
                 log, workspace.store, image_id, cache=workspace.cache, project=project
             )
     except ProvenanceError as error:
-        return Belongings(used_by=[], dagster=workspace.dagster_ui, problem=error.what)
+        problem = "No dataset version holds it yet."
+        if "lost" in error.do:
+            problem += " Some versions are lost, and may have held it."
+        return Belongings(used_by=[], dagster=workspace.dagster_ui, problem=problem)
     used = [b for below in reversed(trace.down) for b in _below(below, project, 0)]
     return Belongings(used_by=used, dagster=workspace.dagster_ui)
 
 
 def neighbours(workspace: Workspace, project: str, image_id: str) -> Neighbours:
-    """The images that are most like one, without itself and without what was taken out.
-
-    Raises:
-        QueryError: it was never measured.
-    """
+    """The images that are most like one, without itself and without what was taken out."""
     snapshot = workspace.snapshot(project)
     catalog = workspace.lake(project).catalog
-    rows = similar(image_id, snapshot=snapshot, catalog=catalog)
+    try:
+        rows = similar(image_id, snapshot=snapshot, catalog=catalog)
+    except QueryError:
+        run = f"cvp run {project} --select image_features"
+        return Neighbours(images=[], problem=f"It was not measured yet. Run: {run}")
     numbers, likeness = rows["n"].to_numpy(), rows["similarity"].to_numpy()
     own = int(snapshot.numbering.find(pa.array([image_id], pa.string()))[0])
     gone = snapshot.images["taken_out"].to_numpy()

@@ -115,7 +115,8 @@ export function life(page, base, state) {
     }),
     part("Like it", waiting(), {
       read: async () => {
-        const { images } = await get("similar");
+        const { images, problem } = await get("similar");
+        if (!images.length) return el("p", { class: "soft" }, problem || "There is no other image.");
         const whole = el("p", {}, el("a", { href: address(base, { like: page.id.slice(0, 20) }) }, "All in the grid"));
         return [el("div", { class: "neighbours" }, ...images.slice(0, 12).map((image) => el("a", { href: address(`${base}/${image.id}`, { evaluation: state.evaluation }), title: `${image.path}, likeness ${image.similarity.toFixed(3)}` }, el("img", { src: `${base}/${image.id}/thumbnail?size=128`, alt: image.path, loading: "lazy" }), el("span", { class: "cell-note" }, image.similarity.toFixed(2))))), whole];
       },

@@ -71,7 +71,7 @@ export class Look {
     const rows = [];
     const slider = (name, label, control, end) => el("label", { class: end ? "slider" : "slider wide" }, label, control, end);
     if (presets.length > 1) rows.push(slider("preset", "Preset", el("select", { "data-look": "preset", onchange: (event) => { this.settings = {}; this.set({ preset: event.target.value }); } }, ...presets.map((p) => el("option", { value: p.name, selected: p.name === this.settings.preset }, p.title)))));
-    if (bands.length > 1) rows.push(slider("bands", "Bands", this.bandControls(bands, view)));
+    if (bands.length > 1) rows.push(...this.bandControls(bands, view));
     const one = view.bands.length === 1 || view.index || new Set(view.low).size === 1;
     const of = one ? [0] : view.low.map((_, n) => n);
     const range = view.index ? { least: -1, greatest: 1 } : bands[view.bands[0]] ?? {};
@@ -105,9 +105,9 @@ export class Look {
     const choose = (chosen, label, change) => el("select", { "aria-label": label, "data-look": `band ${label}`, onchange: (event) => change(Number(event.target.value)) }, ...bands.map((band) => el("option", { value: band.number, selected: band.number === chosen }, band.name || `band ${band.number + 1}`)));
     const to = (chosen) => { const { low, high, preset, map, ...rest } = this.settings; this.settings = rest; this.set({ bands: chosen.join(",") }); };
     const how = el("select", { "aria-label": "How many bands", "data-look": "band how", onchange: (event) => to(event.target.value === "1" ? [now[0]] : now.map((band, n) => (new Set(now).size > 1 ? band : Math.min(n, bands.length - 1)))) },
-      el("option", { value: "1", selected: one }, "one"), bands.length > 2 ? el("option", { value: "3", selected: !one }, "three") : null);
+      el("option", { value: "1", selected: one }, "one at a time"), bands.length > 2 ? el("option", { value: "3", selected: !one }, "three as red, green and blue") : null);
     const controls = one ? [choose(now[0], "Band", (band) => to([band]))] : ["red", "green", "blue"].map((name, n) => choose(now[n], `Band seen ${name}`, (band) => to(now.map((old, m) => (m === n ? band : old)))));
-    return el("div", { class: "bands" }, how, ...controls);
+    return [el("label", { class: "slider wide" }, "Bands", how), el("div", { class: "bands" }, ...controls)];
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 
-const NAMES = { background: "", correct: "", missed: "missed ", duplicate: "again ", localisation: "off " };
+const NAMES = { background: "", correct: "", missed: "missed ", duplicate: "duplicate ", localisation: "misplaced " };
 
 /** Number of the colour of a class. */
 export function colourOf(label, labels) {

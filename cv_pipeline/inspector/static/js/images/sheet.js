@@ -128,6 +128,8 @@ export class Sheet {
     const image = node.querySelector("img");
     const cell = { node, image, item: null, drawn: null };
     image.addEventListener("error", () => this.gone(cell, "no picture"));
+    // one that came with the page may have failed before anybody listened
+    if (image.getAttribute("src") && image.complete && !image.naturalWidth) this.gone(cell, "no picture");
     return cell;
   }
 
