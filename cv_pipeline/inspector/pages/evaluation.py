@@ -89,6 +89,18 @@ class Strip(BaseModel):
     shots: list[Shot]
 
 
+class Fixed(BaseModel):
+    """What stays the same while the evaluation does, and is costly to gather."""
+
+    classes: list[ClassRow]
+    errors: list[ErrorRow]
+    confusion: Confusion | None
+    precision_recall: Chart | None
+    reliability: Chart | None
+    strips: list[Strip]
+    label_errors: list[LabelError]
+
+
 class EvaluationPage(BaseModel):
     """What the page of an evaluation shows."""
 
@@ -139,12 +151,11 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
     with workspace.log() as log:
         history = evaluation_history(log, settings)
     place = next((n for n, r in enumerate(history) if r.digest == made.digest), None)
-    fixed = workspace.kept.get(
+    fixed: Fixed = workspace.kept.get(
         ("evaluation", project, made.digest, evaluated.event.storage_id),
         lambda: _unchanging(workspace, evaluated, links),
     )
     declared = _declared(settings)
-    classes = class_rows(made, links)
     epochs, drops = read_training(workspace, settings, evaluated.model, [])
     return EvaluationPage(
         digest=made.digest,
@@ -159,11 +170,11 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
         origin=origin(workspace, evaluated),
         findings=findings(workspace, evaluated, links),
         slices=slice_rows(made, links, declared),
-        classes=classes,
-        errors=error_rows(made, links),
-        confusion=confusion(made, links),
-        precision_recall=precision_recall(made, [c.label for c in classes]),
-        reliability=reliability(made),
+        classes=fixed.classes,
+        errors=fixed.errors,
+        confusion=fixed.confusion,
+        precision_recall=fixed.precision_recall,
+        reliability=fixed.reliability,
         calibration=_calibration(evaluated),
         training=training_chart(
             settings, evaluated.model, epochs, drops, width=400.0, height=200.0
@@ -172,8 +183,8 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
         gap_errors=list(record.gap.errors),
         suspicions=list(record.suspicions),
         verdict=_verdict(settings, evaluated),
-        strips=fixed[0],
-        label_errors=fixed[1],
+        strips=fixed.strips,
+        label_errors=fixed.label_errors,
         before=_before(history, place),
         judgement=_judgement(workspace, evaluated),
         notes=list(record.notes),
@@ -192,10 +203,7 @@ def _declared(settings: Project) -> dict[str, str]:
     return found
 
 
-def _unchanging(
-    workspace: Workspace, evaluated: Evaluated, links: Selections
-) -> tuple[list[Strip], list[LabelError]]:
-    """What stays the same while the evaluation does, and is costly to gather."""
+def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -> Fixed:
     made = evaluated.evaluation
     split = made.record.split
     hardest = hardest_images(made.per_image, split=split, n=STRIP * 5)
@@ -245,7 +253,16 @@ def _unchanging(
         LabelError(issue=str(row["values"]).replace("_", " "), count=row["counts"])
         for row in counted
     ]
-    return strips, issues
+    classes = class_rows(made, links)
+    return Fixed(
+        classes=classes,
+        errors=error_rows(made, links),
+        confusion=confusion(made, links),
+        precision_recall=precision_recall(made, [c.label for c in classes]),
+        reliability=reliability(made),
+        strips=strips,
+        label_errors=issues,
+    )
 
 
 def _verdict(settings: Project, evaluated: Evaluated) -> Verdict:
