@@ -29,6 +29,7 @@ from cv_pipeline.inspector.board.history import (
     validation_metric,
 )
 from cv_pipeline.inspector.board.runs import RunLine, runs_of
+from cv_pipeline.inspector.board.slices import SliceNow, slices_now
 from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.evaluation_page.selections import Selections
@@ -80,6 +81,7 @@ class Board(BaseModel):
     main: Chart | None
     others: list[Chart]
     training: Chart | None
+    slices: list[SliceNow]
     alerts: list[Alert]
     sides: list[Side]
     same_model: bool
@@ -147,6 +149,14 @@ def board(
         training=training_chart(
             settings, model, epochs, drops, width=SMALL_WIDTH, height=SMALL_HEIGHT + 30
         ),
+        slices=slices_now(
+            project,
+            history[-1],
+            metric=settings.metric,
+            declared=tuple(settings.evaluation.slice_queries),
+        )
+        if history
+        else [],
         alerts=alerts(watched),
         sides=sides,
         same_model=len(sides) == 2 and sides[0].model == sides[1].model,
