@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,10 +101,11 @@ class Provider:
                 token = client.fetch_token(
                     metadata["token_endpoint"], code=code, code_verifier=verifier
                 )
-                said = self._checked(str(token.get("id_token", "")), nonce)
-                more = {}
-                if metadata.get("userinfo_endpoint"):
-                    more = _json(client.get(metadata["userinfo_endpoint"]))
+            said = self._checked(str(token.get("id_token", "")), nonce)
+            more = {}
+            if metadata.get("userinfo_endpoint"):
+                bearer = {"Authorization": f"Bearer {token['access_token']}"}
+                more = self._get(metadata["userinfo_endpoint"], headers=bearer)
         except (OAuthError, JoseError, httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise ProviderError(
                 f"Sign-in at {self._settings.issuer} failed: {error}.", do="Try again."
@@ -154,6 +156,8 @@ class Provider:
                 )
             for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
                 _require_safe(str(found.get(name, "")))
+            if "userinfo_endpoint" in found:
+                _require_safe(str(found["userinfo_endpoint"]))
             self._known, self._read, self._keys = found, time.monotonic(), None
             return found
 
@@ -165,9 +169,12 @@ class Provider:
                 self._keys = KeySet.import_key_set(keys)
             return self._keys
 
-    def _get(self, address: str) -> dict[str, Any]:
+    def _get(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         try:
-            return _json(httpx.get(address, timeout=TIMEOUT_SECONDS, follow_redirects=False))
+            response = httpx.get(
+                address, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False
+            )
+            return _json(response)
         except (httpx.HTTPError, ValueError) as error:
             raise ProviderError(
                 f"The provider of single sign-on does not answer at {address}: {error}.",
