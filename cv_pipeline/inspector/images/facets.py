@@ -19,7 +19,6 @@ from cv_pipeline.inspector.images.conditions import (
     Choice,
     choice_of,
     filter_name,
-    text_of,
     without,
 )
 from cv_pipeline.inspector.images.facet_index import FacetIndex, Pairs
@@ -317,8 +316,7 @@ class FacetCounter:
         """What would be shown if the query said nothing of a field."""
         if choice.empty:
             return self._shown
-        text = text_of(without(self._grid.query, field)) or "all images"
-        selection = self._workspace.select(self._project, text)
+        selection = self._grid.ask(without(self._grid.query, field))
         if selection.snapshot is not self._snapshot:
             return self._shown  # the lake has just changed
         numbers = filtered(self._seen(selection.numbers), self._grid.state, self._grid.outcomes)

@@ -23,11 +23,13 @@ from cv_pipeline.evaluation.detection.error_kinds import KINDS
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.assignments import visible_numbers
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.images.asking import Ask, asker
 from cv_pipeline.inspector.images.conditions import read, text_of, with_condition
 from cv_pipeline.inspector.images.marks import Outcomes, outcomes
 from cv_pipeline.inspector.problems import Forbidden
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.epochs import images_that_got_worse
+from cv_pipeline.provenance.evaluated import Evaluated
 
 Sort = Literal["", "worst", "best", "missed", "false", "confident", "query"]
 """Orders that an evaluation gives; empty is its worst first, or the query's own without one."""
@@ -57,6 +59,8 @@ class GridState:
         model: digest of a model whose training is looked at; empty for none.
         epoch: epoch of it, whose images that got worse are shown.
         like: images, by commas, that the others are to be like: the most alike come first.
+        as_of: as of when the lake is asked: a time, a dataset version, an evaluation or a condition
+            on a metric; empty for now.
     """
 
     q: str = ""
@@ -67,6 +71,7 @@ class GridState:
     model: str = ""
     epoch: int = 0
     like: str = ""
+    as_of: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,8 @@ class Grid:
         numbers: int32, the images in their order.
         outcomes: of the evaluation; None without one.
         visible: numbers of the images that may be seen, ascending; None for all.
+        ask: asks another query of the same lake.
+        moment: as of when it was asked, in words; empty for now.
     """
 
     state: GridState
@@ -88,6 +95,8 @@ class Grid:
     numbers: NDArray[np.int32]
     outcomes: Outcomes | None
     visible: NDArray[np.int32] | None
+    ask: Ask
+    moment: str
 
     @property
     def total(self) -> int:
@@ -107,21 +116,23 @@ def open_grid(workspace: Workspace, access: Access, project: str, state: GridSta
     visible = visible_numbers(access, workspace, project)
     if visible is not None:
         _check_blind(state, project)
-    found = outcomes(workspace, project, state.evaluation) if state.evaluation else None
+    evaluated = workspace.evaluated(project, state.evaluation) if state.evaluation else None
     query = read(state.q)
-    if found is not None and not state.q.strip():
-        query = split_query(found)
+    if evaluated is not None and not state.q.strip():
+        query = split_query(evaluated)
         state = replace(state, q=text_of(query))
-    if found is None and state.label:  # without an evaluation it is a condition as any other
+    if evaluated is None and state.label:  # without an evaluation it is a condition as any other
         query = with_condition(query, Comparison(Field("label"), "=", state.label))
         state = replace(state, q=text_of(query), label="")
-    _check(state, found)
-    selection = workspace.select(project, text_of(query) or "all images")
+    _check(state, evaluated)
+    ask, moment = asker(workspace, project, state.as_of)
+    selection = ask(query)
     snapshot = selection.snapshot
+    found = outcomes(workspace, evaluated, snapshot) if evaluated else None
     key = (
         *("grid", project, state, selection.text),
         *sorted(snapshot.identities.items()),
-        found.evaluated.event.version if found else "",
+        evaluated.event.version if evaluated else "",
         "" if visible is None else visible.tobytes(),
     )
     if "latest" in selection.text:
@@ -130,12 +141,12 @@ def open_grid(workspace: Workspace, access: Access, project: str, state: GridSta
         numbers = workspace.kept.get(
             key, lambda: _numbers(workspace, project, state, selection, found, visible)
         )
-    return Grid(state, query, selection, numbers, found, visible)
+    return Grid(state, query, selection, numbers, found, visible, ask, moment)
 
 
-def split_query(found: Outcomes) -> QueryNode:
+def split_query(evaluated: Evaluated) -> QueryNode:
     """The images that an evaluation's headline numbers are of."""
-    record = found.evaluated.evaluation.record
+    record = evaluated.evaluation.record
     inside = Comparison(Field("split"), "=", record.split)
     return QueryNode(Comparison(Rows("dataset", record.dataset[:16], inside), ">=", 1))
 
@@ -242,19 +253,19 @@ def _most_like(
     return snapshot.numbering.find(found.image_ids)
 
 
-def _check(state: GridState, found: Outcomes | None) -> None:
+def _check(state: GridState, evaluated: Evaluated | None) -> None:
     if state.sort not in get_args(Sort):
         raise EvaluationError(
             f"{state.sort!r} is no order.", do=nearest(state.sort, get_args(Sort)[1:])
         )
-    if found is None:
+    if evaluated is None:
         if state.kind:
             raise EvaluationError(
                 "A kind of error is one of an evaluation, and none is given.",
                 do="Open the images from an evaluation.",
             )
         return
-    labels = found.evaluated.evaluation.record.labels
+    labels = evaluated.evaluation.record.labels
     if state.label and state.label not in labels:
         raise EvaluationError(
             f"There is no class {state.label!r}.", do=nearest(state.label, labels)
@@ -267,7 +278,7 @@ def _check(state: GridState, found: Outcomes | None) -> None:
 
 def _check_blind(state: GridState, project: str) -> None:
     """Refuse an annotator what would tell how others, or a model, judge their images."""
-    if state.evaluation or state.model or state.label or state.like:
+    if state.evaluation or state.model or state.label or state.like or state.as_of:
         raise Forbidden(Permission.VIEW, project)
     query = read(state.q)
     if not _is_blind(query):

@@ -167,17 +167,16 @@ class Outcomes:
         return np.bincount(objects, minlength=size) - np.bincount(right, minlength=size)
 
 
-def outcomes(workspace: Workspace, project: str, ref: str) -> Outcomes:
-    """The outcomes of an evaluation for the images of the newest snapshot; made once.
+def outcomes(workspace: Workspace, evaluated: Evaluated, snapshot: Snapshot) -> Outcomes:
+    """The outcomes of an evaluation for the images of a snapshot; made once.
 
     Raises:
-        ProvenanceError: there is no such evaluation.
         EvaluationError: a file that it needs cannot be read.
     """
-    evaluated = workspace.evaluated(project, ref)
-    snapshot = workspace.snapshot(project)
-    key = ("outcomes", project, evaluated.event.version, snapshot.identities["images"])
-    found: Outcomes = workspace.kept.get(key, lambda: _outcomes(evaluated, snapshot))
+    state = (evaluated.project, evaluated.event.version, snapshot.identities["images"])
+    found: Outcomes = workspace.kept.get(
+        ("outcomes", *state), lambda: _outcomes(evaluated, snapshot)
+    )
     return found
 
 

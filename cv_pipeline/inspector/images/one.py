@@ -170,8 +170,9 @@ def open_image(
     facts = image.properties
     size = (int(facts["width"]), int(facts["height"]))
     blind = visible_numbers(access, workspace, project) is not None
-    grid, place = _place(workspace, access, project, state, snapshot, number, position)
+    grid, place = _place(workspace, access, project, state, image.id, position)
     found = grid.outcomes if grid is not None else None
+    there = _number_in(grid, image.id) if grid is not None else -1
     chosen = models or ([found.evaluated.model.version] if found else [])
     metric = workspace.project(project).metric
     return ImagePage(
@@ -194,7 +195,7 @@ def open_image(
         tags=[Fact(name=tag, value=tag, query=_same(Field("tag"), tag)) for tag in image.tags],
         labels=[] if blind else [label_mark(row, size) for row in image.annotations.to_pylist()],
         classes=list(workspace.project(project).ontology.labels),
-        evaluation=_evaluation(workspace, project, found, image.id, number, size),
+        evaluation=_evaluation(workspace, project, found, image.id, there, size),
         models=[]
         if blind
         else models_on(workspace, project, image.id, size, chosen=chosen, metric=metric),
@@ -218,8 +219,7 @@ def _place(
     access: Access,
     project: str,
     state: GridState,
-    snapshot: Snapshot,
-    number: int,
+    image_id: str,
     position: int | None,
 ) -> tuple[Grid | None, Place]:
     """Where an image is in a query; a query that cannot be asked any more says why."""
@@ -227,14 +227,14 @@ def _place(
         grid = open_grid(workspace, access, project, state)
     except CVPipelineError as error:
         return None, Place(problem=f"{error.what} {error.do}".strip())
-    numbers = grid.numbers
+    numbers, number = grid.numbers, _number_in(grid, image_id)
     if position is None or not (position < len(numbers) and numbers[position] == number):
         found: NDArray[np.intp] = np.flatnonzero(numbers == number)
         position = int(found[0]) if len(found) else None
     if position is None:
         return grid, Place(total=grid.total)
     around = [p for p in (position - 1, position + 1) if 0 <= p < len(numbers)]
-    ids = snapshot.image_ids(numbers[around]).to_pylist() if around else []
+    ids = grid.selection.snapshot.image_ids(numbers[around]).to_pylist() if around else []
     named = dict(zip(around, ids, strict=True))
     return grid, Place(
         position=position,
@@ -242,6 +242,12 @@ def _place(
         previous=named.get(position - 1),
         next=named.get(position + 1),
     )
+
+
+def _number_in(grid: Grid, image_id: str) -> int:
+    """Number of an image in the snapshot that a grid is of; -1 where it lacks the image."""
+    found = grid.selection.snapshot.numbering.find(pa.array([image_id], pa.string()))
+    return int(found[0])
 
 
 def _evaluation(
@@ -260,7 +266,7 @@ def _evaluation(
         said.labels = labels_in(workspace, project, record.dataset, image_id, size)
     except CVPipelineError as error:
         said.problem = error.what
-    at = int(found.evaluated_at[number])
+    at = int(found.evaluated_at[number]) if number >= 0 else -1
     if at < 0:
         said.problem = said.problem or "The evaluation is not of this image."
         return said

@@ -49,6 +49,7 @@ class Meant(BaseModel):
     model: Short = ""
     epoch: Annotated[int, Limited(ge=0)] = 0
     like: Annotated[str, StringConstraints(max_length=7_000)] = ""
+    as_of: Short = ""
 
     def ids(self, workspace: Workspace, access: Access, project: str) -> pa.Array:
         """Ids of the images, sorted and each once.

@@ -70,6 +70,7 @@ class GridPage(BaseModel):
         labels: classes of the project, in their order.
         focus: classes that the images are filtered by: others are not drawn.
         evaluation: the evaluation; None without one.
+        moment: as of when the lake was asked, in words; empty for now.
         problem: why there is nothing to show; None when there is something.
     """
 
@@ -83,6 +84,7 @@ class GridPage(BaseModel):
     labels: list[str] = []
     focus: list[str] = []
     evaluation: EvaluationHead | None = None
+    moment: str = ""
     problem: Problem | None = None
 
 
@@ -143,8 +145,9 @@ def _state(
     model: Name = "",
     epoch: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     like: Annotated[str, Query(max_length=7_000)] = "",
+    as_of: Name = "",
 ) -> GridState:
-    return GridState(q, evaluation, label, kind, sort, model, epoch, like)
+    return GridState(q, evaluation, label, kind, sort, model, epoch, like, as_of.strip())
 
 
 CurrentState = Annotated[GridState, Depends(_state)]
@@ -178,6 +181,7 @@ def images(
         labels=labels,
         focus=_focus(grid),
         evaluation=_head(grid),
+        moment=grid.moment,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,8 @@ def test_marks_are_the_boxes_of_predictions_and_of_missed_objects(
 
 
 def test_every_prediction_that_counts_is_there_once(workspace: Workspace) -> None:
-    found = outcomes(workspace, "large", "latest")
+    evaluated = workspace.evaluated("large")
+    found = outcomes(workspace, evaluated, workspace.snapshot("large"))
     matches = found.evaluated.evaluation.matches
     assert len(found.table) == len(matches)
     assert (np.diff(found.n) >= 0).all()
@@ -213,3 +215,30 @@ def test_images_that_got_worse_in_an_epoch(client: TestClient, workspace: Worksp
     worse = images_that_got_worse(f"large@{model}", epoch=epoch, **reads)
     items = everything(client, model=model, epoch=epoch)
     assert [item["id"] for item in items] == [row["image_id"] for row in worse.images]
+
+
+def test_the_lake_is_asked_as_it_was(client: TestClient, workspace: Workspace) -> None:
+    before = datetime.now(UTC).isoformat()
+    state = {"q": "label = 'class_5'"}
+    client.post("/api/v1/p/large/tags", json=state | {"tags": ["later"]})
+    workspace._lakes["large"].checked = 0.0
+    q = "tag = 'later'"
+    now = client.get(f"{API}/count", params={"q": q}).json()["count"]
+    assert now == client.get(f"{API}/count", params=state).json()["count"]
+    assert client.get(f"{API}/count", params={"q": q, "as_of": before}).json()["count"] == 0
+    found = client.get(f"{API}/facets", params={"as_of": before}).json()
+    tags = next(f for f in found["facets"] if f["name"] == "tag")
+    assert "later" not in [value["value"] for value in tags["values"]]
+
+
+def test_a_condition_on_a_metric_means_the_images_of_its_dataset_version(
+    client: TestClient, workspace: Workspace
+) -> None:
+    page = client.get(API, params={"as_of": "AP50 >= 0.01"}).json()
+    assert page["problem"] is None
+    assert "AP50" in page["moment"]
+    assert "dataset(" in page["canonical"]
+    inside = client.get(f"{API}/count", params={"q": page["canonical"]}).json()["count"]
+    assert page["total"] == inside > 0
+    never = client.get(API, params={"as_of": "AP50 >= 1.5"}).json()
+    assert "never held" in never["problem"]["what"]

@@ -24,7 +24,7 @@ const MOST_NAMED = 500;
 
 let state = { ...readAddress(), ...page.state };
 let total = page.total;
-let evaluation = page.evaluation;
+let { evaluation, moment } = page;
 let focus = { labels: page.focus ?? [], kinds: page.state.kind ? [page.state.kind] : [] };
 const how = { all: false, names: null, labels: page.labels };
 let moving = null;
@@ -67,7 +67,7 @@ async function go(next, { push = true } = {}) {
     const before = state;
     state = { ...next, ...found.state };
     total = found.total;
-    evaluation = found.evaluation;
+    ({ evaluation, moment } = found);
     focus = { labels: found.focus, kinds: found.state.kind ? [found.state.kind] : [] };
     if (push && !same(before, state)) history.pushState(null, "", here(0));
     choosing.clear();
@@ -164,6 +164,7 @@ function dress() {
   if (state.kind) chips.push(chip(KINDS[state.kind] ?? state.kind, null, { kind: "" }));
   if (state.model) chips.push(chip(`worse in epoch ${state.epoch} of ${state.model.slice(0, 8)}`, `${base}/models/${state.model}`, { model: "", epoch: 0 }));
   if (state.like) chips.push(chip(`like ${plural(state.like.split(",").length)}`, null, { like: "" }));
+  if (state.as_of) chips.push(chip(`as of ${moment || state.as_of}`, null, { as_of: "" }));
   find("chips").replaceChildren(...chips);
   const sort = find("sort");
   const orders = evaluation ? SORTS : ORDERS;
@@ -272,6 +273,11 @@ function goTo() {
   });
 }
 
+find("then").addEventListener("click", () => ask(dialog, {
+  title: "Ask as of", lead: "The images, labels, tags and metadata as they were then.",
+  fields: [{ name: "as_of", label: "When", value: state.as_of, hint: "A time such as 2026-01-31, a dataset version, an evaluation, or a metric: precision >= 0.91 means the first evaluation at which it held, and its images. Empty for now." }],
+  button: "Ask", send: async ({ as_of }) => go({ ...state, as_of: as_of.trim(), position: 0 }),
+}));
 find("size").addEventListener("input", (event) => setSize(Number(event.target.value)));
 find("names").addEventListener("click", names);
 find("marks").addEventListener("click", marks);

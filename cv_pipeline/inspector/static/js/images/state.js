@@ -1,6 +1,6 @@
 // The state of a view, which is its address and nothing else.
 
-const TEXT = ["q", "evaluation", "label", "kind", "sort", "model", "like"];
+const TEXT = ["q", "evaluation", "label", "kind", "sort", "model", "like", "as_of"];
 const NUMBERS = ["epoch"];
 
 /** What decides which images there are, as the parameters of a request. */
