@@ -95,6 +95,8 @@ class Changes:
         if kept is None:
             found = table.slice(offset, limit)
             return found.drop_columns([_PLAIN]).to_pylist(), len(table)
+        if not len(table):  # Arrow crashes on the indices of no chunk at all
+            return [], 0
         places = pc.indices_nonzero(kept)
         found = table.take(places.slice(offset, limit))
         return found.drop_columns([_PLAIN]).to_pylist(), len(places)
