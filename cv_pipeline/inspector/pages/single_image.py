@@ -27,11 +27,11 @@ from cv_pipeline.inspector.images.life import (
 )
 from cv_pipeline.inspector.images.one import ImagePage, open_image
 from cv_pipeline.inspector.pages.images import CurrentState
-from cv_pipeline.inspector.pixels.images import require_image
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace
 from cv_pipeline.provenance.explained import ActivationPicture, activation_map
+from cv_pipeline.storage import Tombstones
 
 routes = Routes("Images")
 
@@ -166,7 +166,9 @@ def activation(
     label: Name = "",
 ) -> Response:
     """Where a model looks for a class on an image, as a PNG; the first time takes some seconds."""
-    require_image(workspace, project, image_id)
+    tombstone = Tombstones(workspace.store).get(image_id)
+    if tombstone is not None:  # a map that is kept shows its pixels
+        raise tombstone.error()
 
     def explain() -> ActivationPicture:
         with _explaining:
