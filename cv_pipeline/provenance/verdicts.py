@@ -6,7 +6,7 @@ verdict on the exact event that a dataset version is made from; a missing one is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,13 +22,15 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 from dagster._core.execution.context.system import StepExecutionContext
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from cv_pipeline.datasets.verdict import Verdict
 from cv_pipeline.datasets.waiver import Waiver, unwaived
 from cv_pipeline.errors import GateRefused
 from cv_pipeline.provenance.event_log import Materialization
 
-HISTORY = 1000
+HISTORY, PAGE = 1000, 20
+"""Executions of a check that are looked through at most, and that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,22 @@ def require_passing(
     )
 
 
+def _history(instance: DagsterInstance, key: AssetCheckKey) -> Iterator[AssetCheckExecutionRecord]:
+    """The newest executions of a check, a few at a time: what is asked for is mostly the last."""
+    cursor: int | None = None
+    for _ in range(HISTORY // PAGE):
+        page = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=PAGE, cursor=cursor
+        )
+        yield from page
+        if len(page) < PAGE:
+            return
+        cursor = page[-1].id
+
+
 def _result(instance: DagsterInstance, target: Materialization, name: str) -> CheckResult:
     key = AssetCheckKey(AssetKey.from_user_string(target.key), name)
-    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
-    for record in records:
+    for record in _history(instance, key):
         event = record.event.dagster_event if record.event else None
         evaluation = event.event_specific_data if event else None
         if not isinstance(evaluation, AssetCheckEvaluation):

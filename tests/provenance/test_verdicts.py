@@ -102,3 +102,15 @@ def test_interleaved_runs_judge_each_its_own_candidate(run, instance, world):
     assert (bad.version, good.version) == ("bad", "good")
     assert not verdicts_on(instance, bad, ["clean"])[0].passed
     assert verdicts_on(instance, good, ["clean"])[0].passed
+
+
+def test_an_old_verdict_is_found_behind_many_newer_ones(run, instance, world, monkeypatch):
+    monkeypatch.setattr("cv_pipeline.provenance.verdicts.PAGE", 2)
+    world.content = "bad"
+    run()
+    old = candidate_of(instance)
+    world.content = "good"
+    for _ in range(4):
+        run()
+    assert [v.summary for v in verdicts_on(instance, old, ["clean"])] == ["looked at bad"]
+    assert verdicts_on(instance, candidate_of(instance), ["clean"])[0].passed
