@@ -73,6 +73,16 @@ def read_page(store: ObjectStore, project: str, *, name: str) -> bytes:
     return store.read(f"{_folder(project)}{name}.html")
 
 
+def page_images(store: ObjectStore, project: str, *, name: str) -> list[str]:
+    """Ids of the images whose pixels are on a page that was kept, sorted.
+
+    Raises:
+        ObjectNotFound: there is no such page.
+    """
+    found: list[str] = json.loads(store.read(f"{_folder(project)}{name}.json"))["images"]
+    return found
+
+
 def keep_page(
     store: ObjectStore, project: str, html: str, image_ids: Collection[str], *, name: str
 ) -> str | None:

@@ -262,3 +262,11 @@ def test_an_annotator_sees_none_of_it(inspected: Client) -> None:
 def test_a_run_of_no_project_of_this_name_is_not_shown(client: TestClient) -> None:
     response = client.get(f"{P}/runs/nobody-knows", headers={"Accept": "text/html"})
     assert response.status_code == 404
+
+
+def test_the_report_is_one_page_that_runs_nothing(client: TestClient) -> None:
+    response = client.get(f"{P}/evaluations/latest/report")
+    assert response.status_code == 200
+    assert "sandbox" in response.headers["content-security-policy"]
+    assert "<script" not in response.text
+    assert "data:image/jpeg;base64," in response.text

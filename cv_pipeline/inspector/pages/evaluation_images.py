@@ -8,10 +8,12 @@ import pyarrow.compute as pc
 from fastapi import Query
 from fastapi.responses import RedirectResponse, Response
 
-from cv_pipeline.catalog.pictures import keep_page, read_page
+from cv_pipeline.catalog.pictures import keep_page, page_images, read_page
 from cv_pipeline.errors import ObjectNotFound
 from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.inspector.access.image_access import is_restricted
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.alerts import images_address
 from cv_pipeline.inspector.evaluation_page.find import find_evaluation
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
@@ -110,13 +112,20 @@ def epoch_images(
 
 
 @routes.raw("GET", "/p/{project}/evaluations/{digest}/report", permission=Permission.VIEW)
-def report(project: str, digest: str, workspace: CurrentWorkspace) -> Response:
-    """The report of an evaluation: one page that needs nothing beside itself."""
+def report(project: str, digest: str, workspace: CurrentWorkspace, audit: CurrentAudit) -> Response:
+    """The report of an evaluation: one page that needs nothing beside itself.
+
+    It holds pixels: which restricted images somebody saw on it stands in the audit log.
+    """
     evaluated = find_evaluation(workspace, project, digest)
     try:
         page = read_page(workspace.store, project, name=evaluated.event.version)
     except ObjectNotFound:  # never made, or one of the images on it was taken out since
         page = _make_report(workspace, evaluated)
+    if workspace.project(project).access.restricted is not None:
+        for image_id in page_images(workspace.store, project, name=evaluated.event.version):
+            if is_restricted(workspace, project, image_id):
+                audit("image.seen", image_id, project=project, way="report")
     return Response(
         page,
         media_type="text/html; charset=utf-8",
