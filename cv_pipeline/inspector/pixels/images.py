@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pyarrow as pa
 from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.errors import ImageError, ObjectCorrupt, ObjectNotFound
 from cv_pipeline.inspector.problems import NotFound, RequestError
-from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.inspector.workspace import FRESH_SECONDS, Workspace
 from cv_pipeline.storage import Blobs, Tombstones
 
 
@@ -74,8 +75,44 @@ class Facts:
         return self.width * self.height * self.bands * np.dtype(self.dtype).itemsize
 
 
+class Images:
+    """The images of a workspace's projects.
+
+    A page of pictures asks a hundred times within a second, so which images a project has is as of
+    the last second; what is not found then is looked for in what is there now.
+
+    Args:
+        workspace: what is read.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._recent: dict[str, tuple[float, Snapshot]] = {}
+
+    def find(self, project: str, image_id: str) -> tuple[Snapshot, int]:
+        """An image that a project has and that was not taken out.
+
+        Returns:
+            A snapshot of the project, and the image's number in it.
+
+        Raises:
+            NotFound: the project has no such image, whoever else has it.
+            ObjectTakenOut: it was taken out.
+        """
+        read, snapshot = self._recent.get(project, (0.0, None))
+        number = -1
+        if snapshot is not None and time.monotonic() - read < FRESH_SECONDS:
+            number = _number(snapshot, image_id)
+        if snapshot is None or number < 0:
+            snapshot = self._workspace.snapshot(project)
+            self._recent[project] = (time.monotonic(), snapshot)
+            number = _number(snapshot, image_id)
+        _require(self._workspace, project, image_id, number)
+        return snapshot, number
+
+
 def require_image(workspace: Workspace, project: str, image_id: str) -> int:
-    """See that a project has an image and that it was not taken out.
+    """See that a project has an image now and that it was not taken out.
 
     Returns:
         The image's number in the project's newest snapshot.
@@ -84,8 +121,12 @@ def require_image(workspace: Workspace, project: str, image_id: str) -> int:
         NotFound: the project has no such image, whoever else has it.
         ObjectTakenOut: it was taken out.
     """
-    snapshot = workspace.snapshot(project)
-    number = int(snapshot.numbering.find(pa.array([image_id], pa.string()))[0])
+    number = _number(workspace.snapshot(project), image_id)
+    _require(workspace, project, image_id, number)
+    return number
+
+
+def _require(workspace: Workspace, project: str, image_id: str, number: int) -> None:
     if number < 0:
         raise NotFound(
             f"Project {project} has no image {image_id[:80]!r}.",
@@ -94,7 +135,10 @@ def require_image(workspace: Workspace, project: str, image_id: str) -> int:
     tombstone = Tombstones(workspace.store).get(image_id)
     if tombstone is not None:
         raise tombstone.error()
-    return number
+
+
+def _number(snapshot: Snapshot, image_id: str) -> int:
+    return int(snapshot.numbering.find(pa.array([image_id], pa.string()))[0])
 
 
 def image_facts(snapshot: Snapshot, number: int) -> Facts:

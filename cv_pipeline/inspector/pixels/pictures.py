@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.errors import ObjectTakenOut
 from cv_pipeline.imaging.opened import Opened, Overview, open_picture
 from cv_pipeline.imaging.pyramid import TILE, level_within, levels_of, tile_box
@@ -25,10 +26,10 @@ from cv_pipeline.imaging.view import RENDERER, Plan, Spread, plan_view, render, 
 from cv_pipeline.imaging.view_settings import ViewSettings
 from cv_pipeline.inspector.pixels.images import (
     Facts,
+    Images,
     image_facts,
     read_image,
     readable,
-    require_image,
 )
 from cv_pipeline.inspector.pixels.limits import memory_bytes, renders_bytes
 from cv_pipeline.inspector.pixels.renders import Renders
@@ -75,6 +76,7 @@ class Pictures:
         self.threads = ThreadPoolExecutor(
             max(4, 2 * (os.cpu_count() or 1)), thread_name_prefix="pictures"
         )
+        self._images = Images(workspace)
         self._room = Room(memory_bytes())
         self._spreads: Kept[list[Spread]] = Kept(512)
         self._plans: Kept[Plan] = Kept(1024)
@@ -101,8 +103,7 @@ class Pictures:
             known: names of renders that whoever asks has.
         """
 
-        def make(number: int) -> bytes:
-            facts = image_facts(self._workspace.snapshot(project), number)
+        def make(facts: Facts) -> bytes:
             if settings == ViewSettings() and facts.format == "JPEG":
                 return self._quick(project, image_id, facts, side=side, small=small)
 
@@ -138,8 +139,7 @@ class Pictures:
             NotFound: there is no such tile.
         """
 
-        def make(number: int) -> bytes:
-            facts = image_facts(self._workspace.snapshot(project), number)
+        def make(facts: Facts) -> bytes:
 
             def draw(picture: Opened) -> bytes:
                 info = picture.info
@@ -170,8 +170,7 @@ class Pictures:
             frame: which picture of a file that has several.
             see: tells it; called with the opened picture.
         """
-        number = self._require(project, image_id)
-        facts = image_facts(self._workspace.snapshot(project), number)
+        facts = image_facts(*self._find(project, image_id))
         if not Blobs(self._workspace.store).exists(image_id):  # though it may be at hand
             read_image(self._workspace, image_id)
         with readable():
@@ -248,10 +247,10 @@ class Pictures:
         image_id: str,
         what: str,
         settings: ViewSettings,
-        make: Callable[[int], bytes],
+        make: Callable[[Facts], bytes],
         known: str,
     ) -> Rendered:
-        number = self._require(project, image_id)
+        snapshot, number = self._find(project, image_id)
         told = f"{RENDERER}\n{project}\n{what}\n{settings.text()}"
         name = hashlib.sha256(told.encode()).hexdigest()[:32]
         if name in known:
@@ -261,16 +260,16 @@ class Pictures:
         data = self.renders.get(image_id, name) if kept else None
         if data is None:
             with readable():
-                data = make(number)
+                data = make(image_facts(snapshot, number))
             if kept:
                 self.renders.put(image_id, name, data)
-                self._require(project, image_id)
+                self._find(project, image_id)
         return Rendered(name, data)
 
-    def _require(self, project: str, image_id: str) -> int:
-        """Number of an image that may be served; what is here of one taken out is removed."""
+    def _find(self, project: str, image_id: str) -> tuple[Snapshot, int]:
+        """An image that may be served; what is here of one that was taken out is removed."""
         try:
-            return require_image(self._workspace, project, image_id)
+            return self._images.find(project, image_id)
         except ObjectTakenOut:
             self.renders.forget(image_id)
             self.shelf.forget(image_id)
