@@ -155,7 +155,7 @@ class FacetCounter:
             )
         if not blind:
             yield self._values(Field("annotator"), "Annotator", lambda: index.annotators)
-        yield self._values(Field("set_aside"), "Set aside as", lambda: index.set_aside)
+            yield self._values(Field("set_aside"), "Set aside as", lambda: index.set_aside)
         yield self._values(Field("format"), "Format", lambda: index.text("format"))
         for name in ("brightness", "contrast", "sharpness"):
             values = index.column(name).astype(np.float64)

@@ -43,7 +43,8 @@ MOST_ALIKE = 500
 """Images that are shown as being like some."""
 
 _OF_LABELS = ("label", "annotator", "annotations_count", "labels_count", "annotators_count")
-_NOT_FOR_ANNOTATORS = (*_OF_LABELS, "disagreement", "tags_count", "labelled")
+_OF_OTHER_IMAGES = ("similarity", "set_aside")
+_NOT_FOR_ANNOTATORS = (*_OF_LABELS, *_OF_OTHER_IMAGES, "disagreement", "tags_count", "labelled")
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,7 @@ def _check_blind(state: GridState, project: str) -> None:
     if not _is_blind(query):
         raise QueryError(
             "You may ask for images by what they are, not by how they were labelled or predicted.",
-            do="Ask for path, size, metadata, tag or set_aside.",
+            do="Ask for path, size, metadata or tag.",
         )
 
 

@@ -120,6 +120,15 @@ def test_an_annotator_is_told_nothing_of_labels(
     assert (page["total"], page["items"]) == (0, [])
     assert annotator.get(API, params={"q": "label = 'rare'"}).json()["problem"]
     for path in ("/rows", "/facets"):
-        for bad in ({"q": "disagreement > 0"}, {"q": "all images order by annotations_count"}):
+        for q in (
+            "disagreement > 0",
+            "all images order by annotations_count",
+            "width > 1 sample 3 by labels_count",
+            "not (path = 'x' or annotations(label = 'rare'))",
+            "similarity('lot/1.jpg') > 0.9",
+            "set_aside = 'secret'",
+            "results('latest').correct",
+        ):
+            bad = {"q": q}
             assert annotator.get(f"{API}{path}", params=bad).status_code == 422
         assert annotator.get(f"{API}{path}", params={"evaluation": "latest"}).status_code == 403
