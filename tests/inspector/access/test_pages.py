@@ -100,7 +100,8 @@ def test_from_the_first_account_to_a_colleague_and_a_token(page):
     page.wait_for_selector("text=The name or the password is wrong.")
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/people?x=1")
+    page.wait_for_selector("text=What the roles may do")
+    assert page.url.endswith("/people?x=1")
     assert faults == []
     bob = inspector.door.accounts.get("bob")
     assert (bob.roles, bob.disabled) == ({OWN: Role.ANNOTATOR}, True)
