@@ -31,7 +31,7 @@ from cv_pipeline.inspector.problems import RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.provenance.event_log import Materialization
-from cv_pipeline.provenance.waivers import give_waiver
+from cv_pipeline.provenance.waivers import give_waiver, waivers_on
 
 routes = Routes("Candidates")
 
@@ -90,10 +90,12 @@ def candidate(
     event, row = find_candidate(workspace, project, storage_id)
     refused = refused_candidate(workspace, project, event, row)
     record = _record(workspace, project, event)
+    roles = workspace.project(project).access.waiver_roles
+    waivers = waivers_on(workspace.instance, event, roles=roles, home=workspace.home)
     return Candidate(
         project=project,
         refused=refused,
-        checks=check_rows(check_results(workspace.instance, event)),
+        checks=check_rows(check_results(workspace.instance, event), waivers),
         splits=in_order(record.splits) if record else {},
         query=record.query if record else "",
         may_waive=access.may(Permission.WAIVE, project) and access.role(project) in refused.roles,
