@@ -7,6 +7,8 @@ import sys
 
 import uvicorn
 
+from cv_pipeline.cli.app import fail
+from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.settings import load_settings
 from cv_pipeline.inspector.workspace import Workspace
@@ -38,4 +40,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CVPipelineError as error:
+        fail(error, status=1)
