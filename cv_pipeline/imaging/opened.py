@@ -337,7 +337,8 @@ def _paste(
 
 
 def _planes(image: NDArray[Any]) -> list[NDArray[Any]]:
-    return [np.ascontiguousarray(image[..., n]) for n in range(image.shape[2])]
+    """Bands of (H, W, C), not copied: of a large picture that would cost as much as decoding it."""
+    return [image[..., n] for n in range(image.shape[2])]
 
 
 def _thermal_plane(
