@@ -20,14 +20,15 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 
 from cv_pipeline.catalog.datalake.datalake import Datalake
-from cv_pipeline.catalog.datalake.references import RecordedReferences
 from cv_pipeline.catalog.datalake.selection import Selection, select
 from cv_pipeline.catalog.query import parse
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.inspector.database import open_database
+from cv_pipeline.inspector.shared_references import SharedReferences
 from cv_pipeline.project import Project, find_project, project_names
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
+from cv_pipeline.provenance.lake_references import LakeReferences
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 from cv_pipeline.storage import ObjectStore, open_store
@@ -81,7 +82,7 @@ class _OpenedLake:
     """A project's lake with its newest snapshot."""
 
     lake: Datalake
-    references: RecordedReferences
+    references: SharedReferences
     lock: threading.Lock = field(default_factory=threading.Lock)
     snapshot: Snapshot | None = None
     checked: float = 0.0
@@ -239,7 +240,10 @@ class Workspace:
             if project not in self._lakes:
                 name = self.project(project).name
                 catalog = Catalog(self.store, name)
-                references = RecordedReferences(catalog)
+                known = LakeReferences(
+                    project=name, store=self.store, instance=self.instance, cache=self.cache
+                )
+                references = SharedReferences(known)
                 lake = Datalake(catalog, references=references, origin="http")
                 self._lakes[project] = _OpenedLake(lake, references)
             return self._lakes[project]

@@ -1,0 +1,67 @@
+"""What pages share: one snapshot, one log, one answer to one question, for many threads."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from cv_pipeline.errors import QueryError
+from cv_pipeline.inspector.workspace import Kept
+
+
+def test_what_is_kept_is_made_once_by_many_threads():
+    kept: Kept[int] = Kept(2)
+    made = []
+    gate = threading.Event()
+
+    def make() -> int:
+        gate.wait(5)
+        made.append(1)
+        return len(made)
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(kept.get, "a", make) for _ in range(8)]
+        gate.set()
+        assert [a.result() for a in asked] == [1] * 8
+
+
+def test_the_least_used_is_given_up_and_a_failure_is_not_kept():
+    kept: Kept[str] = Kept(2)
+    for key in "ab":
+        kept.get(key, lambda key=key: key)
+    kept.get("a", lambda: "again")
+    kept.get("c", lambda: "c")
+    assert kept.get("a", lambda: "new") == "a"
+    assert kept.get("b", lambda: "new") == "new"
+    with pytest.raises(ZeroDivisionError):
+        kept.get("d", lambda: str(1 / 0))
+    assert kept.get("d", lambda: "d") == "d"
+
+
+def test_one_question_is_asked_once_of_one_state(inspected):
+    workspace = inspected().app.state.workspace
+    first = workspace.select("large", "metadata.scene = 'yard'")
+    assert workspace.select("large", "metadata.scene = 'yard'") is first
+    with pytest.raises(QueryError, match="colour"):
+        workspace.select("large", "colour = 'red'")
+
+
+def test_queries_that_refer_to_evaluations_are_answered_side_by_side(inspected):
+    """The index of the event log is one thread's at a time, and queries share it."""
+    workspace = inspected().app.state.workspace
+    with workspace.log() as log:
+        models = [e.version for e in log.first_of_each_version("large/trained_model")][-2:]
+        dataset = log.latest("large/dataset_version").version
+    texts = [
+        f"{kind}('{model}', score < 0.{n}) and dataset('{dataset}', split = 'test')"
+        for kind in ("results",)
+        for model in models
+        for n in range(1, 9)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda t: len(workspace.select("large", t).numbers), texts))
+    alone = [len(workspace.select("large", text).numbers) for text in texts]
+    assert together == alone
+    assert max(alone) > 0
