@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,10 +11,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cv_pipeline import __version__
+from cv_pipeline.actor import acting_as
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import NOBODY, Authenticator
 from cv_pipeline.inspector.access.front_door import FrontDoor
@@ -88,7 +91,7 @@ def create_app(
     for part in parts():
         app.router.routes.extend(part.router.routes)
     METADATA.create_all(workspace.database)  # those of the parts that were found just now
-    app.middleware("http")(_around)
+    app.add_middleware(_Around)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_exception_handler(CVPipelineError, _explain)
     app.add_exception_handler(RequestValidationError, _explain)
@@ -96,32 +99,65 @@ def create_app(
     return app
 
 
-async def _around(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Find out who asks, and protect every answer."""
-    request.state.access = NOBODY
-    try:
-        check_host(request, request.app.state.front_door.settings.allowed_hosts)
-        if request.state.refused is not None:
-            raise request.state.refused
-        if not request.url.path.startswith("/static/"):
-            request.state.access = await run_in_threadpool(request.app.state.authenticator, request)
-        check_origin(request, request.state.access)
-        response = await answer(request)
-    except (CVPipelineError, HTTPException) as error:
-        response = _explain(request, error)
-    except Exception:
-        _logger.exception("%s %s failed", request.method, request.url.path)
-        response = _answer(
-            request,
-            500,
-            "This is a fault of the inspector.",
-            "Its log says more; please report it.",
-        )
-    for name, value in SECURITY.items():
-        response.headers.setdefault(name, value)
+class _Around:
+    """Middleware that finds out who asks, acts as them, and protects and explains every answer.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        request.state.access = NOBODY
+        answered = False
+
+        async def protected(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                _protect(MutableHeaders(scope=message), request.url.path)
+            await send(message)
+
+        try:
+            await _find_out(request)
+            with acting_as(request.state.access.user):
+                await self._app(scope, receive, protected)
+        except Exception as error:
+            if answered:  # half of it is sent: only breaking off tells that it is not whole
+                raise
+            await _failed(request, error)(scope, receive, protected)
+
+
+async def _find_out(request: Request) -> None:
+    """See that the request may be looked at, and who asks."""
+    check_host(request, request.app.state.front_door.settings.allowed_hosts)
+    if request.state.refused is not None:
+        raise request.state.refused
     if not request.url.path.startswith("/static/"):
-        response.headers.setdefault("Cache-Control", "no-store")
-    return response
+        request.state.access = await run_in_threadpool(request.app.state.authenticator, request)
+    check_origin(request, request.state.access)
+
+
+def _protect(headers: MutableHeaders, path: str) -> None:
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+    if not path.startswith("/static/"):
+        headers.setdefault("Cache-Control", "no-store")
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, CVPipelineError | HTTPException):
+        return _explain(request, error)
+    _logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(
+        request, 500, "This is a fault of the inspector.", "Its log says more; please report it."
+    )
 
 
 def _explain(request: Request, error: Any) -> Response:

@@ -1,48 +1,73 @@
-"""What queries refer to, for many threads: one asks at a time.
+"""What the queries of one project refer to, for many threads, and of that project alone.
 
-A query without a reference never waits here.
+One thread asks at a time; a query without a reference never waits here. Somebody with a role in one
+project learns nothing of another by naming it in a query.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
 from cv_pipeline.catalog.datalake.references import Moment, References
+from cv_pipeline.errors import ProvenanceError
+
+_PROJECT = re.compile(r"\s*([a-z][a-z0-9_]*)\s*[/@]")
 
 
 class SharedReferences:
-    """References that several threads may ask.
+    """References that several threads may ask, within one project.
 
     Args:
+        project: its name.
         references: what is asked, by one thread at a time.
     """
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, project: str, references: References) -> None:
+        self._project = project
         self._references = references
         self._lock = threading.Lock()
 
     def dataset(self, ref: str) -> Path:
         """Folder of a dataset version."""
         with self._lock:
-            return self._references.dataset(ref)
+            return self._references.dataset(self._own(ref))
 
     def predictions(self, ref: str) -> Path:
         """Folder of the newest predictions of a model."""
         with self._lock:
-            return self._references.predictions(ref)
+            return self._references.predictions(self._own(ref))
 
     def evaluation(self, ref: str) -> Path:
         """Folder of the newest evaluation of a model."""
         with self._lock:
-            return self._references.evaluation(ref)
+            return self._references.evaluation(self._own(ref))
 
     def folder(self, name: str) -> Path:
         """A folder by its name."""
         with self._lock:
-            return self._references.folder(name)
+            return self._references.folder(self._own(name))
 
     def moment(self, text: str) -> Moment:
         """The moment that a text names."""
         with self._lock:
-            return self._references.moment(text)
+            return self._references.moment(self._own(text))
+
+    def _own(self, ref: str) -> str:
+        """The reference, when it is of this project.
+
+        Raises:
+            ProvenanceError: it names another.
+        """
+        named = _PROJECT.match(ref)
+        if named is not None and named[1] not in (self._project, *_SPLITS):
+            raise ProvenanceError(
+                f"{ref!r} is not of project {self._project}.",
+                do="Refer to a version or model of this project.",
+            )
+        return ref
+
+
+_SPLITS = ("train", "val", "test")
+"""What a metric's name can begin with: ``val/AP50 >= 0.5``."""

@@ -243,7 +243,7 @@ class Workspace:
                 known = LakeReferences(
                     project=name, store=self.store, instance=self.instance, cache=self.cache
                 )
-                references = SharedReferences(known)
+                references = SharedReferences(name, known)
                 lake = Datalake(catalog, references=references, origin="http")
                 self._lakes[project] = _OpenedLake(lake, references)
             return self._lakes[project]

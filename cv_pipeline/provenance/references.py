@@ -67,14 +67,20 @@ def find_event(
         ProvenanceError: none has it, or it fits several versions.
     """
     named, _, version = ref.rpartition("@")
+    if "@" in named:
+        raise ProvenanceError(f"{ref!r} is no reference.", do="Write project@version.")
     wanted = named or project
-    keys = [k for k in log.asset_keys() if k.endswith(f"/{asset}")]
+    every = log.asset_keys()
+    keys = [k for k in every if k.endswith(f"/{asset}")]
     if wanted:
         projects = [k.split("/")[0] for k in keys]
         keys = [k for k in keys if k.split("/")[0] == wanted]
         if not keys:
+            # of a project that there is, others are none of the asker's business
+            is_known = any(k.split("/")[0] == wanted for k in every)
             raise ProvenanceError(
-                f"Project {wanted!r} has no {asset} in the event log.", do=nearest(wanted, projects)
+                f"Project {wanted!r} has no {asset} in the event log.",
+                do=f"Run: cvp run {wanted}" if is_known else nearest(wanted, projects),
             )
     if version == "latest":
         newest = [e for k in keys if (e := log.latest(k))]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cv_pipeline.errors import QueryError
+from cv_pipeline.errors import ProvenanceError, QueryError
 from cv_pipeline.inspector.workspace import Kept
 
 
@@ -65,3 +65,25 @@ def test_queries_that_refer_to_evaluations_are_answered_side_by_side(inspected):
     alone = [len(workspace.select("large", text).numbers) for text in texts]
     assert together == alone
     assert max(alone) > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dataset('other@1a2b3c4d')",
+        "results('other@latest', correct = false)",
+        "predictions('other@latest') >= 1",
+    ],
+)
+def test_a_query_tells_nothing_of_another_project(inspected, text):
+    workspace = inspected().app.state.workspace
+    with pytest.raises(ProvenanceError, match="is not of project large"):
+        workspace.select("large", text)
+
+
+@pytest.mark.parametrize("ref", ["other@1a2b3c4d", "nothing", "@", "large@large@latest"])
+def test_what_is_not_there_names_no_other_project(inspected, ref):
+    workspace = inspected().app.state.workspace
+    with pytest.raises(ProvenanceError) as error:
+        workspace.evaluated("large", ref)
+    assert "Known" not in error.value.do

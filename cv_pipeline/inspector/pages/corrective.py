@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from cv_pipeline.actor import acting_as
 from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
 from cv_pipeline.catalog.datalake.more_like import more_like
 from cv_pipeline.inspector.access.access import CurrentAccess
@@ -286,16 +285,14 @@ def set_aside(
     project: str,
     asked: BatchRequest,
     workspace: CurrentWorkspace,
-    access: CurrentAccess,
     audit: CurrentAudit,
 ) -> BatchMade:
     """Set the images of a query aside, to be labelled or labelled again."""
     text = with_more(asked.query, asked.more)
     lake = workspace.lake(project)
-    with acting_as(access.user):
-        found = lake.query(text)
-        name = asked.name or _batch_name(asked.purpose)
-        new = lake.set_aside(found, name, purpose=asked.purpose, reason=asked.reason)
+    found = lake.query(text)
+    name = asked.name or _batch_name(asked.purpose)
+    new = lake.set_aside(found, name, purpose=asked.purpose, reason=asked.reason)
     audit(
         "batch.set_aside",
         name,
