@@ -338,6 +338,24 @@ class CheckSaid(BaseModel):
     summary: str
 
 
+class CheckedRows(BaseModel):
+    """
+    Some rows of what a check found on a candidate.
+    """
+
+    project: str
+    candidate: CandidateRow
+    check: CheckRow
+    columns: list[str]
+    image_columns: list[str]
+    rows: list[dict[str, Any]]
+    total: int
+    offset: int
+    limit: int
+    images: int
+    query: str
+
+
 class Choice(BaseModel):
     """
     Something whose lineage can be looked at.
@@ -348,6 +366,16 @@ class Choice(BaseModel):
     words: str
     href: str
     own: bool
+
+
+class ClassCounts(BaseModel):
+    """
+    Labels of one class, by split, with the query for the images that have it.
+    """
+
+    label: str
+    counts: dict[str, int]
+    total: int
 
 
 class CommentLine(BaseModel):
@@ -457,6 +485,18 @@ class CostPair(BaseModel):
     unit: str
     before: float | None = None
     after: float | None = None
+
+
+class CountedRow(BaseModel):
+    """
+    How many images are in some state, with the query for them; empty where there is none.
+    """
+
+    name: str
+    count: int
+    note: str
+    query: str
+    kind: str | None = ''
 
 
 class Credentials(BaseModel):
@@ -726,6 +766,37 @@ class Gone(BaseModel):
     reason: str
 
 
+class GraphBox(BaseModel):
+    """
+    A box of the drawing.
+
+    Attributes:
+        id: names it within the drawing.
+        kind: what it is: images, dataset, model, evaluation, …
+        title: what it is called.
+        note: what is said of it in a few words.
+        href: our page of it; empty where there is none.
+        dagster: path of it in Dagster's pages; empty where it has none.
+        count: how many things it stands for.
+        own: whether it is what was asked for.
+        lost: whether its record or its folder is gone.
+        x: left edge.
+        y: upper edge.
+    """
+
+    id: str
+    kind: str
+    title: str
+    note: str
+    href: str
+    dagster: str
+    count: int
+    own: bool
+    lost: bool
+    x: float | None = 0.0
+    y: float | None = 0.0
+
+
 class Group(BaseModel):
     """
     A class or an annotator, with the query for the images of it.
@@ -880,6 +951,29 @@ class Kept(BaseModel):
     id: str
 
 
+class LabelChange(BaseModel):
+    """
+    One thing that happened to the labels of an image, or to the image.
+
+    Attributes:
+        at: when.
+        source: ``annotations``, or ``dataset`` for what a dataset version had.
+        version: version of that.
+        change: added, removed or changed; joined, left or moved.
+        who: annotator, where that is known.
+        what: in words.
+        fields: columns that changed.
+    """
+
+    at: str
+    source: str
+    version: str
+    change: str
+    who: str | None = None
+    what: str
+    fields: str
+
+
 class LabelError(BaseModel):
     """
     A kind of label that is likely to be wrong, and how many there are.
@@ -1007,6 +1101,18 @@ class Metric(BaseModel):
     dropped: bool
 
 
+class MetricChange(BaseModel):
+    """
+    A number before and now.
+    """
+
+    name: str
+    before: float | None = None
+    now: float | None = None
+    difference: float | None = None
+    dropped: bool
+
+
 class ModelSaid(BaseModel):
     """
     A model, and what it says of the image.
@@ -1057,10 +1163,11 @@ class Neighbour(BaseModel):
 
 class Neighbours(BaseModel):
     """
-    The images that are most like one, the most alike first.
+    The images that are most like one, the most alike first; or why there are none.
     """
 
     images: list[Neighbour]
+    problem: str | None = ''
 
 
 class NewPassword(BaseModel):
@@ -1389,6 +1496,19 @@ class RunLine(BaseModel):
     ended: AwareDatetime | None = None
 
 
+class RunStep(BaseModel):
+    """
+    A step of the run; ``share`` of 1 is how far it is, where that is known.
+    """
+
+    name: str
+    state: Literal['waiting', 'running', 'done', 'failed', 'skipped']
+    started: AwareDatetime | None = None
+    seconds: float | None = None
+    share: float | None = None
+    line: str | None = ''
+
+
 class SavedRow(BaseModel):
     """
     A query with a name.
@@ -1399,6 +1519,29 @@ class SavedRow(BaseModel):
     count: int
     actor: str
     at: AwareDatetime
+
+
+class SelectionCounts(BaseModel):
+    """
+    A selection and what is known of its images.
+
+    Attributes:
+        query: in the canonical text form.
+        images: how many there are.
+        labelled: how many have labels, and can be learnt from.
+        train: how many are training images of the parent's dataset version.
+        held_out: how many are in its val and test splits.
+        outside: how many are not in that version.
+        sample: ids of a few of them.
+    """
+
+    query: str
+    images: int
+    labelled: int
+    train: int
+    held_out: int
+    outside: int
+    sample: list[str]
 
 
 class Setup(BaseModel):
@@ -1414,6 +1557,19 @@ class Setup(BaseModel):
     open: bool
     done: bool
     shortest: int | None = 12
+
+
+class ShotBox(BaseModel):
+    """
+    One box, in pixels of the image; right, wrong (a prediction) or missed (an object).
+    """
+
+    kind: Literal['right', 'wrong', 'missed']
+    words: str
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 class Side(BaseModel):
@@ -1462,6 +1618,18 @@ class SignedIn(BaseModel):
 
     user: str
     next: str
+
+
+class SliceNow(BaseModel):
+    """
+    A slice with the optimizing metric on it; ``whole`` is the metric on the whole split.
+    """
+
+    name: str
+    value: float
+    whole: float | None = None
+    images: int
+    href: str
 
 
 class SliceRow(BaseModel):
@@ -1530,6 +1698,16 @@ class Step(BaseModel):
     run_id: str
     at: AwareDatetime
     code_version: str
+
+
+class StepFailure(BaseModel):
+    """
+    Why a step, or the run, failed.
+    """
+
+    step: str
+    what: str
+    detail: str
 
 
 class StepMade(BaseModel):
@@ -1623,6 +1801,7 @@ class TagChange(BaseModel):
     model: Annotated[str | None, Field(max_length=500)] = ''
     epoch: Annotated[int | None, Field(ge=0)] = 0
     like: Annotated[str | None, Field(max_length=7000)] = ''
+    as_of: Annotated[str | None, Field(max_length=500)] = ''
     tags: Annotated[list[Tag], Field(max_length=20, min_length=1)]
     remove: bool | None = False
 
@@ -1783,6 +1962,21 @@ class WaiverRow(BaseModel):
     at: AwareDatetime
 
 
+class WalkStep(BaseModel):
+    """
+    A step of an investigation.
+    """
+
+    kind: str
+    title: str
+    address: str
+    user: str
+    at: AwareDatetime
+    elapsed_s: float
+    clicks: int
+    machine_s: float
+
+
 class When(BaseModel):
     """
     The images that had a tag when a metric was good.
@@ -1814,239 +2008,6 @@ class Words(BaseModel):
     """
 
     words: list[Word]
-
-
-class CvPipelineInspectorCorrectiveSelectionCounted(BaseModel):
-    """
-    A selection and what is known of its images.
-
-    Attributes:
-        query: in the canonical text form.
-        images: how many there are.
-        labelled: how many have labels, and can be learnt from.
-        train: how many are training images of the parent's dataset version.
-        held_out: how many are in its val and test splits.
-        outside: how many are not in that version.
-        sample: ids of a few of them.
-    """
-
-    query: str
-    images: int
-    labelled: int
-    train: int
-    held_out: int
-    outside: int
-    sample: list[str]
-
-
-class CvPipelineInspectorDataCandidatesFailure(BaseModel):
-    """
-    A check that stops a candidate, with the images that it found.
-    """
-
-    check: CheckRow
-    images: int
-    query: str
-    sample: list[str]
-    waived: bool
-
-
-class CvPipelineInspectorDataLineageGraphBox(BaseModel):
-    """
-    A box of the drawing.
-
-    Attributes:
-        id: names it within the drawing.
-        kind: what it is: images, dataset, model, evaluation, …
-        title: what it is called.
-        note: what is said of it in a few words.
-        href: our page of it; empty where there is none.
-        dagster: path of it in Dagster's pages; empty where it has none.
-        count: how many things it stands for.
-        own: whether it is what was asked for.
-        lost: whether its record or its folder is gone.
-        x: left edge.
-        y: upper edge.
-    """
-
-    id: str
-    kind: str
-    title: str
-    note: str
-    href: str
-    dagster: str
-    count: int
-    own: bool
-    lost: bool
-    x: float | None = 0.0
-    y: float | None = 0.0
-
-
-class CvPipelineInspectorEvaluationPageHeadlineChange(BaseModel):
-    """
-    A number before and now.
-    """
-
-    name: str
-    before: float | None = None
-    now: float | None = None
-    difference: float | None = None
-    dropped: bool
-
-
-class CvPipelineInspectorEvaluationPageTablesClassRow(BaseModel):
-    """
-    A class on the whole split.
-    """
-
-    label: str
-    numbers: dict[str, NumberOf]
-    objects: int
-    images: int
-    href: str
-
-
-class CvPipelineInspectorImagesLifeChange(BaseModel):
-    """
-    One thing that happened to the labels of an image, or to the image.
-
-    Attributes:
-        at: when.
-        source: ``annotations``, or ``dataset`` for what a dataset version had.
-        version: version of that.
-        change: added, removed or changed; joined, left or moved.
-        who: annotator, where that is known.
-        what: in words.
-        fields: columns that changed.
-    """
-
-    at: str
-    source: str
-    version: str
-    change: str
-    who: str | None = None
-    what: str
-    fields: str
-
-
-class CvPipelineInspectorPagesAuditChecked(BaseModel):
-    """
-    What came of checking the audit log.
-
-    Attributes:
-        whole: whether nothing is wrong.
-        lines: how many genuine lines there are.
-        head: number and seal of the last one, to be noted elsewhere.
-        faults: what is wrong.
-        remarks: what is no fault, and still should be known.
-    """
-
-    whole: bool
-    lines: int
-    head: str
-    faults: list[FaultShown]
-    remarks: list[str]
-
-
-class CvPipelineInspectorPagesCandidatesChecked(BaseModel):
-    """
-    Some rows of what a check found on a candidate.
-    """
-
-    project: str
-    candidate: CandidateRow
-    check: CheckRow
-    columns: list[str]
-    image_columns: list[str]
-    rows: list[dict[str, Any]]
-    total: int
-    offset: int
-    limit: int
-    images: int
-    query: str
-
-
-class CvPipelineInspectorPagesDatasetsClassRow(BaseModel):
-    """
-    Labels of one class, by split, with the query for the images that have it.
-    """
-
-    label: str
-    counts: dict[str, int]
-    total: int
-
-
-class CvPipelineInspectorPagesImagesCounted(BaseModel):
-    """
-    How many images a query has, or why it has none that can be counted.
-    """
-
-    count: int | None = None
-    canonical: str | None = ''
-    problem: Problem | None = None
-
-
-class CvPipelineInspectorPagesInvestigationsStepLine(BaseModel):
-    """
-    A step of an investigation.
-    """
-
-    kind: str
-    title: str
-    address: str
-    user: str
-    at: AwareDatetime
-    elapsed_s: float
-    clicks: int
-    machine_s: float
-
-
-class CvPipelineInspectorPagesOverviewCounted(BaseModel):
-    """
-    How many images are in some state, with the query for them; empty where there is none.
-    """
-
-    name: str
-    count: int
-    note: str
-    query: str
-    kind: str | None = ''
-
-
-class CvPipelineInspectorRunPageProgressFailure(BaseModel):
-    """
-    Why a step, or the run, failed.
-    """
-
-    step: str
-    what: str
-    detail: str
-
-
-class CvPipelineInspectorRunPageProgressStepLine(BaseModel):
-    """
-    A step of the run; ``share`` of 1 is how far it is, where that is known.
-    """
-
-    name: str
-    state: Literal['waiting', 'running', 'done', 'failed', 'skipped']
-    started: AwareDatetime | None = None
-    seconds: float | None = None
-    share: float | None = None
-    line: str | None = ''
-
-
-class CvPipelineInspectorShotsBox(BaseModel):
-    """
-    One box, in pixels of the image; right, wrong (a prediction) or missed (an object).
-    """
-
-    kind: Literal['right', 'wrong', 'missed']
-    words: str
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 class Again(BaseModel):
@@ -2113,7 +2074,26 @@ class Before(BaseModel):
     at: AwareDatetime
     same_model: bool
     same_dataset: bool
-    changes: list[CvPipelineInspectorEvaluationPageHeadlineChange]
+    changes: list[MetricChange]
+
+
+class ChainChecked(BaseModel):
+    """
+    What came of checking the audit log.
+
+    Attributes:
+        whole: whether nothing is wrong.
+        lines: how many genuine lines there are.
+        head: number and seal of the last one, to be noted elsewhere.
+        faults: what is wrong.
+        remarks: what is no fault, and still should be known.
+    """
+
+    whole: bool
+    lines: int
+    head: str
+    faults: list[FaultShown]
+    remarks: list[str]
 
 
 class ChangesView(BaseModel):
@@ -2147,6 +2127,30 @@ class ChangesView(BaseModel):
     query: str
 
 
+class CheckFailure(BaseModel):
+    """
+    A check that stops a candidate, with the images that it found.
+    """
+
+    check: CheckRow
+    images: int
+    query: str
+    sample: list[str]
+    waived: bool
+
+
+class ClassResult(BaseModel):
+    """
+    A class on the whole split.
+    """
+
+    label: str
+    numbers: dict[str, NumberOf]
+    objects: int
+    images: int
+    href: str
+
+
 class Compared(BaseModel):
     """
     Two models on the same images.
@@ -2175,7 +2179,7 @@ class Drawing(BaseModel):
 
     width: float
     height: float
-    boxes: list[CvPipelineInspectorDataLineageGraphBox]
+    boxes: list[GraphBox]
     edges: list[Edge]
     nodes: int
     words: str
@@ -2316,6 +2320,7 @@ class GridPage(BaseModel):
         labels: classes of the project, in their order.
         focus: classes that the images are filtered by: others are not drawn.
         evaluation: the evaluation; None without one.
+        moment: as of when the lake was asked, in words; empty for now.
         problem: why there is nothing to show; None when there is something.
     """
 
@@ -2329,6 +2334,7 @@ class GridPage(BaseModel):
     labels: list[str] | None = []
     focus: list[str] | None = []
     evaluation: EvaluationHead | None = None
+    moment: str | None = ''
     problem: Problem | None = None
 
 
@@ -2351,7 +2357,7 @@ class History(BaseModel):
     What happened to the labels of an image, oldest first.
     """
 
-    changes: list[CvPipelineInspectorImagesLifeChange]
+    changes: list[LabelChange]
     more: int
 
 
@@ -2361,6 +2367,16 @@ class Home(BaseModel):
     """
 
     projects: list[ProjectCard]
+
+
+class ImageCount(BaseModel):
+    """
+    How many images a query has, or why it has none that can be counted.
+    """
+
+    count: int | None = None
+    canonical: str | None = ''
+    problem: Problem | None = None
 
 
 class ImagePage(BaseModel):
@@ -2434,7 +2450,7 @@ class InvestigationPage(BaseModel):
     closed_by: str | None = None
     closed_at: AwareDatetime | None = None
     took: Took
-    steps: list[CvPipelineInspectorPagesInvestigationsStepLine]
+    steps: list[WalkStep]
     runs: list[RunLine]
     comments: list[CommentLine]
     resume: str
@@ -2703,8 +2719,8 @@ class Preview(BaseModel):
         down: parts that are needed and do not answer.
     """
 
-    selection: CvPipelineInspectorCorrectiveSelectionCounted
-    widened: CvPipelineInspectorCorrectiveSelectionCounted | None = None
+    selection: SelectionCounts
+    widened: SelectionCounts | None = None
     parent: str
     parameters: list[Parameter]
     labels: list[str]
@@ -2728,10 +2744,10 @@ class Progress(BaseModel):
     How far a run is.
     """
 
-    steps: list[CvPipelineInspectorRunPageProgressStepLine]
+    steps: list[RunStep]
     training: Training | None = None
     checks: list[CheckLine]
-    failures: list[CvPipelineInspectorRunPageProgressFailure]
+    failures: list[StepFailure]
     lines: list[LogLine]
 
 
@@ -2771,7 +2787,7 @@ class Refused(BaseModel):
 
     row: CandidateRow
     state: Literal['promoted', 'ready', 'waived', 'refused', 'unchecked']
-    failures: list[CvPipelineInspectorDataCandidatesFailure]
+    failures: list[CheckFailure]
     warnings: list[CheckRow]
     missing: list[str]
     waivers: list[WaiverRow]
@@ -2800,7 +2816,7 @@ class Shot(BaseModel):
     width: int
     height: int
     caption: str
-    boxes: list[CvPipelineInspectorShotsBox]
+    boxes: list[ShotBox]
 
 
 class Strip(BaseModel):
@@ -2892,7 +2908,7 @@ class Dataset(BaseModel):
     after: str
     others: list[str]
     candidate: CandidateRow | None = None
-    classes: list[CvPipelineInspectorPagesDatasetsClassRow]
+    classes: list[ClassCounts]
     most: int
     splits: dict[str, int]
     checks: list[CheckRow]
@@ -3035,7 +3051,7 @@ class OverviewPage(BaseModel):
     at: AwareDatetime | None = None
     total: int
     bytes: int
-    states: list[CvPipelineInspectorPagesOverviewCounted]
+    states: list[CountedRow]
     classes: list[Group]
     annotators: list[Group]
     growth: list[dict[str, Any]]
@@ -3111,6 +3127,7 @@ class Board(BaseModel):
     main: Chart | None = None
     others: list[Chart]
     training: Chart | None = None
+    slices: list[SliceNow]
     alerts: list[Alert]
     sides: list[Side]
     same_model: bool
@@ -3140,7 +3157,7 @@ class EvaluationPage(BaseModel):
     origin: Origin
     findings: list[Finding]
     slices: list[SliceRow]
-    classes: list[CvPipelineInspectorEvaluationPageTablesClassRow]
+    classes: list[ClassResult]
     errors: list[ErrorRow]
     confusion: Confusion | None = None
     precision_recall: Chart | None = None

@@ -24,7 +24,7 @@ _MOST_BOXES = 60
 Outline = Literal["right", "wrong", "missed"]
 
 
-class Box(BaseModel):
+class ShotBox(BaseModel):
     """One box, in pixels of the image; right, wrong (a prediction) or missed (an object)."""
 
     kind: Outline
@@ -52,7 +52,7 @@ class Shot(BaseModel):
     width: int
     height: int
     caption: str
-    boxes: list[Box]
+    boxes: list[ShotBox]
 
 
 def shots(
@@ -107,7 +107,7 @@ def _box(
     *,
     by_object: Mapping[str, Mapping[str, Any]],
     by_rank: Mapping[tuple[str, int], Mapping[str, Any]],
-) -> Box | None:
+) -> ShotBox | None:
     missed = row["kind"] == MISSED
     place = (
         by_object.get(row["annotation_id"])
@@ -118,7 +118,7 @@ def _box(
         return None
     kind: Outline = "missed" if missed else "right" if row["kind"] == CORRECT else "wrong"
     words = f"missed {row['truth']}" if missed else f"{row['predicted']} {row['score']:.2f}"
-    return Box(
+    return ShotBox(
         kind=kind,
         words=words,
         x=float(place["x_min"]),

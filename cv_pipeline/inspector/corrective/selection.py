@@ -38,7 +38,7 @@ MOST_MORE = 500
 _TESTS = (Comparison, Membership, Between, Presence)
 
 
-class Counted(BaseModel):
+class SelectionCounts(BaseModel):
     """A selection and what is known of its images.
 
     Attributes:
@@ -106,7 +106,7 @@ def with_more(text: str | None, image_ids: Sequence[str]) -> str:
     return to_text(replace(node, where=Or((node.where, named))))
 
 
-def counted(selection: Selection, splits: pa.Table, *, sample: int = 12) -> Counted:
+def counted(selection: Selection, splits: pa.Table, *, sample: int = 12) -> SelectionCounts:
     """What is known of the images of a selection.
 
     Args:
@@ -120,7 +120,7 @@ def counted(selection: Selection, splits: pa.Table, *, sample: int = 12) -> Coun
     place = pc.index_in(ids, value_set=splits["image_id"].combine_chunks())
     found = pc.drop_null(splits["split"].combine_chunks().take(place))
     train = int(pc.sum(pc.equal(found, "train")).as_py() or 0)
-    return Counted(
+    return SelectionCounts(
         query=selection.text,
         images=len(numbers),
         labelled=int(np.count_nonzero(annotated)),

@@ -32,7 +32,7 @@ SAMPLE = 6
 """Images of a failed check that are shown at once."""
 
 
-class Failure(BaseModel):
+class CheckFailure(BaseModel):
     """A check that stops a candidate, with the images that it found."""
 
     check: CheckRow
@@ -59,7 +59,7 @@ class Refused(BaseModel):
 
     row: CandidateRow
     state: State
-    failures: list[Failure]
+    failures: list[CheckFailure]
     warnings: list[CheckRow]
     missing: list[str]
     waivers: list[WaiverRow]
@@ -157,9 +157,9 @@ def _state(
 
 def _failure(
     workspace: Workspace, project: str, check: CheckRow, result: CheckResult, waived: bool
-) -> Failure:
+) -> CheckFailure:
     ids = images_found(workspace, project, result)
-    return Failure(
+    return CheckFailure(
         check=check,
         images=len(ids),
         query=links.of_images(ids) if ids else "",

@@ -23,7 +23,7 @@ _SWEEPS = 4
 _Key = tuple[str, str]
 
 
-class Box(BaseModel):
+class GraphBox(BaseModel):
     """A box of the drawing.
 
     Attributes:
@@ -67,7 +67,7 @@ class Drawing(BaseModel):
 
     width: float
     height: float
-    boxes: list[Box]
+    boxes: list[GraphBox]
     edges: list[Edge]
     nodes: int
     words: str
@@ -105,7 +105,7 @@ def graph_of(trace: Trace) -> Graph:
     return graph
 
 
-def draw(graph: Graph, boxes: Mapping[_Key, Box], *, most: int = MOST) -> Drawing:
+def draw(graph: Graph, boxes: Mapping[_Key, GraphBox], *, most: int = MOST) -> Drawing:
     """Lay a graph out.
 
     Args:
@@ -198,12 +198,12 @@ def _groups(graph: Graph, layers: Mapping[_Key, int], most: int) -> dict[_Key, s
     return group
 
 
-def _joined(name: str, boxes: Sequence[Box]) -> Box:
+def _joined(name: str, boxes: Sequence[GraphBox]) -> GraphBox:
     """One box for several; that of a single one is its own."""
     first = boxes[0]
     if len(boxes) == 1:
         return first.model_copy(update={"id": name})
-    return Box(
+    return GraphBox(
         id=name,
         kind=first.kind,
         title=f"{len(boxes):,} × {first.kind}",
@@ -217,7 +217,7 @@ def _joined(name: str, boxes: Sequence[Box]) -> Box:
 
 
 def _order(
-    drawn: Mapping[str, Box], layer: Mapping[str, int], edges: Iterable[tuple[str, str]]
+    drawn: Mapping[str, GraphBox], layer: Mapping[str, int], edges: Iterable[tuple[str, str]]
 ) -> list[list[str]]:
     """The boxes of each layer from top to bottom, each near what it is joined to."""
     rows: list[list[str]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
@@ -239,7 +239,7 @@ def _middle(places: Sequence[float], own: float) -> float:
     return sum(places) / len(places) if places else own
 
 
-def _path(source: Box, target: Box) -> str:
+def _path(source: GraphBox, target: GraphBox) -> str:
     """A curve from the right edge of one box to the left edge of another."""
     x1, y1 = source.x + WIDTH, source.y + HEIGHT / 2
     x2, y2 = target.x, target.y + HEIGHT / 2

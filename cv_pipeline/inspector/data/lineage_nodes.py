@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from cv_pipeline.inspector.data import links
-from cv_pipeline.inspector.data.lineage_graph import Box
+from cv_pipeline.inspector.data.lineage_graph import GraphBox
 from cv_pipeline.inspector.rendering import SHORT
 from cv_pipeline.provenance.takeout_marks import MARK
 from cv_pipeline.provenance.trace import KINDS, Node, Trace
@@ -36,9 +36,9 @@ class Item(BaseModel):
     repeated: bool
 
 
-def box_of(project: str, node: Node, *, own: bool) -> Box:
+def box_of(project: str, node: Node, *, own: bool) -> GraphBox:
     """The box of a node, without a place."""
-    return Box(
+    return GraphBox(
         id="",
         kind=node.kind.replace(" ", "-"),
         title=_title(node),

@@ -66,7 +66,7 @@ class Origin(BaseModel):
     library: str
 
 
-class Change(BaseModel):
+class MetricChange(BaseModel):
     """A number before and now."""
 
     name: str
@@ -84,7 +84,7 @@ class Before(BaseModel):
     at: datetime
     same_model: bool
     same_dataset: bool
-    changes: list[Change]
+    changes: list[MetricChange]
 
 
 def headline(record: EvaluationRecord) -> list[Headline]:
@@ -167,9 +167,9 @@ def previous(before: Recorded, now: Recorded) -> Before:
     )
 
 
-def _change(name: str, before: Recorded, now: Recorded) -> Change:
+def _change(name: str, before: Recorded, now: Recorded) -> MetricChange:
     old, new = before.value(name), now.value(name)
-    return Change(
+    return MetricChange(
         name=name,
         before=old,
         now=new,

@@ -59,7 +59,7 @@ class SliceRow(BaseModel):
     href: str
 
 
-class ClassRow(BaseModel):
+class ClassResult(BaseModel):
     """A class on the whole split."""
 
     label: str
@@ -136,7 +136,7 @@ def slice_rows(made: Evaluation, links: Selections, declared: Mapping[str, str])
     return found[:MOST_SLICES]
 
 
-def class_rows(made: Evaluation, links: Selections) -> list[ClassRow]:
+def class_rows(made: Evaluation, links: Selections) -> list[ClassResult]:
     """Every class on the whole split, the worst first."""
     record = made.record
     wanted = (
@@ -155,7 +155,7 @@ def class_rows(made: Evaluation, links: Selections) -> list[ClassRow]:
     for label, metrics in found.items():
         one = next(iter(metrics.values()))
         rows.append(
-            ClassRow(
+            ClassResult(
                 label=label,
                 numbers={name: _number(metrics[name]) for name in wanted if name in metrics},
                 objects=one["objects"],
@@ -165,7 +165,7 @@ def class_rows(made: Evaluation, links: Selections) -> list[ClassRow]:
         )
     first = wanted[0]
 
-    def worst(row: ClassRow) -> tuple[bool, float]:
+    def worst(row: ClassResult) -> tuple[bool, float]:
         number = row.numbers.get(first)
         value = number.value if number else None
         return (value is None, value or 0.0)

@@ -22,7 +22,7 @@ _PAGES = {"dataset": "datasets", "model": "models", "evaluation": "evaluations"}
 _SHOWN = ("dataset", "model", "evaluation", "champion")
 
 
-class Change(BaseModel):
+class LabelChange(BaseModel):
     """One thing that happened to the labels of an image, or to the image.
 
     Attributes:
@@ -47,7 +47,7 @@ class Change(BaseModel):
 class History(BaseModel):
     """What happened to the labels of an image, oldest first."""
 
-    changes: list[Change]
+    changes: list[LabelChange]
     more: int
 
 
@@ -117,12 +117,12 @@ def history(workspace: Workspace, project: str, image_id: str) -> History:
         store=workspace.store,
         cache=workspace.cache,
     )
-    columns = list(Change.model_fields)
+    columns = list(LabelChange.model_fields)
     rows = found.changes.select(columns)
     more = max(0, len(rows) - MOST_CHANGES)
     last = rows.slice(more).to_pylist()
     return History(
-        changes=[Change(**row | {"at": row["at"].isoformat()}) for row in last], more=more
+        changes=[LabelChange(**row | {"at": row["at"].isoformat()}) for row in last], more=more
     )
 
 

@@ -81,7 +81,7 @@ class FaultShown(BaseModel):
     told: str
 
 
-class Checked(BaseModel):
+class ChainChecked(BaseModel):
     """What came of checking the audit log.
 
     Attributes:
@@ -163,11 +163,11 @@ def export_audit(
 
 
 @routes.api("POST", "/audit/verify", permission=Permission.ADMINISTER)
-def verify_audit(log: CurrentLog, audit: CurrentAudit) -> Checked:
+def verify_audit(log: CurrentLog, audit: CurrentAudit) -> ChainChecked:
     """Check every line of the audit log; about 12 seconds for a million."""
     found = verify(log)
     audit("audit.verify", "audit", whole=found.whole, faults=len(found.faults))
-    return Checked(
+    return ChainChecked(
         whole=found.whole,
         lines=found.lines,
         head=f"{found.head.n}:{found.head.seal}",

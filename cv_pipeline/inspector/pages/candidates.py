@@ -47,7 +47,7 @@ class Candidate(BaseModel):
     may_waive: bool
 
 
-class Checked(BaseModel):
+class CheckedRows(BaseModel):
     """Some rows of what a check found on a candidate."""
 
     project: str
@@ -114,12 +114,12 @@ def candidate_check(
     workspace: CurrentWorkspace,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Checked:
+) -> CheckedRows:
     """All that a check found on a candidate, a row each."""
     event, row = find_candidate(workspace, project, storage_id)
     result = find_check(workspace, event, check)
     found = finding_page(workspace, project, result, offset=offset, limit=limit)
-    return Checked(
+    return CheckedRows(
         project=project, candidate=row, check=check_rows([result])[0], **found.model_dump()
     )
 

@@ -21,7 +21,7 @@ from cv_pipeline.inspector.board.down import PartDown, parts_down
 from cv_pipeline.inspector.corrective.launch import launch, parent_card, splits_of
 from cv_pipeline.inspector.corrective.selection import (
     MOST_MORE,
-    Counted,
+    SelectionCounts,
     counted,
     widened,
     with_more,
@@ -62,8 +62,8 @@ class Preview(BaseModel):
         down: parts that are needed and do not answer.
     """
 
-    selection: Counted
-    widened: Counted | None
+    selection: SelectionCounts
+    widened: SelectionCounts | None
     parent: str
     parameters: list[Parameter]
     labels: list[str]

@@ -56,7 +56,7 @@ class Datasets(BaseModel):
     refused: Refused | None
 
 
-class ClassRow(BaseModel):
+class ClassCounts(BaseModel):
     """Labels of one class, by split, with the query for the images that have it."""
 
     label: str
@@ -88,7 +88,7 @@ class Dataset(BaseModel):
     after: str
     others: list[str]
     candidate: CandidateRow | None
-    classes: list[ClassRow]
+    classes: list[ClassCounts]
     most: int
     splits: dict[str, int]
     checks: list[CheckRow]
@@ -263,14 +263,14 @@ def _results(
     return ran or rows_of_verdicts(list(recorded.values()))
 
 
-def _classes(record: DatasetRecord) -> list[ClassRow]:
+def _classes(record: DatasetRecord) -> list[ClassCounts]:
     """The classes in the order of the ontology, those that it does not know after them."""
     known = [*record.ontology.labels]
     found = {label for part in record.contents.values() for label in part.labels}
     rows = []
     for label in [*known, *sorted(found - set(known))]:
         counts = {s: record.contents[s].labels.get(label, 0) for s in in_order(record.splits)}
-        rows.append(ClassRow(label=label, counts=counts, total=sum(counts.values())))
+        rows.append(ClassCounts(label=label, counts=counts, total=sum(counts.values())))
     return rows
 
 

@@ -35,7 +35,7 @@ from cv_pipeline.inspector.evaluation_page.headline import (
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
 from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.evaluation_page.tables import (
-    ClassRow,
+    ClassResult,
     Confusion,
     ErrorRow,
     SliceRow,
@@ -92,7 +92,7 @@ class Strip(BaseModel):
 class Fixed(BaseModel):
     """What stays the same while the evaluation does, and is costly to gather."""
 
-    classes: list[ClassRow]
+    classes: list[ClassResult]
     errors: list[ErrorRow]
     confusion: Confusion | None
     precision_recall: Chart | None
@@ -116,7 +116,7 @@ class EvaluationPage(BaseModel):
     origin: Origin
     findings: list[Finding]
     slices: list[SliceRow]
-    classes: list[ClassRow]
+    classes: list[ClassResult]
     errors: list[ErrorRow]
     confusion: Confusion | None
     precision_recall: Chart | None

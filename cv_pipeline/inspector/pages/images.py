@@ -116,7 +116,7 @@ class Words(BaseModel):
     words: list[Word]
 
 
-class Counted(BaseModel):
+class ImageCount(BaseModel):
     """How many images a query has, or why it has none that can be counted."""
 
     count: int | None
@@ -203,13 +203,13 @@ def image_rows(
 @routes.api("GET", "/p/{project}/images/count", permission=Permission.ASSIGNED)
 def image_count(
     project: str, state: CurrentState, workspace: CurrentWorkspace, access: CurrentAccess
-) -> Counted:
+) -> ImageCount:
     """How many images a query has; a mistake in it is told, with its place, and is no error."""
     try:
         grid = open_grid(workspace, access, project, state)
     except CVPipelineError as error:
-        return Counted(count=None, problem=Problem(what=error.what, do=error.do))
-    return Counted(count=grid.total, canonical=grid.selection.text)
+        return ImageCount(count=None, problem=Problem(what=error.what, do=error.do))
+    return ImageCount(count=grid.total, canonical=grid.selection.text)
 
 
 @routes.api("GET", "/p/{project}/images/facets", permission=Permission.ASSIGNED)

@@ -80,7 +80,7 @@ class InvestigationList(BaseModel):
     claimed_context_minutes: int
 
 
-class StepLine(BaseModel):
+class WalkStep(BaseModel):
     """A step of an investigation."""
 
     kind: str
@@ -112,7 +112,7 @@ class InvestigationPage(BaseModel):
     closed_by: str | None
     closed_at: datetime | None
     took: Took
-    steps: list[StepLine]
+    steps: list[WalkStep]
     runs: list[RunLine]
     comments: list[CommentLine]
     resume: str
@@ -221,7 +221,7 @@ def investigation(
         closed_by=found.closed_by,
         closed_at=found.closed_at,
         took=_took(took),
-        steps=[StepLine(user=user, at=at, **vars(step)) for user, at, step in steps],
+        steps=[WalkStep(user=user, at=at, **vars(step)) for user, at, step in steps],
         runs=_runs(workspace, project, store.runs([found.id])[found.id]),
         comments=[CommentLine(user=c.user, at=c.at, text=c.text) for c in store.comments(found.id)],
         resume=looked_at[-1] if looked_at else f"/p/{project}",

@@ -25,7 +25,7 @@ SHOWN = 8
 """Versions and models that are listed."""
 
 
-class Counted(BaseModel):
+class CountedRow(BaseModel):
     """How many images are in some state, with the query for them; empty where there is none."""
 
     name: str
@@ -69,7 +69,7 @@ class OverviewPage(BaseModel):
     at: datetime | None
     total: int
     bytes: int
-    states: list[Counted]
+    states: list[CountedRow]
     classes: list[Group]
     annotators: list[Group]
     growth: list[dict[str, Any]]
@@ -153,7 +153,7 @@ def project_overview(project: str, workspace: CurrentWorkspace) -> OverviewPage:
     )
 
 
-def _states(found: Overview, settings: Project) -> list[Counted]:
+def _states(found: Overview, settings: Project) -> list[CountedRow]:
     images, ontology = found.lake.images, settings.ontology
     there = max(images.total - images.taken_out, 1)
     stale = (
@@ -165,38 +165,38 @@ def _states(found: Overview, settings: Project) -> list[Counted]:
         return f"{100 * count / there:.0f} %"
 
     return [
-        Counted(
+        CountedRow(
             name="Images",
             count=images.total - images.taken_out,
             note=f"{images.taken_out:,} taken out" if images.taken_out else "",
             query="all images",
         ),
-        Counted(
+        CountedRow(
             name="Labelled",
             count=images.labelled,
             note=share(images.labelled),
             query="labelled",
         ),
-        Counted(
+        CountedRow(
             name="Unlabelled",
             count=images.unlabelled,
             note=share(images.unlabelled),
             query="not labelled",
         ),
-        Counted(
+        CountedRow(
             name="Untouched",
             count=images.untouched,
             note="neither tag nor label",
             query="tags_count = 0",
         ),
-        Counted(
+        CountedRow(
             name="Contested",
             count=images.contested,
             note=f"of {images.labelled_twice:,} labelled twice",
             query="disagreement > 0",
             kind="warn" if images.contested else "",
         ),
-        Counted(
+        CountedRow(
             name="Stale",
             count=images.stale,
             note="of another ontology or guideline",

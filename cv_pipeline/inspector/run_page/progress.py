@@ -34,7 +34,7 @@ _STATES: dict[DagsterEventType, State] = {
 }
 
 
-class StepLine(BaseModel):
+class RunStep(BaseModel):
     """A step of the run; ``share`` of 1 is how far it is, where that is known."""
 
     name: str
@@ -81,7 +81,7 @@ class CheckLine(BaseModel):
     summary: str
 
 
-class Failure(BaseModel):
+class StepFailure(BaseModel):
     """Why a step, or the run, failed."""
 
     step: str
@@ -101,10 +101,10 @@ class LogLine(BaseModel):
 class Progress(BaseModel):
     """How far a run is."""
 
-    steps: list[StepLine]
+    steps: list[RunStep]
     training: Training | None
     checks: list[CheckLine]
-    failures: list[Failure]
+    failures: list[StepFailure]
     lines: list[LogLine]
 
 
@@ -129,7 +129,7 @@ class _Read:
     share: float = 0.0
     left: str = ""
     checks: list[CheckLine] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[StepFailure] = field(default_factory=list)
     lines: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
 
@@ -247,7 +247,7 @@ def _training(read: _Read) -> Training | None:
     )
 
 
-def _failure(entry: EventLogEntry) -> Failure | None:
+def _failure(entry: EventLogEntry) -> StepFailure | None:
     """The innermost cause, for the outer ones only say in which step it was."""
     event = entry.dagster_event
     if event is None:
@@ -258,9 +258,9 @@ def _failure(entry: EventLogEntry) -> Failure | None:
         what = error.message.strip()
         detail = detail or "".join(error.stack or ())[-4000:]
         if error.cause is None:
-            return Failure(step=entry.step_key or "", what=_plain(what), detail=detail)
+            return StepFailure(step=entry.step_key or "", what=_plain(what), detail=detail)
         error = error.cause
-    return Failure(step=entry.step_key or "", what=event.message or "It failed.", detail="")
+    return StepFailure(step=entry.step_key or "", what=event.message or "It failed.", detail="")
 
 
 def _plain(what: str) -> str:
@@ -268,9 +268,9 @@ def _plain(what: str) -> str:
     return re.sub(r"^[\w.]+\.(?=\w+(Error|Refused|NotFound|Exception)\b)", "", what)[:3000]
 
 
-def _line(step: _Step, now: float) -> StepLine:
+def _line(step: _Step, now: float) -> RunStep:
     end = step.ended if step.ended is not None else now
-    return StepLine(
+    return RunStep(
         name=step.name,
         state=step.state,
         started=None if step.started is None else datetime.fromtimestamp(step.started, UTC),
