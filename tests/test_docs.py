@@ -46,8 +46,26 @@ def test_relative_links_lead_somewhere(path):
 
 def test_every_environment_variable_is_documented():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in ("CV_HOME", "DAGSTER_HOME", "CV_REAL_DATA", "CV_PROJECTS", "CV_STORE"):
+    code = [p for f in ("cv_pipeline", "assets", "resources") for p in (ROOT / f).rglob("*.py")]
+    named = {
+        name
+        for path in code
+        for name in re.findall(r"\bCV_[A-Z][A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) >= 8
+    for name in {"DAGSTER_HOME", *named}:
         assert f"`{name}`" in text, name
+
+
+def test_every_address_of_the_api_is_in_its_guides():
+    """Each part of an address below a project, and each page outside one, has a guide."""
+    from cv_pipeline.inspector.pages import parts
+
+    guides = "".join(p.read_text("utf-8") for p in (ROOT / "docs" / "inspector").glob("*.md"))
+    paths = {route.path for part in parts() for route in part.router.routes}
+    words = {re.sub(r"^(/api/v1)?(/p/\{project\})?/?", "", path).split("/")[0] for path in paths}
+    missing = sorted(w for w in words if w and f"/{w}" not in guides)
+    assert not missing
 
 
 def test_every_make_target_is_documented():
