@@ -147,8 +147,8 @@ async def _find_out(request: Request) -> None:
 def _protect(headers: MutableHeaders, path: str) -> None:
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
-    if not path.startswith("/static/"):
-        headers.setdefault("Cache-Control", "no-store")
+    # static files are asked for by their tag each time: modules import each other without a version
+    headers.setdefault("Cache-Control", "no-cache" if path.startswith("/static/") else "no-store")
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -82,11 +81,9 @@ def _environment() -> Environment:
     return environment
 
 
-@cache
 def static(name: str) -> str:
-    """Address of a static file, which changes with its content."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:SHORT]
-    return f"/static/{name}?v={digest}"
+    """Address of a static file; one for each, so that a module is the same wherever it is named."""
+    return f"/static/{name}"
 
 
 def short(digest: str | None) -> str:

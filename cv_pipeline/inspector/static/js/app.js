@@ -54,10 +54,4 @@ function switchTheme() {
   document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
 }
 
-const toggle = document.querySelector("[data-theme-toggle]");
-if (toggle && !toggle.dataset.ready) {
-  // a page loads this module by an address that changes with its content, and other modules import
-  // it without: it may run twice
-  toggle.dataset.ready = "yes";
-  toggle.addEventListener("click", switchTheme);
-}
+document.querySelector("[data-theme-toggle]")?.addEventListener("click", switchTheme);
