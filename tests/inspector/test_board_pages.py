@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
+from cv_pipeline.inspector.workspace import Workspace
 
 Client = Callable[..., TestClient]
 P, API = "/p/large", "/api/v1/p/large"
@@ -19,6 +20,12 @@ ID = "0123456789abcdef01234567"
 @pytest.fixture(scope="module")
 def client(inspected: Client) -> TestClient:
     return inspected()
+
+
+@pytest.fixture(scope="module")
+def workspace(client: TestClient) -> Workspace:
+    found: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +115,54 @@ def test_an_unknown_kind_of_error_says_which_there_are(client: TestClient) -> No
     response = client.get(f"{P}/evaluations/latest/errors?kind=missd", follow_redirects=False)
     assert response.status_code in (400, 422)
     assert "missed" in response.json()["do"]
+
+
+def landed(client: TestClient, address: str) -> tuple[int, dict[str, list[str]]]:
+    """How many images an address leads to, and what it asks for."""
+    response = client.get(address, follow_redirects=False)
+    at = response.headers["location"] if response.status_code == 302 else address
+    asked = parse_qs(urlsplit(at).query)
+    told = client.get(f"{API}/images/count", params=asked).json()
+    assert told["problem"] is None, told
+    return told["count"], asked
+
+
+def test_every_cell_of_the_confusion_leads_to_what_it_counts(
+    client: TestClient, evaluation: dict
+) -> None:
+    cells = [c for _, row in evaluation["confusion"]["rows"] for c in row if c["count"]]
+    assert any("nothing was called" in c["words"] for c in cells)
+    for cell in cells:
+        images, _ = landed(client, cell["href"])
+        # an image may hold several, and the first 300 images are named
+        assert min(cell["count"], 1) <= images <= cell["count"], cell
+        if cell["count"] == 1:
+            assert images == 1
+
+
+def test_kinds_of_error_and_strips_lead_to_all_their_images(
+    client: TestClient, workspace: Workspace, evaluation: dict
+) -> None:
+    made = workspace.evaluated("large").evaluation
+    for kind in evaluation["errors"]:
+        having = {
+            r["image_id"]
+            for r in made.matches.to_pylist()
+            if r["split"] == made.record.split and r["kind"] == kind["kind"]
+        }
+        images, asked = landed(client, kind["href"])
+        assert images == len(having)
+        assert asked["evaluation"] == [made.digest]  # and not the model's newest
+    strips = {s["title"]: s for s in evaluation["strips"]}
+    for title in ("Hardest images", "Most confident mistakes"):
+        images, asked = landed(client, strips[title]["href"])
+        assert images == strips[title]["total"]
+        assert asked["evaluation"] == [made.digest]
+    hardest = landed(client, strips["Hardest images"]["href"])[1]
+    rows = client.get(f"{API}/images/rows", params=hardest | {"count": 12}).json()["items"]
+    shown = [s["image_id"] for s in strips["Hardest images"]["shots"]]
+    score = {r["image_id"]: r["score"] for r in made.per_image.to_pylist()}
+    assert [r["score"] for r in rows] == [score[i] for i in shown]
 
 
 def test_errors_by_kind_count_what_the_confusion_counts(evaluation: dict) -> None:

@@ -8,6 +8,7 @@ object, and a detection of one neither right nor wrong.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +43,16 @@ from cv_pipeline.evaluation.measure import (
 )
 
 DEFAULT_SCORE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """What a confusion counts: (n,) image, true and predicted class, and score, each."""
+
+    image: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    score: NDArray[np.float64]
 
 
 class DetectionScorer:
@@ -167,11 +178,31 @@ class DetectionScorer:
         )
 
     def confusion(self) -> pa.Table:
-        """The columns of schema CONFUSION but for split.
+        """The columns of schema CONFUSION but for split: what :meth:`confused` lists, counted."""
+        cells = self._cells()
+        return confusion_columns(cells.truth, cells.predicted, labels=self._labels)
+
+    def confused(self) -> pa.Table:
+        """Each detection that counts, and each object that none is: what the confusion counts.
 
         True positives are the diagonal. What they leave is matched again regardless of class, at
-        IoU 0.5, and what that leaves is counted against none.
+        IoU 0.5, and what that leaves is of no class.
+
+        Returns:
+            Columns image (index), truth, predicted (null for none) and score (null for objects).
         """
+        cells = self._cells()
+        names = pa.array([*self._labels, None], pa.string())
+        return pa.table(
+            {
+                "image": cells.image,
+                "truth": names.take(pa.array(cells.truth)),
+                "predicted": names.take(pa.array(cells.predicted)),
+                "score": pa.array(cells.score, mask=np.isnan(cells.score)),
+            }
+        )
+
+    def _cells(self) -> _Cells:
         counted = self._counted()
         matched = counted & (self._match >= 0)
         missed = self._single.copy()
@@ -193,10 +224,16 @@ class DetectionScorer:
         unseen = self._truth.label[missed]
         predicted_as = np.full(len(again), none)
         predicted_as[again >= 0] = self._truth.label[taken]
-        return confusion_columns(
-            np.concatenate([right, predicted_as, unseen]),
-            np.concatenate([right, self._detections.label[wrong], np.full(len(unseen), none)]),
-            labels=self._labels,
+        found = self._detections
+        return _Cells(
+            image=np.concatenate(
+                [found.image[matched], found.image[wrong], self._truth.image[missed]]
+            ),
+            truth=np.concatenate([right, predicted_as, unseen]),
+            predicted=np.concatenate([right, found.label[wrong], np.full(len(unseen), none)]),
+            score=np.concatenate(
+                [found.score[matched], found.score[wrong], np.full(len(unseen), np.nan)]
+            ),
         )
 
     def matches(self) -> pa.Table:

@@ -22,7 +22,10 @@ def pick_mistakes(
 ) -> pa.Table:
     """Rows of an evaluation's matches, the most confident first; missed objects come last.
 
-    Any cell of the confusion, and any kind of error, is one such pick.
+    Any kind of error is one such pick, and any cell of a classification's confusion. What a
+    detection means is told by its kind: of a detection's confusion, which matches what is left
+    regardless of class, :func:`cv_pipeline.evaluation.error_analysis.confused.confused` has the
+    cells.
 
     Args:
         matches: schema MATCHES.

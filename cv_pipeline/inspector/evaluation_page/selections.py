@@ -51,15 +51,25 @@ class Selections:
         kept = {k: v for k, v in which.items() if v is not None}
         return f"/p/{self._project}/evaluations/{self._evaluation.digest}/errors?{urlencode(kept)}"
 
+    def wrong(self, kind: str, *, split: str | None = None, sort: str = "confident") -> str:
+        """All images of a split with a kind of error, by default the surest mistakes first."""
+        return images_address(
+            self._project,
+            self._split(split),
+            evaluation=self._evaluation.digest,
+            kind=kind,
+            sort=sort,
+        )
+
     def label_errors(self, issue: str | None = None) -> str:
         """The way to the images whose labels are likely to be wrong."""
         which = f"?{urlencode({'issue': issue})}" if issue else ""
         base = f"/p/{self._project}/evaluations/{self._evaluation.digest}"
         return f"{base}/label-errors{which}"
 
-    def _split(self) -> str:
+    def _split(self, split: str | None = None) -> str:
         record = self._evaluation.record
-        return f"dataset('{record.dataset[:_PREFIX]}', split = '{record.split}')"
+        return f"dataset('{record.dataset[:_PREFIX]}', split = '{split or record.split}')"
 
     @staticmethod
     def _bracketed(condition: str) -> str:

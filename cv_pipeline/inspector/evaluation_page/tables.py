@@ -33,6 +33,10 @@ ERROR_WORDS = {
 }
 
 
+_OF_IMAGES = {"classification": "another class is said", "missed": "no class is said"}
+"""Likewise for a classification, which has no places."""
+
+
 class NumberOf(BaseModel):
     """A number with its interval."""
 
@@ -176,11 +180,12 @@ def class_rows(made: Evaluation, links: Selections) -> list[ClassResult]:
 def error_rows(made: Evaluation, links: Selections) -> list[ErrorRow]:
     """Kinds of error, the costliest first."""
     counts = error_counts(made)
+    detects = made.record.task == "detection"
     total = sum(count for count, _ in counts.values()) or 1
     rows = [
         ErrorRow(
             kind=kind,
-            words=ERROR_WORDS[kind],
+            words=ERROR_WORDS[kind] if detects else _OF_IMAGES[kind],
             count=count,
             share=count / total,
             cost=cost,

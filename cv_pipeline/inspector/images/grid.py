@@ -32,7 +32,9 @@ from cv_pipeline.provenance.epochs import images_that_got_worse
 from cv_pipeline.provenance.evaluated import Evaluated
 
 Sort = Literal["", "worst", "best", "missed", "false", "confident", "query"]
-"""Orders that an evaluation gives; empty is its worst first, or the query's own without one."""
+"""Orders that an evaluation gives; ``worst`` is by the image's score. Empty is the same, but with a
+kind those with most of it come first, and with a class those with most of it missed; without an
+evaluation it is the query's own."""
 
 ERROR_KINDS = ("error", *KINDS)
 """Kinds that images can be filtered by; ``error`` is every one but ``correct``."""
@@ -43,7 +45,8 @@ MOST_ALIKE = 500
 """Images that are shown as being like some."""
 
 _OF_LABELS = ("label", "annotator", "annotations_count", "labels_count", "annotators_count")
-_OF_OTHER_IMAGES = ("similarity", "set_aside")
+_OF_OTHER_IMAGES = ("similarity", "set_aside", "image")
+"""What is answered otherwise when there are other images than one's own."""
 _NOT_FOR_ANNOTATORS = (*_OF_LABELS, *_OF_OTHER_IMAGES, "disagreement", "tags_count", "labelled")
 
 
@@ -200,14 +203,14 @@ def _in_order(numbers: NDArray[np.int32], state: GridState, found: Outcomes) -> 
         scores = found.table["score"].to_numpy()
         np.maximum.at(top, found.n[of_kind], np.nan_to_num(scores[of_kind], nan=-1.0))
         keys = [-top[numbers], score]
-    elif state.sort == "false" or (state.sort in ("", "worst") and state.kind):
+    elif state.sort == "false" or (not state.sort and state.kind):
         kinds = found.rows_with(kind=state.kind or "error", label=state.label or None)
         if not state.kind:
             missed = found.rows_with(kind="missed", label=None)
             kinds &= ~missed
         count = np.bincount(found.n[kinds], minlength=size)
         keys = [-count[numbers].astype(np.float64), score]
-    elif state.sort == "missed" or (state.sort in ("", "worst") and state.label):
+    elif state.sort == "missed" or (not state.sort and state.label):
         missed_objects = found.missed(state.label or None)
         keys = [-missed_objects[numbers].astype(np.float64), score]
     else:
@@ -282,6 +285,10 @@ def _check_blind(state: GridState, project: str) -> None:
     if state.evaluation or state.model or state.label or state.like or state.as_of:
         raise Forbidden(Permission.VIEW, project)
     query = read(state.q)
+    if query.limit is not None or query.sample is not None:  # of all images there are
+        raise QueryError(
+            "You may not ask for a number of images.", do="Leave out limit and sample."
+        )
     if not _is_blind(query):
         raise QueryError(
             "You may ask for images by what they are, not by how they were labelled or predicted.",
@@ -290,10 +297,7 @@ def _check_blind(state: GridState, project: str) -> None:
 
 
 def _is_blind(query: QueryNode) -> bool:
-    operands = [order.by for order in query.order_by]
-    if query.sample and query.sample.by:
-        operands.append(query.sample.by)
-    conditions: list[Condition] = [Comparison(operand, ">=", 1) for operand in operands]
+    conditions: list[Condition] = [Comparison(order.by, ">=", 1) for order in query.order_by]
     conditions += [query.where] if query.where else []
     return not any(_tells(condition) for condition in conditions)
 

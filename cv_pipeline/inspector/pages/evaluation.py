@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from cv_pipeline.catalog.query.text import condition_text
@@ -33,7 +34,7 @@ from cv_pipeline.inspector.evaluation_page.headline import (
     previous,
 )
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
-from cv_pipeline.inspector.evaluation_page.selections import Selections
+from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections
 from cv_pipeline.inspector.evaluation_page.tables import (
     ClassResult,
     Confusion,
@@ -53,7 +54,6 @@ from cv_pipeline.provenance.evaluated import Evaluated
 routes = Routes("Evaluations")
 
 STRIP = 12
-_REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 
 
 class Requirement(BaseModel):
@@ -80,7 +80,7 @@ class LabelError(BaseModel):
 
 
 class Strip(BaseModel):
-    """Some images with the way to all of them."""
+    """Some images with the way to all of them; ``total`` is how many that shows."""
 
     title: str
     words: str
@@ -209,23 +209,24 @@ def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -
     hardest = hardest_images(made.per_image, split=split, n=STRIP * 5)
     confident = confident_mistakes(made.matches, split=split, n=STRIP * 5)
     wrong = label_errors(workspace, evaluated)
+    per_image = made.per_image.filter(pc.field("split") == split)
+    not_right = int(pc.sum(pc.invert(per_image["correct"])).as_py() or 0)
+    unlikely = pc.count_distinct(wrong["image_id"]).as_py()
     strips = []
-    for title, words, rows, href in (
+    for title, words, rows, total, href in (
         (
             "Hardest images",
             "Those that the model does worst on.",
             hardest,
-            links.asked(
-                f"results('{made.record.model[:16]}', correct = false) and"
-                f" dataset('{made.record.dataset[:16]}', split = '{split}')"
-                f" order by results('{made.record.model[:16]}').score"
-            ),
+            not_right,
+            links.wrong("error", sort="worst"),
         ),
         (
             "Most confident mistakes",
             "Wrong predictions that the model is surest of.",
             confident,
-            links.errors(),
+            not_right,
+            links.wrong("error"),
         ),
         (
             "Labels that are likely to be wrong",
@@ -234,6 +235,7 @@ def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -
                 " that it has not learnt from. A person decides."
             ),
             wrong,
+            min(unlikely, MOST_NAMED),
             links.label_errors(),
         ),
     ):
@@ -243,7 +245,7 @@ def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -
                 Strip(
                     title=title,
                     words=words,
-                    total=len(ids),
+                    total=total,
                     href=href,
                     shots=shots(evaluated, ids[:STRIP]),
                 )

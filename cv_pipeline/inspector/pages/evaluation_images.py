@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import Query
 from fastapi.responses import RedirectResponse, Response
 
 from cv_pipeline.catalog.pictures import keep_page, page_images, read_page
-from cv_pipeline.errors import ObjectNotFound
-from cv_pipeline.evaluation.error_analysis.mistakes import pick_mistakes
+from cv_pipeline.errors import EvaluationError, ObjectNotFound, nearest
+from cv_pipeline.evaluation import Evaluation
+from cv_pipeline.evaluation.detection.error_kinds import KINDS
+from cv_pipeline.evaluation.error_analysis.confused import confused, of_cell
+from cv_pipeline.evaluation.error_analysis.mistakes import NOTHING, pick_mistakes
 from cv_pipeline.inspector.access.image_access import is_restricted
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.alerts import images_address
 from cv_pipeline.inspector.evaluation_page.find import find_evaluation
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
-from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, named_images
+from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections, named_images
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -44,26 +48,63 @@ def error_images(
     """The images of a kind of error or of a cell of the confusion, the surest mistakes first."""
     evaluated = find_evaluation(workspace, project, digest)
     made = evaluated.evaluation
+    if truth is None and predicted is None:
+        return _of_kind(evaluated, kind=kind, split=split)
 
     def pick() -> list[str]:
-        rows = pick_mistakes(
-            made.matches,
-            split=split or made.record.split,
-            kind=kind,
-            truth=truth,
-            predicted=predicted,
-        )
+        asked = split or made.record.split
+        if kind is not None:
+            rows = pick_mistakes(
+                made.matches, split=asked, kind=kind, truth=truth, predicted=predicted
+            )
+        else:
+            _require_classes(made, truth, predicted)
+            rows = of_cell(_confused(workspace, evaluated, asked), truth=truth, predicted=predicted)
         ids: list[str] = pc.unique(rows["image_id"])[:MOST_NAMED].to_pylist()
         return ids
 
     key = ("errors", project, made.digest, kind, truth, predicted, split)
-    label = truth if truth in made.record.labels else predicted
-    return _to_images(
-        project,
-        workspace.kept.get(key, pick),
-        evaluation=made.digest,
-        label=label if label in made.record.labels else None,
+    found = workspace.kept.get(key, pick)
+    classes = made.record.labels
+    if truth in classes:
+        return _to_images(project, found, evaluation=made.digest, label=truth)
+    if predicted in classes:  # the mistakes of a class; without a kind its true objects are meant
+        return _to_images(
+            project, found, evaluation=made.digest, kind="error", label=predicted, sort="confident"
+        )
+    return _to_images(project, found, evaluation=made.digest)
+
+
+def _of_kind(evaluated: Evaluated, *, kind: str | None, split: str | None) -> Response:
+    """All images of a kind of error, or of any."""
+    made = evaluated.evaluation
+    if kind is not None and kind not in KINDS:
+        raise EvaluationError(f"{kind!r} is no kind of error.", do=nearest(kind, KINDS))
+    splits = list(made.record.images)
+    if split is not None and split not in splits:
+        raise EvaluationError(f"The split {split!r} was not evaluated.", do=nearest(split, splits))
+    address = Selections(evaluated.project, made).wrong(kind or "error", split=split)
+    return RedirectResponse(address, 302)
+
+
+def _confused(workspace: Workspace, evaluated: Evaluated, split: str) -> pa.Table:
+    made = evaluated.evaluation
+    return workspace.kept.get(
+        ("confused", evaluated.project, made.digest, split),
+        lambda: confused(
+            made,
+            split=split,
+            dataset=evaluated.dataset_folder(),
+            predictions=evaluated.predictions_folder(),
+        ),
     )
+
+
+def _require_classes(made: Evaluation, *names: str | None) -> None:
+    known = (*made.record.labels, NOTHING)
+    for name in names:
+        if name is not None and name not in known:
+            raise EvaluationError(f"There is no class {name!r}.", do=nearest(name, known))
 
 
 @routes.raw("GET", "/p/{project}/evaluations/{digest}/label-errors", permission=Permission.VIEW)
@@ -73,7 +114,7 @@ def label_error_images(
     workspace: CurrentWorkspace,
     issue: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """The images with labels that are likely to be wrong, the likeliest first."""
+    """The images with the labels that are likeliest to be wrong."""
     evaluated = find_evaluation(workspace, project, digest)
     rows = label_errors(workspace, evaluated)
     if issue is not None:
@@ -89,7 +130,7 @@ def epoch_images(
     workspace: CurrentWorkspace,
     against: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    """The validation images that got worse in an epoch of a training, the worst first."""
+    """The validation images that got worse in an epoch of a training, up to those named at most."""
     with workspace.log() as log:
         event = log.of_version(f"{project}/trained_model", model)
         evaluations = [

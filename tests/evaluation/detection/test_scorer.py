@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -198,6 +200,17 @@ class TestConfusion:
         assert sum(n for (_, p), n in counts.items() if p is not None) == (found.score >= 0.5).sum()
         diagonal = sum(n for (t, p), n in counts.items() if t == p)
         assert diagonal == sum(per_image["true_positives"].to_pylist())
+
+    def test_lists_what_it_counts_with_its_image(self, random_scene):
+        truth, found = random_scene(6, images=20, labels=3, objects=80, detections=200)
+        made = DetectionScorer(truth, found, images=20, labels=LABELS)
+        rows = made.confused().to_pylist()
+        counts = Counter((r["truth"], r["predicted"]) for r in rows)
+        assert counts == cells(made.confusion())
+        assert any(t is not None and p not in (None, t) for t, p in counts)
+        of_image = Counter(r["image"] for r in rows if r["truth"] is not None)
+        assert of_image == Counter(truth.image.tolist())
+        assert all((r["score"] is None) == (r["predicted"] is None) for r in rows)
 
 
 class TestMatches:

@@ -17,14 +17,14 @@ const page = JSON.parse(document.querySelector("[data-page]").textContent);
 const project = page.project;
 const base = `/p/${encodeURIComponent(project)}`;
 const KINDS = { error: "with an error", correct: "correct", classification: "wrong class", localisation: "wrong place", both: "wrong class and place", duplicate: "duplicates", background: "false positives", missed: "missed" };
-const SORTS = [["", "Worst first"], ["best", "Best first"], ["missed", "Most missed"], ["false", "Most false"], ["confident", "Surest error first"], ["query", "As the query says"]];
+const SORTS = [["", "Worst first"], ["worst", "Lowest score first"], ["best", "Best first"], ["missed", "Most missed"], ["false", "Most false"], ["confident", "Surest error first"], ["query", "As the query says"]];
 const ORDERS = [["", "By id"], ["path", "Path"], ["ingested desc", "Newest first"], ["disagreement desc", "Most contested"], ["annotations_count desc", "Most labels"], ["brightness", "Darkest first"], ["sharpness", "Least sharp first"], ["bytes desc", "Largest files"]];
 
 const MOST_NAMED = 500;
 
 let state = { ...readAddress(), ...page.state };
 let total = page.total;
-let { evaluation, moment } = page;
+let { evaluation, moment, problem } = page;
 let focus = { labels: page.focus ?? [], kinds: page.state.kind ? [page.state.kind] : [] };
 const how = { all: false, names: null, labels: page.labels };
 let moving = null;
@@ -67,7 +67,7 @@ async function go(next, { push = true } = {}) {
     const before = state;
     state = { ...next, ...found.state };
     total = found.total;
-    ({ evaluation, moment } = found);
+    ({ evaluation, moment, problem } = found);
     focus = { labels: found.focus, kinds: found.state.kind ? [found.state.kind] : [] };
     if (push && !same(before, state)) history.pushState(null, "", here(0));
     choosing.clear();
@@ -153,7 +153,8 @@ function tellPosition(first) {
 
 function dress() {
   asking.show(state.q, total);
-  if (page.problem && !state.q && !total) asking.tell(page.problem);
+  if (problem) asking.tell(problem);
+  if (problem) asking.output.textContent = "?";
   find("total").textContent = count(total);
   find("noun").textContent = total === 1 ? "image" : "images";
   find("where").textContent = evaluation ? `${evaluation.metric} ${evaluation.value === null ? "–" : evaluation.value.toFixed(3)} on ${evaluation.split}` : "";
@@ -179,12 +180,17 @@ function dress() {
 /** Nothing to show: say why, by how many images each condition has alone. */
 async function showNone() {
   const none = find("none");
-  none.hidden = total > 0 || Boolean(page.problem && !total && !state.q);
+  none.hidden = total > 0 || Boolean(problem);
   if (none.hidden) return;
+  if (!parameters(state).toString()) {
+    none.replaceChildren(el("h2", {}, "No image yet"), el("p", {}, none.dataset.empty), ...(none.dataset.command ? [el("p", {}, el("code", { class: "command" }, none.dataset.command))] : []));
+    return;
+  }
   none.replaceChildren(el("h2", {}, "No image meets all of this"), el("p", {}, "What each condition has alone:"));
   try {
     const { conditions } = await api("GET", `${base}/images/conditions?${parameters(state)}`);
     none.append(el("ul", {}, ...conditions.map((c) => el("li", {}, el("code", {}, c.text), el("strong", {}, count(c.count))))));
+    if (conditions.some((c) => c.count === 0)) none.append(el("p", {}, "A condition with 0 is met by no image, whatever the others say. Is it spelt as the filters of all images spell it?"));
   } catch {
     none.lastChild.remove();
   }
@@ -312,8 +318,9 @@ find("tag")?.addEventListener("click", () => ask(dialog, {
   ],
   button: "Tag",
   send: async ({ tags, remove }) => {
+    const of = plural(meantCount());
     const told = await api("POST", `${base}/tags`, { ...meant(), tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean), remove: remove === "yes" });
-    toast(`${count(told.changed)} ${told.changed === 1 ? "tag" : "tags"} ${remove ? "taken off" : "put on"}.`, "good");
+    toast(told.changed ? `${count(told.changed)} ${told.changed === 1 ? "tag" : "tags"} ${remove ? "taken off" : "put on"}, on ${of}.` : `Nothing to change: ${of} ${remove ? "have none of them" : "have them already"}.`, "good");
     count_facets();
   },
 }));
@@ -328,7 +335,8 @@ find("aside")?.addEventListener("click", () => ask(dialog, {
   button: "Set aside",
   send: async (values) => {
     const batch = await api("POST", `${base}/batches`, { ...values, query: await chosenQuery() });
-    toast(`Set aside as ${batch?.name ?? values.name}.`, "good");
+    const name = batch?.name ?? values.name;
+    toast(`Set aside as ${name}.`, "good", { href: `${base}/assigned?batch=${encodeURIComponent(name)}`, text: "Assign it" });
     count_facets();
   },
 }));
@@ -343,7 +351,7 @@ find("save")?.addEventListener("click", () => ask(dialog, {
   title: "Save the query", lead: state.q || "all images", fields: [{ name: "name", label: "Name", required: true, hint: "Begin with a letter; letters, digits, _ and -." }], button: "Save",
   send: async ({ name }) => {
     const saved = await api("POST", `${base}/queries`, { name, q: state.q });
-    toast(`Saved as ${saved.name}: ${plural(saved.count)}.`, "good");
+    toast(`Saved as ${saved.name}: ${plural(saved.count)}.`, "good", { href: `${base}/queries/${encodeURIComponent(saved.name)}`, text: "Look at it" });
   },
 }));
 
@@ -385,4 +393,5 @@ sheet.size = state.size || stored || 128;
 find("size").value = sheet.size;
 sheet.begin({ total, aspect: page.aspect, position: page.start ? state.position : 0, keep: true });
 dress();
-count_facets();
+if (problem) find("facets-list").querySelector(".facets-wait")?.remove();
+else count_facets();
