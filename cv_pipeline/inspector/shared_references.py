@@ -61,7 +61,9 @@ class SharedReferences:
             ProvenanceError: it names another.
         """
         named = _PROJECT.match(ref)
-        if named is not None and named[1] not in (self._project, *_SPLITS):
+        if named is None or named[1] == self._project:
+            return ref
+        if named[1] not in _SPLITS or "@" in ref:  # a project can be called as a split is
             raise ProvenanceError(
                 f"{ref!r} is not of project {self._project}.",
                 do="Refer to a version or model of this project.",

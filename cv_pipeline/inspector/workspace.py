@@ -38,6 +38,9 @@ FRESH_SECONDS = 1.0
 SLOW_SECONDS = 0.05
 """Seconds from which asking for the versions of the tables takes long."""
 
+PAST = 16
+"""Earlier states of lakes, and selections from them, that are kept in memory."""
+
 T = TypeVar("T")
 
 
@@ -67,13 +70,13 @@ class Kept(Generic[T]):
                     return self._kept[key]
             try:
                 made = make()
-            finally:
                 with self._lock:
+                    self._kept[key] = made
+                    while len(self._kept) > self._size:
+                        self._kept.popitem(last=False)
+            finally:
+                with self._lock:  # only now: whoever comes between would make it again
                     self._making.pop(key, None)
-            with self._lock:
-                self._kept[key] = made
-                while len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
             return made
 
 
@@ -128,6 +131,8 @@ class Workspace:
         self._evaluations: Kept[Evaluated] = Kept(8)
         self._selections: Kept[Selection] = Kept(64)
         self.kept: Kept[Any] = Kept(128)
+        # each holds the lake as it was, of which there is room for a few only
+        self.past: Kept[Any] = Kept(PAST)
 
     @classmethod
     def open(cls, **more: Any) -> Workspace:
@@ -182,6 +187,10 @@ class Workspace:
         """The datalake of a project, for what changes it; its queries are logged."""
         return self._lake(project).lake
 
+    def references(self, project: str) -> SharedReferences:
+        """What the queries of a project may refer to: what is of that project."""
+        return self._lake(project).references
+
     def snapshot(self, project: str) -> Snapshot:
         """The newest snapshot of a project's lake."""
         opened = self._lake(project)
@@ -214,8 +223,19 @@ class Workspace:
 
         if "latest" in text:  # which may mean something else the next time
             return ask()
-        key = (project, text, tuple(sorted(snapshot.identities.items())))
-        return self._selections.get(key, ask)
+        state = (*sorted(snapshot.identities.items()), *self.newest_results(project, text))
+        return self._selections.get((project, text, state), ask)
+
+    def newest_results(self, project: str, text: str) -> tuple[int, ...]:
+        """Storage ids of what a query means by a model's results and predictions: the newest.
+
+        Empty for a query that asks for neither, which only the lake can give another answer.
+        """
+        if "results" not in text and "predictions" not in text:
+            return ()
+        with self.log() as log:
+            events = [log.latest(f"{project}/{name}") for name in ("predictions", "eval_slices")]
+        return tuple(event.storage_id if event else 0 for event in events)
 
     def evaluated(self, project: str, ref: str = "latest") -> Evaluated:
         """The evaluation that a digest, a prefix or ``latest`` means, its tables read once.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,23 @@ def test_one_question_is_asked_once_of_one_state(inspected):
         workspace.select("large", "colour = 'red'")
 
 
+def test_a_question_about_results_is_asked_again_after_an_evaluation(inspected, monkeypatch):
+    """The results of a model in a query are those of its newest evaluation."""
+    workspace = inspected().app.state.workspace
+    with workspace.log() as log:
+        newest = log.latest("large/eval_slices")
+    text = f"results('{newest.metadata['model']}', correct = false)"
+    first = workspace.select("large", text)
+    plain = workspace.select("large", "metadata.scene = 'yard'")
+    assert workspace.select("large", text) is first
+    later = replace(newest, storage_id=newest.storage_id + 1000)
+    with workspace.log() as log:
+        latest = log.latest
+        monkeypatch.setattr(log, "latest", lambda k: later if k == newest.key else latest(k))
+    assert workspace.select("large", text) is not first
+    assert workspace.select("large", "metadata.scene = 'yard'") is plain
+
+
 def test_queries_that_refer_to_evaluations_are_answered_side_by_side(inspected):
     """The index of the event log is one thread's at a time, and queries share it."""
     workspace = inspected().app.state.workspace
@@ -79,6 +97,21 @@ def test_a_query_tells_nothing_of_another_project(inspected, text):
     workspace = inspected().app.state.workspace
     with pytest.raises(ProvenanceError, match="is not of project large"):
         workspace.select("large", text)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"as_of": "other@latest"},
+        {"as_of": "other/AP50@latest"},
+        {"as_of": "test/AP50@latest"},
+        {"as_of": "AP50 >= 0.01", "q": "dataset('other@latest')"},
+        {"as_of": "large@latest", "q": "results('other@latest', correct = false)"},
+    ],
+)
+def test_the_lake_of_then_tells_nothing_of_another_project(inspected, state):
+    answer = inspected().get("/api/v1/p/large/images/count", params=state).json()
+    assert "is not of project large" in answer["problem"]["what"]
 
 
 @pytest.mark.parametrize("ref", ["other@1a2b3c4d", "nothing", "@", "large@large@latest"])

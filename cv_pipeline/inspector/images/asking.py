@@ -15,7 +15,6 @@ from cv_pipeline.catalog.query.nodes import Comparison, Rows
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.inspector.images.conditions import text_of, with_condition
 from cv_pipeline.inspector.workspace import Workspace
-from cv_pipeline.provenance.lake_references import LakeReferences
 
 Ask = Callable[[QueryNode], Selection]
 """Asks another query of the same lake at the same moment."""
@@ -41,12 +40,7 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
     if not as_of:
         return lambda query: workspace.select(project, text_of(query) or "all images"), ""
     catalog = workspace.lake(project).catalog
-    references = LakeReferences(
-        project=project,
-        store=workspace.store,
-        instance=workspace.instance,
-        cache=workspace.cache,
-    )
+    references = workspace.references(project)
 
     def resolve() -> Moment:
         return resolve_moment(catalog, as_of, references)
@@ -57,7 +51,7 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
         else workspace.kept.get(("moment", project, as_of), resolve)
     )
     versions = tuple(sorted(moment.table_versions.items()))
-    snapshot: Snapshot = workspace.kept.get(
+    snapshot: Snapshot = workspace.past.get(
         ("snapshot", project, versions),
         lambda: open_snapshot(
             catalog,
@@ -73,8 +67,10 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
 
     def ask(query: QueryNode) -> Selection:
         node = with_condition(query, inside) if inside else query
-        found: Selection = workspace.kept.get(
-            ("then", project, versions, text_of(node)),
+        text = text_of(node)
+        found: Selection = workspace.past.get(
+            # it is alive as long as this is kept
+            ("then", id(snapshot), text, *workspace.newest_results(project, text)),
             lambda: select(node, snapshot=snapshot, catalog=catalog, references=references),
         )
         return found

@@ -136,6 +136,7 @@ def open_grid(workspace: Workspace, access: Access, project: str, state: GridSta
     key = (
         *("grid", project, state, selection.text),
         *sorted(snapshot.identities.items()),
+        *sorted(selection.pins.items()),
         evaluated.event.version if evaluated else "",
         "" if visible is None else visible.tobytes(),
     )

@@ -193,3 +193,32 @@ def test_an_image_is_seen_large_and_the_next_by_a_key(page: Page, client: TestCl
     page.wait_for_url("**/images?**")
     settled(page)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("state", "query"),
+    [
+        ({"q": "labelled"}, "labelled"),
+        ({"q": ""}, "all images"),
+        # the query asks for the class already
+        ({"q": "label = 'kiwi' and labelled", "label": "kiwi"}, "label = 'kiwi' and labelled"),
+        # it asks for another class, or for none: what is shown is less than what it selects
+        ({"q": "label = 'orange'", "label": "kiwi"}, None),
+        ({"q": "labels_count = 2", "label": "kiwi"}, None),
+        ({"q": "labelled", "kind": "missed"}, None),
+        ({"q": "labelled", "model": "a1", "epoch": 3}, None),
+        ({"q": "labelled", "like": "a1"}, None),
+        # asked as of then and not of now
+        ({"q": "labelled", "as_of": "2026-01-01"}, None),
+    ],
+)
+def test_a_corrective_run_gets_what_the_grid_shows(
+    page: Page, state: dict[str, Any], query: str | None
+) -> None:
+    page.goto("/p/large/images?q=limit+1", wait_until="commit")
+    of = {"q": "", "label": "", "kind": "", "model": "", "epoch": 0, "like": "", "as_of": ""}
+    found = page.evaluate(
+        "async (state) => (await import('/static/js/images/state.js')).plainQuery(state)",
+        of | state,
+    )
+    assert found == query

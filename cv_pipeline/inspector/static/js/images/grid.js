@@ -9,7 +9,7 @@ import { count, el, settled } from "./dom.js";
 import { FacetList } from "./facets.js";
 import { Rows } from "./rows.js";
 import { Sheet } from "./sheet.js";
-import { address, parameters, readAddress, same } from "./state.js";
+import { address, parameters, plainQuery, readAddress, same } from "./state.js";
 
 const find = (name) => root.querySelector(`[data-${name}]`);
 const root = document.querySelector("[data-images]");
@@ -364,9 +364,9 @@ const clean = () => ({ ...state, q: "", label: "", kind: "", model: "", epoch: 0
 /** The query of what is meant, for what takes queries alone; what an evaluation adds is named. */
 async function chosenQuery() {
   if (choosing.ids.size) return named([...choosing.ids]);
-  if (!state.kind && !state.model && !state.label && !state.like) return state.q || "all images";
-  if (state.label && !state.kind && !state.model && !state.like) { // the class as a condition of its own
-    if (focus.labels.some((label) => label !== state.label) || state.q.includes("label = ")) return state.q;
+  const plain = plainQuery(state);
+  if (plain !== null) return plain;
+  if (state.label && plainQuery({ ...state, label: "" }) !== null) { // the class as a condition of its own
     return (await api("GET", `${base}/images/refine?${new URLSearchParams({ q: state.q, name: "label", value: state.label })}`)).q;
   }
   const ids = [];

@@ -5,8 +5,10 @@ import { el, settled, short } from "./dom.js";
 import { Look, told } from "./look.js";
 import { facts, life, part, reviews, tags } from "./life.js";
 import { Sources } from "./sources.js";
-import { address, readAddress } from "./state.js";
+import { address, plainQuery, readAddress } from "./state.js";
 import { Viewer } from "./viewer.js";
+
+const WORDS = { classification: "wrong class", localisation: "wrong place", both: "wrong class and place", duplicate: "found twice", background: "false positive" };
 
 const root = document.querySelector("[data-one]");
 const find = (name) => root.querySelector(`[data-${name}]`);
@@ -219,7 +221,7 @@ function objects() {
       tabIndex: 0, title: [mark.annotator, mark.attributes].filter(Boolean).join(" · "),
       onclick: () => { light(mark); viewer.goTo(mark); }, onkeydown: (event) => { if (event.key === "Enter") { light(mark); viewer.goTo(mark); } },
       onpointerenter: () => light(mark), onfocus: () => light(mark),
-    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label), el("td", { class: "soft" }, mark.kind === "label" ? mark.annotator ?? "" : mark.kind === "prediction" ? mark.source.title : mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
+    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label), el("td", { class: "soft" }, mark.kind === "label" ? mark.annotator ?? "" : mark.kind === "prediction" ? mark.source.title : WORDS[mark.kind] ?? mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
     made.mark = mark;
     return made;
   };
@@ -354,7 +356,7 @@ document.addEventListener("keydown", (event) => {
 find("corrective")?.addEventListener("click", async () => {
   try {
     const { openCorrective } = await import("../corrective.js");
-    await openCorrective({ project: page.project, images: [page.id], query: state.q, label: state.label, evaluation: page.evaluation?.digest ?? "" });
+    await openCorrective({ project: page.project, images: [page.id], query: state.q && plainQuery(state), label: state.label, evaluation: page.evaluation?.digest ?? "" });
   } catch (error) {
     tell(error);
   }

@@ -30,3 +30,13 @@ export function address(path, state, more = {}) {
 
 /** Whether two states have the same images in the same order. */
 export const same = (one, other) => parameters(one).toString() === parameters(other).toString();
+
+/**
+ * The query that says by itself which images a state has; null where more than the query does: a
+ * kind of error, an epoch, likeness, another moment, or a class that the query does not ask for.
+ */
+export function plainQuery(state) {
+  if (state.kind || state.model || state.like || state.as_of) return null;
+  if (state.label && !state.q.includes(`label = '${state.label.replaceAll("'", "''")}'`)) return null;
+  return state.q || "all images";
+}
