@@ -27,13 +27,18 @@ export async function api(method, path, body, { signal } = {}) {
   return answer;
 }
 
-/** Say something for some seconds; kind is "", "good" or "bad". */
-export function toast(text, kind = "") {
+/** Say something for some seconds; kind is "", "good" or "bad", `link` ({href, text}) what follows from it. */
+export function toast(text, kind = "", link = null) {
   const box = document.createElement("div");
   box.className = `toast ${kind}`;
   box.textContent = text;
+  if (link) {
+    const more = document.createElement("a");
+    Object.assign(more, { href: link.href, textContent: link.text });
+    box.append(" ", more);
+  }
   document.querySelector("[data-toasts]").append(box);
-  setTimeout(() => box.remove(), kind === "bad" ? 9000 : 5000);
+  setTimeout(() => box.remove(), kind === "bad" || link ? 9000 : 5000);
 }
 
 /** Tell of an error as a toast. */

@@ -62,8 +62,7 @@ export class Ask {
     this.problem.hidden = !problem;
     this.box.setAttribute("aria-invalid", problem ? "true" : "false");
     if (!problem) this.problem.replaceChildren();
-    else this.problem.replaceChildren(el("pre", {}, problem.what), problem.do ? el("p", {}, problem.do.trim()) : null);
-    this.problem.querySelector("p:empty")?.remove();
+    else this.problem.replaceChildren(el("pre", {}, problem.what), ...(problem.do?.trim() ? [el("p", {}, problem.do.trim())] : []));
   }
 
   send() {

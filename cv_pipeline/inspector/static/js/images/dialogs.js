@@ -1,6 +1,5 @@
 // Small dialogs that ask for some values, and send them.
 
-import { tell } from "../app.js";
 import { el } from "./dom.js";
 
 /**
@@ -19,21 +18,24 @@ export function ask(dialog, { title, lead, fields, button, send }) {
     return el("div", { class: "field" }, el("label", { for: id }, field.label), input, known, field.hint ? el("p", { class: "hint" }, field.hint) : null);
   });
   const submit = el("button", { class: "primary", type: "submit" }, button);
+  const problem = el("div", { class: "notice bad", role: "alert", hidden: true });
   const form = el("form", {
     onsubmit: async (event) => {
       event.preventDefault();
       submit.disabled = true;
+      problem.hidden = true;
       try {
         await send(Object.fromEntries(new FormData(form)));
         dialog.close();
       } catch (error) {
-        tell(error);
+        problem.textContent = [error.message, error.todo].filter(Boolean).join(" ");
+        problem.hidden = false;
       }
       submit.disabled = false;
     },
   },
   el("div", { class: "dialog-head" }, el("h2", { id: "dialog-title" }, title)),
-  el("div", { class: "dialog-body" }, lead ? el("p", { class: "soft" }, lead) : null, ...inputs),
+  el("div", { class: "dialog-body" }, lead ? el("p", { class: "soft" }, lead) : null, ...inputs, problem),
   el("div", { class: "dialog-foot" }, el("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), submit));
   dialog.replaceChildren(form);
   dialog.showModal();
