@@ -77,7 +77,7 @@ def find_event(
         keys = [k for k in keys if k.split("/")[0] == wanted]
         if not keys:
             # of a project that there is, others are none of the asker's business
-            is_known = any(k.split("/")[0] == wanted for k in every)
+            is_known = not named or any(k.split("/")[0] == wanted for k in every)
             raise ProvenanceError(
                 f"Project {wanted!r} has no {asset} in the event log.",
                 do=f"Run: cvp run {wanted}" if is_known else nearest(wanted, projects),
