@@ -40,6 +40,7 @@ _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
     ("Lineage", "/lineage", "lineage", Permission.VIEW, ()),
     ("Investigations", "/investigations", "investigation", Permission.VIEW, ()),
     ("Overview", "/overview", "overview", Permission.VIEW, ()),
+    ("Batches", "/assigned", "assigned", Permission.REVIEW, ()),
     ("Assigned", "/assigned", "assigned", Permission.ASSIGNED, ()),
 )
 
@@ -58,7 +59,7 @@ def navigation(access: Access, project: str | None) -> list[Section]:
             Section(name, base + path, icon, tuple(base + o for o in (path, *others) if o))
             for name, path, icon, permission, others in _OF_PROJECT
             if access.may(permission, project)
-            and (path != "/assigned" or not access.may(Permission.VIEW, project))
+            and (name != "Assigned" or not access.may(Permission.VIEW, project))
         ]
         sections += own
     if access.may(Permission.ADMINISTER):

@@ -35,6 +35,8 @@ def test_sections_are_for_who_may_see_them():
 
     assert names(Role.ANNOTATOR) == {"Assigned"}
     assert "Board" in names(Role.VIEWER)
+    assert not {"Assigned", "Batches"} & names(Role.VIEWER)
+    assert "Batches" in names(Role.REVIEWER)
     assert "Audit log" not in names(Role.ADMIN)
     assert "Audit log" in names(Role.ADMIN, "*")
     assert navigation(access(Role.ADMIN, "other"), "fruit") == []
