@@ -7,6 +7,7 @@ import { address } from "./state.js";
 
 const LATER = 350;
 const NAMES = { captured_at: "taken", ingested_at: "ingested", annotators_count: "annotators", bytes: "file" };
+const KINDS = { champion: "decision on champion" };
 const UNITS = ["B", "kB", "MB", "GB"];
 
 /** A part of the side that can be folded; `read` fills it when it is first opened. */
@@ -99,7 +100,7 @@ export function life(page, base, state) {
         const { used_by, problem, dagster } = await get("belongs");
         if (!used_by.length) return el("p", { class: "soft" }, problem || "Nothing has used it yet.");
         return el("ul", { class: "belongs" }, ...used_by.map((b) => el("li", { "data-depth": String(b.depth) },
-          b.href ? el("a", { href: b.href }, `${b.kind} `, el("code", {}, b.version.slice(0, 8))) : el("span", {}, `${b.kind} `, el("code", {}, b.version.slice(0, 8))),
+          b.href ? el("a", { href: b.href }, `${KINDS[b.kind] ?? b.kind} `, el("code", {}, b.version.slice(0, 8))) : el("span", {}, `${KINDS[b.kind] ?? b.kind} `, el("code", {}, b.version.slice(0, 8))),
           el("small", {}, [b.what, b.at?.slice(0, 16).replace("T", " ")].filter(Boolean).join(" · "), b.run ? " · " : "", b.run ? el("a", { href: `${dagster}/runs/${encodeURIComponent(b.run)}`, rel: "noreferrer" }, "run") : null))),
         el("li", {}, el("a", { href: `${project}/lineage/image/${page.id}` }, "As a graph")));
       },
