@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from cv_pipeline.inspector.board.alerts import epoch_address
 from cv_pipeline.inspector.charts import Chart, Sample, line_chart
 from cv_pipeline.inspector.data import links
 from cv_pipeline.monitoring.epoch_drop import epoch_drops, summarize_drops
@@ -61,7 +62,7 @@ def training_curve(store: ObjectStore, project: Project, model: str) -> Curve | 
             reference_epoch=drop.reference_epoch,
             reference=drop.reference,
             drop=drop.drop,
-            href=links.page(project.name, "images", model=model, epoch=drop.epoch),
+            href=_address(project.name, model, drop.epoch, drop.reference_epoch),
         )
         for drop in drops
     }
@@ -87,13 +88,21 @@ def _validation(
         words = f"Epoch {epoch}: {metric} {value:.3f}"
         if drop is not None:
             words += f", {drop.drop:.1%} below epoch {drop.reference_epoch}"
-        # every epoch but the first has images that got worse since the one before
-        href = links.page(project, "images", model=model, epoch=epoch) if epoch > 1 else ""
+        # every epoch but the first can have images that got worse
+        since = drop.reference_epoch if drop is not None else epoch - 1
+        href = _address(project, model, epoch, since) if epoch > 1 else ""
         samples.append(Sample(epoch, value, words, str(epoch), href=href, alert=drop is not None))
     if not samples:
         return None
     words = f"{metric} on validation images after each of {len(samples)} epochs."
     return line_chart([(metric, samples)], title=metric, words=words)
+
+
+def _address(project: str, model: str, epoch: int, since: int) -> str:
+    """The images that got worse since an earlier epoch: the grid has those since the one before."""
+    if since == epoch - 1:
+        return links.page(project, "images", model=model, epoch=epoch)
+    return epoch_address(project, model, epoch, since)
 
 
 def _loss(epochs: list[dict[str, Any]]) -> Chart:

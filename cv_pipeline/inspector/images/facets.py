@@ -7,13 +7,15 @@ that another of them can be chosen; all others are counted within what is shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from cv_pipeline.catalog.query.nodes import Field
+from cv_pipeline.catalog.query.nodes import Field, QueryNode
 from cv_pipeline.inspector.images.conditions import (
     SEVERAL,
     Choice,
@@ -124,8 +126,10 @@ class FacetCounter:
         self._project = project
         self._grid = grid
         self._snapshot = grid.selection.snapshot
-        self._shown = self._mask(grid.numbers)
+        self._most = _most(grid)
+        self._shown = self._mask(grid.numbers if self._most is None else self._meant(grid.query))
         self._index = FacetIndex(self._snapshot, workspace.kept)
+        self._visible = None if grid.visible is None else self._mask(grid.visible)
 
     def count(self) -> Facets:
         """All filters that have something to choose."""
@@ -167,7 +171,9 @@ class FacetCounter:
         choice = choice_of(self._grid.query, field)
         shown = self._shown if field.name in SEVERAL else self._shown_without(field, choice)
         of = pairs()
-        counts = of.count(shown)
+        counts = self._shows(of.count(shown))
+        # a value that only images have which may not be seen is not there
+        there = np.ones(len(counts), bool) if self._visible is None else of.count(self._visible) > 0
         order = np.lexsort((np.arange(len(counts)), -counts))
         values = [
             FacetValue(
@@ -177,14 +183,14 @@ class FacetCounter:
                 chosen=_chosen(choice, of.values[i]),
             )
             for i in order
-            if counts[i] or _chosen(choice, of.values[i])
+            if there[i] and (counts[i] or _chosen(choice, of.values[i]))
         ]
         values.sort(key=lambda v: not v.chosen)
-        everywhere = len(of.values)
-        if unset:
+        everywhere = int(there.sum())
+        if unset and everywhere:
             having = np.zeros(len(shown), bool)
             having[of.n] = True
-            count = int((shown & ~having).sum())
+            count = int(self._shows((shown & ~having).sum()))
             if count or choice.unset:
                 chosen = "in" if choice.unset else ""
                 value = FacetValue(value=None, title="not set", count=count, chosen=chosen)
@@ -222,7 +228,7 @@ class FacetCounter:
                 FacetValue(
                     value=name,
                     title=title,
-                    count=int((shown & mask).sum()),
+                    count=int(self._shows((shown & mask).sum())),
                     chosen="in" if chosen else "",
                 )
             )
@@ -284,7 +290,7 @@ class FacetCounter:
                 FacetValue(
                     value=value,
                     title="all correct" if value else "with an error",
-                    count=int((shown & known & (right == value)).sum()),
+                    count=int(self._shows((shown & known & (right == value)).sum())),
                     chosen="in" if value in choice.values else "",
                 )
                 for value in (True, False)
@@ -316,11 +322,23 @@ class FacetCounter:
         """What would be shown if the query said nothing of a field."""
         if choice.empty:
             return self._shown
-        selection = self._grid.ask(without(self._grid.query, field))
+        return self._mask(self._meant(without(self._grid.query, field)))
+
+    def _meant(self, query: QueryNode) -> NDArray[np.int32]:
+        """The images that meet a query's condition and what else the state asks for.
+
+        A sample and the first of an order are drawn anew from what a click leads to.
+        """
+        if self._most is not None:
+            query = replace(query, sample=None, order_by=(), limit=None)
+        selection = self._grid.ask(query)
         if selection.snapshot is not self._snapshot:
-            return self._shown  # the lake has just changed
-        numbers = filtered(self._seen(selection.numbers), self._grid.state, self._grid.outcomes)
-        return self._mask(numbers)
+            return self._grid.numbers  # the lake has just changed
+        return filtered(self._seen(selection.numbers), self._grid.state, self._grid.outcomes)
+
+    def _shows(self, counts: Any) -> Any:
+        """How many images a click shows, of as many as it leads to."""
+        return counts if self._most is None else np.minimum(counts, self._most)
 
     def _seen(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         visible = self._grid.visible
@@ -330,6 +348,19 @@ class FacetCounter:
         mask = np.zeros(len(self._snapshot.images), bool)
         mask[numbers] = True
         return mask
+
+
+def _most(grid: Grid) -> int | None:
+    """Images that a query has at most, whatever its condition; None for no bound.
+
+    With a class or kind of an evaluation there is none: that is looked for in what was drawn, and
+    what another draw has of it is not known before.
+    """
+    query, state = grid.query, grid.state
+    if state.kind or state.label or state.model or state.like:
+        return None
+    bounds = [query.limit, query.sample.size if query.sample else None]
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def model_reference(workspace: Workspace, found: Outcomes) -> str | None:

@@ -24,6 +24,9 @@ STATES: tuple[dict[str, str], ...] = (
     {"evaluation": "latest", "label": "class_2"},
     {"evaluation": "latest", "label": "class_2", "kind": "error"},
     {"evaluation": "latest", "q": "all images"},
+    # what a sample or the first of an order are drawn from changes with a click
+    {"q": "labelled sample 30 seed 1"},
+    {"q": "label = 'class_1' order by brightness limit 40"},
 )
 
 
