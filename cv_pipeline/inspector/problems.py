@@ -49,7 +49,7 @@ class Forbidden(RequestError):
         where = f" in project {project}" if project else ""
         super().__init__(
             f"Your role does not allow this: it needs the permission {permission!r}{where}.",
-            do="Ask an admin for a role that has it.",
+            do="Ask an admin for a role that has it; a token needs it among its scopes too.",
         )
 
 

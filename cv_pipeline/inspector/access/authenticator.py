@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from cv_pipeline.inspector.access.access import NOBODY, Access
 from cv_pipeline.inspector.access.cookies import session_cookie
+from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.access.secrets import derived
 from cv_pipeline.inspector.access.sessions import Session, Sessions
 from cv_pipeline.inspector.access.tokens import Token, Tokens
@@ -94,7 +95,7 @@ class AccountAuthenticator:
         return Access(
             token.user,
             token.roles,
-            scopes=frozenset(token.scopes),
+            scopes=_with_implied(token.scopes),
             means="token",
             credential=token.id,
         )
@@ -115,6 +116,12 @@ class AccountAuthenticator:
                 if self._seen == changes and len(kept) < KEPT:
                     kept[secret] = found
         return found
+
+
+def _with_implied(scopes: Iterable[Permission]) -> frozenset[Permission]:
+    """Scopes with what they hold: who may see everything of a project may see what is assigned."""
+    given = frozenset(scopes)
+    return given | {Permission.ASSIGNED} if Permission.VIEW in given else given
 
 
 class _Changes:

@@ -74,6 +74,16 @@ def test_a_token_is_worth_no_more_than_its_account(inspector, ada):
     assert program.get(HOME).json()["projects"] == []
 
 
+def test_a_token_that_may_view_sees_images_too(inspector, ada):
+    def status(scope):
+        token = made(ada, scopes=[scope])["token"]
+        program = inspector.client(authorization=f"Bearer {token}")
+        return program.get(f"/api/v1/p/{OWN}/images").status_code
+
+    assert status("view") == status("assigned") == 200
+    assert status("launch") == 403
+
+
 def test_a_token_expires_and_can_be_revoked(inspector, ada):
     first, second = made(ada), made(ada)
     program = inspector.client(authorization=f"Bearer {first['token']}")
