@@ -153,16 +153,19 @@ def next_actions(project: str, found: Outcome | None, about: Declared | None) ->
     part = (found.judgement or {}).get("selection")
     if about is None or part is None:
         return [evaluation]
-    better = part["after"]["value"] > part["before"]["value"] and part["p_value"] <= _LEVEL
+    significant = part["p_value"] <= _LEVEL
+    better = significant and part["after"]["value"] > part["before"]["value"]
     if better and found.promoted:
         return [Next(text="It is better and promoted. See what is worst now", href=evaluation.href)]
     if better:
         return [
             Next(text="It is better on the selection. See what is worst now", href=evaluation.href)
         ]
+    worse = significant and part["after"]["value"] < part["before"]["value"]
+    told = "It is worse" if worse else "No significant change"
     return [
         Next(
-            text="It is not better on the selection. Look at its images again",
+            text=f"{told} on the selection. Look at its images again",
             href=images_address(
                 project, about.query, evaluation=found.evaluation, label=about.label
             ),
