@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cv_pipeline.storage import ObjectStore, open_store
 from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world
+
+# how fast something is depends on what else runs: benchmarks/ says it, and no test
+settings.register_profile("repository", deadline=None)
+settings.load_profile("repository")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -65,7 +65,8 @@ def test_a_name_that_looks_like_another_ones_mark() -> None:
         ("a.jpeg", "JPEG", "jpeg"),
         ("a.png", "JPEG", "jpg"),  # its name lies
         ("a", "PNG", "png"),
-        ("a.xyz", "DICOM", "dicom"),
+        ("a.xyz", "DICOM", "dcm"),
+        ("a.xyz", "FITS", "fits"),  # a container that is not known
     ],
 )
 def test_suffix(path: str, container: str, suffix: str) -> None:
