@@ -2821,7 +2821,7 @@ class Shot(BaseModel):
 
 class Strip(BaseModel):
     """
-    Some images with the way to all of them.
+    Some images with the way to all of them; ``total`` is how many that shows.
     """
 
     title: str
@@ -3142,7 +3142,7 @@ class Board(BaseModel):
 
 class EvaluationPage(BaseModel):
     """
-    What the page of an evaluation shows.
+    What the page of an evaluation shows; ``missing`` says what of it cannot be read now.
     """
 
     digest: str
@@ -3172,6 +3172,7 @@ class EvaluationPage(BaseModel):
     label_errors: list[LabelError]
     before: Before | None = None
     judgement: dict[str, Any] | None = None
+    missing: list[str]
     notes: list[str]
     all_images: str
     newest: bool

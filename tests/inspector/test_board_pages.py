@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from cv_pipeline.errors import DatasetError
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
-from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.inspector.workspace import Kept, Workspace
 
 Client = Callable[..., TestClient]
 P, API = "/p/large", "/api/v1/p/large"
@@ -115,6 +116,26 @@ def test_an_unknown_kind_of_error_says_which_there_are(client: TestClient) -> No
     response = client.get(f"{P}/evaluations/latest/errors?kind=missd", follow_redirects=False)
     assert response.status_code in (400, 422)
     assert "missed" in response.json()["do"]
+
+
+def test_numbers_stand_while_a_folder_they_came_from_is_gone(
+    client: TestClient, evaluation: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
+    monkeypatch.setattr(workspace, "kept", Kept(128))
+
+    def gone(*_: object, **__: object) -> None:
+        raise DatasetError("annotations.parquet cannot be read.", do="Restore it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cv_pipeline.inspector.shots.rows_of_images", gone)
+        without = client.get(f"{API}/evaluations/latest").json()
+        assert "annotations.parquet cannot be read" in html(client, f"{P}/evaluations/latest")
+    assert without["strips"] == [] != evaluation["strips"]
+    for same in ("headline", "classes", "errors", "confusion", "slices"):
+        assert without[same] == evaluation[same]
+    # and they come back with it
+    assert client.get(f"{API}/evaluations/latest").json() == evaluation
 
 
 def landed(client: TestClient, address: str) -> tuple[int, dict[str, list[str]]]:

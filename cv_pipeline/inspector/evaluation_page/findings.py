@@ -87,11 +87,8 @@ def _shots(
     key = ("finding", evaluated.project, made.digest, row["rank"])
 
     def find() -> list[Shot]:
-        try:
-            query = links.condition(row["query"], label=row["label"])
-            chosen = workspace.select(evaluated.project, query).image_ids
-        except CVPipelineError:  # the sentence stands without pictures
-            return []
+        query = links.condition(row["query"], label=row["label"])
+        chosen = workspace.select(evaluated.project, query).image_ids
         matches = made.matches
         wrong = matches.filter(
             pc.and_(
@@ -104,5 +101,8 @@ def _shots(
         ids = wrong.filter(pc.is_in(wrong["image_id"], value_set=chosen))["image_id"].to_pylist()
         return shots(evaluated, list(dict.fromkeys(ids))[:OF_EACH], label=row["label"])
 
-    found: list[Shot] = workspace.kept.get(key, find)
+    try:
+        found: list[Shot] = workspace.kept.get(key, find)
+    except (CVPipelineError, OSError):  # the sentence stands without pictures
+        return []
     return found

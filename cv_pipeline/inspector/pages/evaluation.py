@@ -102,7 +102,7 @@ class Fixed(BaseModel):
 
 
 class EvaluationPage(BaseModel):
-    """What the page of an evaluation shows."""
+    """What the page of an evaluation shows; ``missing`` says what of it cannot be read now."""
 
     digest: str
     task: str
@@ -131,6 +131,7 @@ class EvaluationPage(BaseModel):
     label_errors: list[LabelError]
     before: Before | None
     judgement: dict[str, Any] | None
+    missing: list[str]
     notes: list[str]
     all_images: str
     newest: bool
@@ -151,10 +152,15 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
     with workspace.log() as log:
         history = evaluation_history(log, settings)
     place = next((n for n, r in enumerate(history) if r.digest == made.digest), None)
-    fixed: Fixed = workspace.kept.get(
-        ("evaluation", project, made.digest, evaluated.event.storage_id),
-        lambda: _unchanging(workspace, evaluated, links),
-    )
+    missing: list[str] = []
+    try:
+        fixed: Fixed = workspace.kept.get(
+            ("evaluation", project, made.digest, evaluated.event.storage_id),
+            lambda: _unchanging(workspace, evaluated, links),
+        )
+    except (CVPipelineError, OSError) as error:  # what the evaluation itself says still stands
+        fixed = _unchanging(workspace, evaluated, links, pictures=False)
+        missing.append(f"Its images and likely label errors cannot be shown: {error}")
     declared = _declared(settings)
     epochs, drops = read_training(workspace, settings, evaluated.model, [])
     return EvaluationPage(
@@ -187,6 +193,7 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
         label_errors=fixed.label_errors,
         before=_before(history, place),
         judgement=_judgement(workspace, evaluated),
+        missing=missing,
         notes=list(record.notes),
         all_images=links.of(None),
         newest=place is not None and place == len(history) - 1,
@@ -203,7 +210,27 @@ def _declared(settings: Project) -> dict[str, str]:
     return found
 
 
-def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -> Fixed:
+def _unchanging(
+    workspace: Workspace, evaluated: Evaluated, links: Selections, *, pictures: bool = True
+) -> Fixed:
+    made = evaluated.evaluation
+    strips, issues = _strips(workspace, evaluated, links) if pictures else ([], [])
+    classes = class_rows(made, links)
+    return Fixed(
+        classes=classes,
+        errors=error_rows(made, links),
+        confusion=confusion(made, links),
+        precision_recall=precision_recall(made, [c.label for c in classes]),
+        reliability=reliability(made),
+        strips=strips,
+        label_errors=issues,
+    )
+
+
+def _strips(
+    workspace: Workspace, evaluated: Evaluated, links: Selections
+) -> tuple[list[Strip], list[LabelError]]:
+    """Images of the evaluation, for which the folders that it read are needed."""
     made = evaluated.evaluation
     split = made.record.split
     hardest = hardest_images(made.per_image, split=split, n=STRIP * 5)
@@ -255,16 +282,7 @@ def _unchanging(workspace: Workspace, evaluated: Evaluated, links: Selections) -
         LabelError(issue=str(row["values"]).replace("_", " "), count=row["counts"])
         for row in counted
     ]
-    classes = class_rows(made, links)
-    return Fixed(
-        classes=classes,
-        errors=error_rows(made, links),
-        confusion=confusion(made, links),
-        precision_recall=precision_recall(made, [c.label for c in classes]),
-        reliability=reliability(made),
-        strips=strips,
-        label_errors=issues,
-    )
+    return strips, issues
 
 
 def _verdict(settings: Project, evaluated: Evaluated) -> Verdict:
