@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.accounts import Account
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
@@ -124,6 +125,7 @@ def give_role(
     name: str,
     given: GivenRole,
     door: CurrentFrontDoor,
+    access: CurrentAccess,
     audit: CurrentAudit,
     project: str = EVERYWHERE,
 ) -> Person:
@@ -141,7 +143,12 @@ def give_role(
         role=given.role,
         before=before,
     )
-    return _person(door.accounts.get(name))
+    found = _person(door.accounts.get(name))
+    if access.may(Permission.ADMINISTER):
+        return found
+    # an admin of one project is told of no others
+    of_project = {where: role for where, role in found.roles.items() if where == project}
+    return found.model_copy(update={"roles": of_project, "signed_in_at": None})
 
 
 @routes.api("PUT", "/people/{name}/password", permission=Permission.ADMINISTER)

@@ -26,17 +26,21 @@ from cv_pipeline.inspector.images.life import (
     neighbours,
 )
 from cv_pipeline.inspector.images.one import ImagePage, open_image
+from cv_pipeline.inspector.jobs import Busy
 from cv_pipeline.inspector.pages.images import CurrentState
+from cv_pipeline.inspector.pixels.images import require_image
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace
 from cv_pipeline.provenance.explained import ActivationPicture, activation_map
-from cv_pipeline.storage import Tombstones
 
 routes = Routes("Images")
 
 _explaining = threading.Lock()
 """One map at a time: a model takes both processors and much memory."""
+_MOST_WAITING = 6
+_asking = threading.BoundedSemaphore(_MOST_WAITING)
+"""Requests for maps at a time: those that wait keep threads from all other pages."""
 
 Name = Annotated[str, Query(max_length=500)]
 
@@ -166,9 +170,7 @@ def activation(
     label: Name = "",
 ) -> Response:
     """Where a model looks for a class on an image, as a PNG; the first time takes some seconds."""
-    tombstone = Tombstones(workspace.store).get(image_id)
-    if tombstone is not None:  # a map that is kept shows its pixels
-        raise tombstone.error()
+    require_image(workspace, project, image_id)  # a map that is kept shows its pixels
 
     def explain() -> ActivationPicture:
         with _explaining:
@@ -181,9 +183,14 @@ def activation(
                 cache=workspace.cache,
             )
 
-    found: ActivationPicture = workspace.kept.get(
-        ("activation", project, image_id, model, label), explain
-    )
+    if not _asking.acquire(blocking=False):
+        raise Busy(f"{_MOST_WAITING} maps are being worked out already.", do="Try again soon.")
+    try:
+        found: ActivationPicture = workspace.kept.get(
+            ("activation", project, image_id, model, label), explain
+        )
+    finally:
+        _asking.release()
     if found.png is None:
         raise NotFound(
             f"Nothing on this image activates {found.label!r} in the model.",

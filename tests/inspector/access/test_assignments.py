@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pyarrow as pa
 import pytest
 from dagster import DagsterInstance
 from fastapi.routing import APIRoute
 
 from cv_pipeline.catalog.datalake.datalake import Datalake
+from cv_pipeline.catalog.datalake.image_events import put_tags
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.assignments import assign, visible_images, visible_numbers
@@ -239,3 +241,77 @@ def test_the_same_access_is_news_again_after_a_while(monkeypatch):
     assert not seen.is_news(("ada", "image"))
     now = 600.0
     assert seen.is_news(("ada", "image"))
+
+
+def paths(world):
+    images = world.workspace.snapshot(P).images
+    return dict(zip(images["image_id"].to_pylist(), images["path"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image = '{path}'",
+        "image in ('{id}', '{own}')",
+        "(path = '{path}' or path = '{mine}') order by path desc limit 1",
+        "(path = '{path}' or path = '{mine}') sample 1 seed 3",
+        "all images limit 4",
+    ],
+)
+def test_an_annotator_does_not_find_out_whether_there_is_another_image(assigned, text):
+    """What an answer says is the same for an image that is not theirs and for none at all."""
+    mine, others = ids(assigned, "first"), ids(assigned, "last")
+    path_of = paths(assigned)
+    own, other = min(mine), max(others)
+    told = []
+    for image_id, path in ((other, path_of[other]), ("f" * 64, "999.png")):
+        names = {"id": image_id, "path": path, "own": own, "mine": path_of[own]}
+        for route in ("images/count", "images/rows", "images/facets", "images/conditions"):
+            answer = client(assigned, "ann").get(
+                f"/api/v1/p/{P}/{route}", params={"q": text.format(**names)}
+            )
+            said = answer.json()
+            assert answer.status_code == 422 or said["problem"], (route, said)
+            told.append((image_id == other, route, answer.text))
+    assert {t[1:] for t in told if t[0]} == {t[1:] for t in told if not t[0]}
+
+
+def test_an_annotator_is_not_shown_what_others_images_can_be_filtered_by(assigned):
+    other = max(ids(assigned, "last"))
+    catalog = assigned.workspace.lake(P).catalog
+    put_tags(catalog, pa.array([other]), ["odd"], present=True, actor="rev")
+    for q in ("tag = 'odd'", "not tag = 'odd'", "tag in ('odd', 'even')"):
+        url = f"/api/v1/p/{P}/images/facets"
+        answer = client(assigned, "ann").get(url, params={"q": q}).json()
+        values = [v["value"] for f in answer["facets"] for v in f["values"]]
+        assert "odd" not in values, q
+        seen = client(assigned, "rev").get(url, params={"q": q}).json()
+        assert "odd" in [v["value"] for f in seen["facets"] for v in f["values"]]
+
+
+@pytest.mark.parametrize("of", ["id", "prefix", "capitals", "path"])
+@pytest.mark.parametrize("way", ["page", "pixels", "activation"])
+def test_a_restricted_image_is_logged_by_whatever_name_it_is_seen(assigned, monkeypatch, of, way):
+    from cv_pipeline.inspector.pages import single_image
+    from cv_pipeline.provenance.explained import ActivationPicture
+
+    def explained(model, image, **_):
+        return ActivationPicture(P, "m", image, "", "ball", None, None, None, b"png")
+
+    monkeypatch.setattr(single_image, "activation_map", explained)
+    monkeypatch.setattr(assigned.door, "image_accesses", ImageAccesses())
+    hidden, _ = restricted(assigned)
+    name = {"id": hidden, "prefix": hidden[:12], "capitals": hidden[:14].upper()}.get(
+        of, paths(assigned)[hidden]
+    )
+    before = assigned.log.count(Wanted(action="image.seen"))
+    path = {"page": "", "pixels": "/pixels", "activation": "/activation?model=latest"}[way]
+    answer = client(assigned, "rev").get(
+        f"/api/v1/p/{P}/images/{name}{path}"
+        if way != "activation"
+        else f"/p/{P}/images/{name}{path}"
+    )
+    assert answer.status_code == 200, answer.text
+    assert assigned.log.count(Wanted(action="image.seen")) == before + 1
+    said = assigned.log.read(Wanted(action="image.seen"), limit=1)[0].entry
+    assert (said.target, said.details["way"]) == (hidden, way)
