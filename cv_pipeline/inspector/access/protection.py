@@ -46,10 +46,12 @@ def check_host(connection: HTTPConnection, allowed: tuple[str, ...] | None) -> N
     if allowed is None:
         return
     host = connection.headers.get("host", "")
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if name.lower() not in allowed:
+    name, colon, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+    name = name if colon else host
+    # what is no port would end up in addresses that are made of it: localhost:x@evil.example
+    if name.lower() not in allowed or (colon and not port.isdecimal()):
         raise WrongHost(
-            f"The inspector is not known as {name!r}.",
+            f"The inspector is not known as {host!r}.",
             do="Add the name to allowed_hosts in CV_HOME/inspector/inspector.yaml.",
         )
 

@@ -25,7 +25,7 @@ from cv_pipeline.inspector.access.next_page import safe_next
 from cv_pipeline.inspector.access.roles import Role
 from cv_pipeline.inspector.access.settings import Settings
 from cv_pipeline.inspector.app import SECURITY
-from tests.inspector.access.conftest import OWN, PASSWORD
+from tests.inspector.access.conftest import OTHER, OWN, PASSWORD
 
 SCRIPT = '"><script>alert(1)</script>'
 HTML = {"accept": "text/html"}
@@ -364,3 +364,23 @@ def served(open_inspector):
     served = Served(open_inspector(settings), settings)
     yield served
     served.stop()
+
+
+def test_an_admin_of_one_project_is_told_nothing_of_another(inspector, admin):
+    inspector.person("eve", {OTHER: Role.REVIEWER, "*": Role.VIEWER})
+    owner = inspector.person("own", {OWN: Role.ADMIN})
+    path = f"/api/v1/people/eve/roles/{OWN}"
+    told = owner.put(path, json={"role": "engineer"}).json()
+    assert (told["roles"], told["signed_in_at"]) == ({OWN: "engineer"}, None)
+    whole = admin.put(path, json={"role": "viewer"}).json()["roles"]
+    assert whole == {OWN: "viewer", OTHER: "reviewer", "*": "viewer"}
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:80@evil.example", "localhost:80/static/", "localhost:", "localhost:x"]
+)
+def test_what_stands_behind_the_name_of_a_host_is_a_port(inspector, host):
+    client = inspector.client()
+    assert client.get("/api/v1/health", headers={"host": host}).status_code == 421
+    assert client.get("/api/v1/health", headers={"host": "localhost:8000"}).status_code == 200
+    assert client.get("/api/v1/health", headers={"host": "[::1]:8000"}).status_code == 200
