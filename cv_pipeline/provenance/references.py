@@ -13,11 +13,12 @@ from pathlib import Path
 from dagster import DagsterInstance
 
 from cv_pipeline.errors import ProvenanceError, nearest
+from cv_pipeline.project import project_names
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.image_history import trace_image
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.trace import Node, Trace, trace_event
-from cv_pipeline.settings import cv_home, store_url
+from cv_pipeline.settings import cv_home, projects_dir, store_url
 from cv_pipeline.storage import ObjectStore, open_store
 
 KINDS = ("model", "dataset", "image", "metric")
@@ -77,7 +78,8 @@ def find_event(
         keys = [k for k in keys if k.split("/")[0] == wanted]
         if not keys:
             # of a project that there is, others are none of the asker's business
-            is_known = not named or any(k.split("/")[0] == wanted for k in every)
+            is_known = any(k.split("/")[0] == wanted for k in every)
+            is_known = is_known or wanted in project_names(projects_dir())
             raise ProvenanceError(
                 f"Project {wanted!r} has no {asset} in the event log.",
                 do=f"Run: cvp run {wanted}" if is_known else nearest(wanted, projects),
