@@ -6,6 +6,7 @@ nothing is lost when a page is left at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.investigations.steps import Step
 from cv_pipeline.inspector.problems import NotFound
 
+_NAME = re.compile(r"[0-9a-f]{24}")
 MOST_STEPS = 2_000
 """Steps of one investigation; more are not kept."""
 
@@ -177,6 +179,19 @@ class Investigations:
                     }
                 ],
             )
+
+    def require_open_to(self, project: str, investigation: str) -> None:
+        """See that a project can have an investigation of a name: its own, or one to come.
+
+        Raises:
+            NotFound: it is no name, or one of another project.
+        """
+        with self._database.connect() as connection:
+            known = connection.scalar(
+                select(_investigations.c.project).where(_investigations.c.id == investigation)
+            )
+        if not _NAME.fullmatch(investigation) or known not in (None, project):
+            raise NotFound(f"Project {project} has no investigation {investigation[:40]!r}.")
 
     def comment(self, project: str, investigation: str, *, user: str, text: str) -> None:
         """Say something of an investigation.

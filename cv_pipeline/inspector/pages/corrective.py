@@ -199,6 +199,9 @@ def launch_corrective(
     audit: CurrentAudit,
 ) -> LaunchedRun:
     """Declare a corrective run and launch it; what is wrong is told before anything runs."""
+    investigations = Investigations(workspace.database)
+    if asked.investigation:  # before anything runs that could not be linked
+        investigations.require_open_to(project, asked.investigation)
     query = with_more(asked.query, asked.more) if asked.more else asked.query
     launched = launch(
         workspace,
@@ -222,7 +225,7 @@ def launch_corrective(
         images=record.selection.images if record.selection else 0,
     )
     if asked.investigation:
-        Investigations(workspace.database).link_run(
+        investigations.link_run(
             project, asked.investigation, run_id=launched.run_id, user=access.user
         )
     return LaunchedRun(

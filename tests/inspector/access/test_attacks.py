@@ -384,3 +384,17 @@ def test_what_stands_behind_the_name_of_a_host_is_a_port(inspector, host):
     assert client.get("/api/v1/health", headers={"host": host}).status_code == 421
     assert client.get("/api/v1/health", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/api/v1/health", headers={"host": "[::1]:8000"}).status_code == 200
+
+
+def test_a_run_for_an_investigation_of_another_project_is_not_launched(inspector, monkeypatch):
+    from cv_pipeline.inspector.investigations.store import Investigations
+    from cv_pipeline.inspector.pages import corrective
+
+    monkeypatch.setattr(corrective, "launch", lambda *_, **__: pytest.fail("it was launched"))
+    eve = inspector.person("eve", {OWN: Role.ENGINEER})
+    others = "a" * 24
+    Investigations(inspector.workspace.database).link_run(OTHER, others, run_id="r", user="ada")
+    for name in (others, "../../signin", "javascript:alert(1)"):
+        asked = {"query": "all images", "investigation": name}
+        answer = eve.post(f"/api/v1/p/{OWN}/corrective", json=asked)
+        assert answer.status_code == 404, answer.text
