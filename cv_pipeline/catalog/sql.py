@@ -9,15 +9,36 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from cv_pipeline.errors import QueryError
+
 _WORK_MEMORY = "3GB"
 """What a statement over whole tables may hold before it goes on in files."""
+
+
+_seconds: ContextVar[float | None] = ContextVar("cv_pipeline_sql_seconds", default=None)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Within it, a statement of this thread or task that takes longer is broken off.
+
+    Raises:
+        QueryError: one was.
+    """
+    token = _seconds.set(seconds)
+    try:
+        yield
+    finally:
+        _seconds.reset(token)
 
 
 def run_sql(
@@ -32,8 +53,11 @@ def run_sql(
         sql: the statement, with ``$name`` for each parameter.
         relations: name in the statement to an Arrow table or a Lance dataset.
         parameters: values to bind, each used in the statement.
+
+    Raises:
+        QueryError: it took longer than the :func:`time_limit`.
     """
-    with _database(os.getpid()).cursor() as connection:
+    with _database(os.getpid()).cursor() as connection, _broken_off(connection):
         return _run(connection, sql, relations, parameters or {})
 
 
@@ -55,6 +79,28 @@ def workspace(folder: Path) -> Iterator[RunSQL]:
     connection = _locked_database(f"temp_directory = '{spill}'", f"memory_limit = '{_WORK_MEMORY}'")
     with connection:
         yield lambda sql, **relations: _run(connection, sql, relations, {})
+
+
+@contextmanager
+def _broken_off(connection: Any) -> Iterator[None]:
+    """Keep to the time limit, where there is one."""
+    seconds = _seconds.get()
+    if seconds is None:
+        yield
+        return
+    import duckdb
+
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise QueryError(
+            f"The query takes longer than {seconds:g} s and was broken off.",
+            do="Ask with fewer conditions, or from Python or cvp query, which wait.",
+        ) from None
+    finally:
+        timer.cancel()
 
 
 def _run(

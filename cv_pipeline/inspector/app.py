@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cv_pipeline import __version__
 from cv_pipeline.actor import acting_as
+from cv_pipeline.catalog.sql import time_limit
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import NOBODY, Authenticator
 from cv_pipeline.inspector.access.front_door import FrontDoor
@@ -35,6 +36,8 @@ from cv_pipeline.inspector.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
 
+QUERY_SECONDS = 20.0
+"""Seconds after which a query that somebody waits for is broken off: others wait behind it."""
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self' data: blob:; script-src 'self'; style-src 'self';"
@@ -126,7 +129,7 @@ class _Around:
 
         try:
             await _find_out(request)
-            with acting_as(request.state.access.user):
+            with acting_as(request.state.access.user), time_limit(QUERY_SECONDS):
                 await self._app(scope, receive, protected)
         except Exception as error:
             if answered:  # half of it is sent: only breaking off tells that it is not whole

@@ -5,6 +5,7 @@ import pytest
 
 from cv_pipeline.catalog import sql
 from cv_pipeline.catalog.sql import run_sql, workspace
+from cv_pipeline.errors import QueryError
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,16 @@ def test_times_are_utc_whatever_the_machine_says(monkeypatch: pytest.MonkeyPatch
     sql._database.cache_clear()
     text = "SELECT CAST(CAST('2025-11-03T08:00' AS TIMESTAMPTZ) AS VARCHAR) AS t"
     assert run_sql(text, relations={})["t"].to_pylist() == ["2025-11-03 08:00:00+00"]
+
+
+def test_a_statement_that_takes_too_long_is_broken_off_and_the_next_is_not() -> None:
+    endless = "SELECT count(*) AS n FROM range(10_000_000) a, range(10_000_000) b"
+    endless += " WHERE a.range > b.range"
+    with sql.time_limit(0.2):
+        with pytest.raises(QueryError, match=r"longer than 0.2 s.*fewer conditions"):
+            run_sql(endless, relations={})
+        assert run_sql("SELECT 1 AS n", relations={})["n"].to_pylist() == [1]
+    assert run_sql("SELECT 1 AS n", relations={})["n"].to_pylist() == [1]
 
 
 def test_a_workspace_goes_on_in_files_where_memory_does_not_suffice(tmp_path, monkeypatch) -> None:
