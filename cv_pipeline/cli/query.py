@@ -139,6 +139,8 @@ def _explain(found: QueryResult) -> None:
     for condition in conditions:
         why = "  ← no image meets this one, whatever the others say" if not condition.count else ""
         _say(f"  {condition.count:>12,}  {condition.text}{why}")
+        if condition.hint:
+            _say(f"  {'':>12}  {condition.hint}")
     if len(conditions) > 1 and all(condition.count for condition in conditions):
         _say("Each condition is met by some images, but no image meets all of them.")
 

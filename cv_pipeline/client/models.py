@@ -401,11 +401,12 @@ class CommentMade(BaseModel):
 
 class ConditionCounted(BaseModel):
     """
-    One condition, and the images that it has alone.
+    One condition, the images that it has alone, and what it may have meant if none.
     """
 
     text: str
     count: int
+    hint: str | None = ''
 
 
 class ConditionCounts(BaseModel):

@@ -39,6 +39,7 @@ from cv_pipeline.catalog.datalake.query_log import (
 from cv_pipeline.catalog.datalake.query_result import ConditionCount, QueryResult
 from cv_pipeline.catalog.datalake.references import RecordedReferences, References
 from cv_pipeline.catalog.datalake.selection import Selection, select
+from cv_pipeline.catalog.datalake.suggestions import suggestion
 from cv_pipeline.catalog.query import QueryNode, from_keywords, parse
 from cv_pipeline.catalog.query.nodes import And, Comparison, Rows, all_of
 from cv_pipeline.catalog.query.text import condition_text
@@ -381,7 +382,8 @@ class Datalake:
                 catalog=self.catalog,
                 references=self._references,
             )
-            counts.append(ConditionCount(condition_text(condition), len(found.numbers)))
+            hint = "" if len(found.numbers) else suggestion(condition, selection.snapshot)
+            counts.append(ConditionCount(condition_text(condition), len(found.numbers), hint))
         return counts
 
     def _ask(

@@ -35,10 +35,12 @@ class ConditionCount:
     Attributes:
         text: the condition in its canonical text form.
         count: images that meet it.
+        hint: what it may have meant, where no image meets it; empty otherwise.
     """
 
     text: str
     count: int
+    hint: str = ""
 
 
 class QueryResult:

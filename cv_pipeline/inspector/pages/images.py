@@ -97,10 +97,11 @@ class GridRows(BaseModel):
 
 
 class ConditionCounted(BaseModel):
-    """One condition, and the images that it has alone."""
+    """One condition, the images that it has alone, and what it may have meant if none."""
 
     text: str
     count: int
+    hint: str = ""
 
 
 class Word(BaseModel):
@@ -246,7 +247,7 @@ def image_conditions(
     if grid.visible is not None:
         return ConditionCounts(conditions=[])
     counts = workspace.lake(project).count_conditions(grid.selection)
-    told = [ConditionCounted(text=c.text, count=c.count) for c in counts]
+    told = [ConditionCounted(text=c.text, count=c.count, hint=c.hint) for c in counts]
     if grid.outcomes is not None and (state.label or state.kind):
         text = " and ".join(filter(None, (state.label, state.kind)))
         told.append(ConditionCounted(text=f"evaluation: {text}", count=_of_state(grid)))

@@ -189,7 +189,7 @@ async function showNone() {
   none.replaceChildren(el("h2", {}, "No image meets all of this"), el("p", {}, "What each condition has alone:"));
   try {
     const { conditions } = await api("GET", `${base}/images/conditions?${parameters(state)}`);
-    none.append(el("ul", {}, ...conditions.map((c) => el("li", {}, el("code", {}, c.text), el("strong", {}, count(c.count))))));
+    none.append(el("ul", {}, ...conditions.map((c) => el("li", {}, el("code", {}, c.text), el("strong", {}, count(c.count)), ...(c.hint ? [el("p", {}, c.hint)] : [])))));
     if (conditions.some((c) => c.count === 0)) none.append(el("p", {}, "A condition with 0 is met by no image, whatever the others say. Is it spelt as the filters of all images spell it?"));
   } catch {
     none.lastChild.remove();
