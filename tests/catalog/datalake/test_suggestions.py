@@ -20,11 +20,11 @@ def hint(world: DatalakeWorld, text: str) -> str:
     [
         (
             "metadata.scene = 'outdor'",
-            "No image has metadata.scene 'outdor'. Did you mean 'outdoor'?",
+            "metadata.scene 'outdor'. Did you mean 'outdoor'?",
         ),
         (
             "metadata.scen = 'outdoor'",
-            "No image has the metadata key 'scen'. Did you mean 'scene'?",
+            "the metadata key 'scen'. Did you mean 'scene'?",
         ),
         ("metadata.scene in ('outdor', 'outdoor')", "Did you mean 'outdoor'?"),
         ("label = 'kiwwi'", "Did you mean 'kiwi'?"),
