@@ -90,7 +90,8 @@ def test_a_token_of_the_command_line_signs_in(cvp, tmp_path):
 
     headers = [(b"authorization", f"Bearer {secret}".encode())]
     connection = HTTPConnection({"type": "http", "headers": headers, "path": "/"})
-    assert ask(connection).scopes == {"view", "launch"}
+    # who may view may see the images
+    assert ask(connection).scopes == {"view", "assigned", "launch"}
     listed = json.loads(cvp("token", "list", "--json"))
     assert [(t["name"], t["state"]) for t in listed] == [("nightly", "good")]
     assert secret not in json.dumps(listed)
