@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.snapshot import Snapshot, ids_digest
@@ -32,7 +34,8 @@ class ImageBatch:
         purpose: label or relabel.
         state: open, until the annotation tool says otherwise.
         images: how many.
-        labelled: how many of them have an annotation by now.
+        labelled: how many of them have an annotation by now; of images to be labelled again, one
+            of since.
         reason: why, in words.
         query: what selected them.
         digest: SHA-256 over their ids.
@@ -142,6 +145,11 @@ def list_batches(catalog: Catalog, snapshot: Snapshot) -> list[ImageBatch]:
     rows = catalog.table("image_batches").read()
     numbers = snapshot.numbering.find(rows["image_id"])
     annotated = snapshot.images["annotations_count"].to_numpy()[numbers] > 0
+    # what is to be labelled again is done when there are labels of since
+    again = pc.equal(rows["purpose"], "relabel").to_numpy()
+    if again.any():
+        since = _last_labelled(snapshot)[numbers] > rows["at"].cast(pa.int64()).to_numpy()
+        annotated = np.where(again, since, annotated)
     rows = rows.append_column("labelled", pa.array(annotated))
     batches = []
     for name in rows["name"].unique().to_pylist():
@@ -163,6 +171,15 @@ def list_batches(catalog: Catalog, snapshot: Snapshot) -> list[ImageBatch]:
             )
         )
     return sorted(batches, key=lambda b: (b.at, b.name), reverse=True)
+
+
+def _last_labelled(snapshot: Snapshot) -> NDArray[np.int64]:
+    """(images,) when each was last labelled, in microseconds since 1970; 0 where never."""
+    rows = snapshot.annotations
+    at = pc.fill_null(pc.coalesce(rows["updated_at"], rows["created_at"]).cast(pa.int64()), 0)
+    last = np.zeros(len(snapshot.images), np.int64)
+    np.maximum.at(last, rows["n"].to_numpy(), at.to_numpy())
+    return last
 
 
 def _events(catalog: Catalog, name: str) -> pa.Table:

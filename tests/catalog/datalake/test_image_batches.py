@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner
 
@@ -40,6 +42,21 @@ def test_a_selection_is_set_aside_with_who_when_why_and_what(world: DatalakeWorl
     assert (batch.actor, batch.reason, batch.query) == ("anna", "too few of them", found.text)
     assert batch.digest == ids_digest(pa.chunked_array([found.image_ids.sort()]))
     assert batch_images(world.catalog, "yard-1").to_pylist() == sorted(found.image_ids.to_pylist())
+
+
+def test_images_to_be_labelled_again_wait_for_labels_of_since(world: DatalakeWorld) -> None:
+    lake = world.open()
+    found = lake.query("labelled = true")
+    assert lake.set_aside(found, "again", purpose="relabel")
+    [batch] = lake.batches()
+    assert (batch.images, batch.labelled) == (found.count, 0)
+    table = world.catalog.table("annotations")
+    rows = table.read(filter=pc.field("image_id") == found.image_ids[0].as_py())
+    row = rows.slice(0, 1).to_pylist()[0]
+    row |= {"annotation_id": "f" * 32, "updated_at": datetime.now(UTC) + timedelta(seconds=1)}
+    table.insert(pa.Table.from_pylist([row], schema=rows.schema), on=["annotation_id"])
+    [batch] = world.open().batches()
+    assert batch.labelled == 1
 
 
 def test_the_same_batch_again_changes_nothing(world: DatalakeWorld) -> None:
