@@ -76,7 +76,8 @@ def test_an_empty_result_says_which_condition_is_to_blame(world: DatalakeWorld) 
     found = cvp_json("query", "fruit", "width > 300 and tag = 'absent'")
     assert found["count"] == 0
     assert found["images"] == []
-    assert found["conditions"][1] == {"text": "tag = 'absent'", "count": 0}
+    hint = "No image has the tag 'absent'."
+    assert found["conditions"][1] == {"text": "tag = 'absent'", "count": 0, "hint": hint}
     apart = cvp("query", "fruit", "width > 300 and width < 200")
     assert "no image meets all of them" in apart
 
