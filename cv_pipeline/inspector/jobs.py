@@ -70,7 +70,7 @@ class Job(Generic[T]):
             self.error, self.state = error, "failed"
         except Exception as error:
             self.error = CVPipelineError(
-                f"This is a fault of the inspector: {type(error).__name__}: {error}.",
+                f"This is a fault of the inspector: {type(error).__name__}.",
                 do="Its log says more; please report it.",
             )
             self.state = "failed"

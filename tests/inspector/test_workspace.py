@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cv_pipeline.errors import ProvenanceError, QueryError
+from cv_pipeline.inspector.data.asking import ask_when
 from cv_pipeline.inspector.workspace import Kept
 
 
@@ -120,3 +121,11 @@ def test_what_is_not_there_names_no_other_project(inspected, ref):
     with pytest.raises(ProvenanceError) as error:
         workspace.evaluated("large", ref)
     assert "Known" not in error.value.do
+
+
+@pytest.mark.parametrize("condition", ["other@latest", "other/AP50@latest"])
+def test_the_question_of_a_metric_tells_nothing_of_another_project(inspected, condition):
+    workspace = inspected().app.state.workspace
+    job = ask_when(workspace, "large", condition=condition, tag="", actor="ada")
+    job.wait(30)
+    assert "is not of project large" in str(job.error)

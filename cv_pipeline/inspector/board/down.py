@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from dagster import DagsterInstance
 from pydantic import BaseModel
+
+_logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5
 """Seconds that a part is given to answer."""
@@ -98,5 +101,6 @@ def _answers(url: str) -> bool:
 def _unless(answers: Callable[[], bool], part: PartDown) -> PartDown | None:
     try:
         return None if answers() else part
-    except Exception:  # whatever it is, the page must still answer
+    except Exception as error:  # whatever it is, the page must still answer
+        _logger.info("%s does not answer: %s", part.part, error)
         return part

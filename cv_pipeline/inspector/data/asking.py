@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from cv_pipeline.actor import acting_as
 from cv_pipeline.catalog.datalake.datalake import Datalake
 from cv_pipeline.catalog.datalake.query_result import QueryResult
-from cv_pipeline.catalog.datalake.references import RecordedReferences
 from cv_pipeline.inspector.data import links
 from cv_pipeline.inspector.jobs import Job, Progress, jobs_of
 from cv_pipeline.inspector.workspace import Workspace
@@ -117,7 +116,7 @@ def ask_when(
         lake = _own_lake(workspace, project)
         with acting_as(actor):
             found = lake.query(where, when=condition)
-        moment = RecordedReferences(lake.catalog).moment(condition)
+        moment = workspace.references(project).moment(condition)
         return _when(found, condition, moment.what)
 
     key = ("when", project, condition, tag, newest.storage_id if newest else 0)
@@ -150,4 +149,4 @@ def _when(found: QueryResult, condition: str, moment: str) -> When:
 def _own_lake(workspace: Workspace, project: str) -> Datalake:
     """A lake for one thread alone."""
     catalog = workspace.lake(project).catalog
-    return Datalake(catalog, references=RecordedReferences(catalog), origin="http")
+    return Datalake(catalog, references=workspace.references(project), origin="http")
