@@ -20,6 +20,7 @@ from pydantic import (
 from cv_pipeline.cron import require_cron
 from cv_pipeline.dataset_query import Query, SliceQuery
 from cv_pipeline.errors import ProjectError, nearest
+from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
@@ -316,6 +317,9 @@ class Project(Section):
     charter: Charter = Field(description="what the project is for")
     source: Source = Field(description="where images come from")
     annotations: Annotations = Field(description="where labels come from")
+    labeling: Labeling = Field(
+        default_factory=Labeling, description="the annotation tool, and how work is done there"
+    )
     ontology: Ontology = Field(description="classes and attributes")
     dataset: Dataset = Field(default_factory=Dataset, description="which images, how split")
     checks: dict[CheckName, Check] = Field(

@@ -26,6 +26,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "files": ("path",),
     "image_features": ("image_id",),
     "images": ("image_id",),
+    "labeling_tasks": ("batch", "image_id"),
     "near_duplicates": ("image_a", "image_b"),
     "quarantine": ("stage", "file", "field"),
     "signatures": ("image_id",),
@@ -39,10 +40,13 @@ _INDEXED = {
     "image_batches": "name",
     "image_metadata": "image_id",
     "image_tags": "image_id",
+    "labeling_batches": "batch",
+    "labeling_pulls": "tool_project",
     "query_log": "query_id",
     "reviews": "image_id",
     "saved_queries": "name",
     "split_assignments": "image_id",
+    "tool_annotations": "image_id",
 }
 _SMALL_FILES = 32
 _KEY = "lance-schema:unenforced-primary-key"

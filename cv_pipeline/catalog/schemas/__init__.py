@@ -11,6 +11,9 @@ from cv_pipeline.catalog.schemas.image_features import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.image_metadata import IMAGE_METADATA
 from cv_pipeline.catalog.schemas.image_tags import IMAGE_TAGS
 from cv_pipeline.catalog.schemas.images import IMAGES
+from cv_pipeline.catalog.schemas.labeling_batches import LABELING_BATCHES
+from cv_pipeline.catalog.schemas.labeling_pulls import LABELING_PULLS
+from cv_pipeline.catalog.schemas.labeling_tasks import LABELING_TASKS
 from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
 from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
@@ -19,6 +22,7 @@ from cv_pipeline.catalog.schemas.saved_queries import SAVED_QUERIES
 from cv_pipeline.catalog.schemas.signatures import SIGNATURES
 from cv_pipeline.catalog.schemas.split_assignments import SPLIT_ASSIGNMENTS
 from cv_pipeline.catalog.schemas.takeouts import TAKEOUTS
+from cv_pipeline.catalog.schemas.tool_annotations import TOOL_ANNOTATIONS
 
 TABLES = {
     "annotations": ANNOTATIONS,
@@ -30,6 +34,9 @@ TABLES = {
     "image_metadata": IMAGE_METADATA,
     "image_tags": IMAGE_TAGS,
     "images": IMAGES,
+    "labeling_batches": LABELING_BATCHES,
+    "labeling_pulls": LABELING_PULLS,
+    "labeling_tasks": LABELING_TASKS,
     "near_duplicates": NEAR_DUPLICATES,
     "quarantine": QUARANTINE,
     "query_log": QUERY_LOG,
@@ -38,6 +45,7 @@ TABLES = {
     "signatures": SIGNATURES,
     "split_assignments": SPLIT_ASSIGNMENTS,
     "takeouts": TAKEOUTS,
+    "tool_annotations": TOOL_ANNOTATIONS,
 }
 
 __all__ = [
@@ -50,6 +58,9 @@ __all__ = [
     "IMAGE_FEATURES",
     "IMAGE_METADATA",
     "IMAGE_TAGS",
+    "LABELING_BATCHES",
+    "LABELING_PULLS",
+    "LABELING_TASKS",
     "NEAR_DUPLICATES",
     "QUARANTINE",
     "QUERY_LOG",
@@ -58,4 +69,5 @@ __all__ = [
     "SPLIT_ASSIGNMENTS",
     "TABLES",
     "TAKEOUTS",
+    "TOOL_ANNOTATIONS",
 ]
