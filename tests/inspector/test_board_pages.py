@@ -322,6 +322,39 @@ def test_a_step_that_cannot_be_one_is_refused(client: TestClient, one: dict) -> 
     assert client.get(f"{API}/investigations/{'9' * 24}").status_code == 404
 
 
+def test_an_alert_names_the_open_investigation_of_who_asks(
+    client: TestClient, inspected: Client, board: dict
+) -> None:
+    key = board["alerts"][0]["key"]
+    body = steps(step(P, 0, 1) | {"kind": "alert"}, step(f"{P}/images", 7.5, 3)) | {"alert": key}
+    name = "5" * 24
+    assert client.post(f"{API}/investigations/{name}/steps", json=body).status_code == 201
+    first = client.get(API).json()["alerts"][0]
+    assert first["investigation"] == {
+        "id": name,
+        "title": body["title"],
+        "elapsed_s": 7.5,
+        "clicks": 3,
+    }
+    bob = inspected(Access("bob", {"large": Role.VIEWER}, means="session", csrf="proof"))
+    assert bob.get(API).json()["alerts"][0]["investigation"] is None
+    client.patch(f"{API}/investigations/{name}", json={"closed": True})
+    assert client.get(API).json()["alerts"][0]["investigation"] is None
+
+
+@pytest.mark.parametrize("name", ["nothing", "g" * 24, "f" * 24])
+def test_an_investigation_that_there_is_not_explains_itself(client: TestClient, name: str) -> None:
+    for made in (
+        client.get(f"{P}/investigations/{name}", headers={"Accept": "text/html"}),
+        client.patch(f"{API}/investigations/{name}", json={"closed": True}),
+    ):
+        assert made.status_code == 404
+        assert "has no investigation" in made.text
+    if len(name) != 24 or name[0] == "g":
+        made = client.post(f"{API}/investigations/{name}/steps", json=steps(step(P, 0, 1)))
+        assert made.status_code == 404
+
+
 def test_a_step_elsewhere_is_no_link_out_of_the_project(client: TestClient) -> None:
     path = f"{API}/investigations/{'8' * 24}"
     for address in ("/p/other/images", "/p/large.evil"):

@@ -28,6 +28,15 @@ MOST_FINDINGS = 4
 _DIGITS = 12
 
 
+class OpenInvestigation(BaseModel):
+    """An investigation to go on with, and where it was left."""
+
+    id: str
+    title: str
+    elapsed_s: float
+    clicks: int
+
+
 class Alert(BaseModel):
     """Something to look into.
 
@@ -40,6 +49,7 @@ class Alert(BaseModel):
         action: what the click does.
         href: where it leads.
         at: when it was recorded.
+        investigation: one of who asks that is open, which a click goes on with.
     """
 
     key: str
@@ -50,6 +60,7 @@ class Alert(BaseModel):
     action: str
     href: str
     at: datetime | None = None
+    investigation: OpenInvestigation | None = None
 
 
 @dataclass(frozen=True)

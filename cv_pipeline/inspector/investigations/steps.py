@@ -6,9 +6,11 @@ how long its pages took to load; the rest is reading and thinking.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel
 
 OTHER = "page"
 
@@ -34,15 +36,14 @@ class Step:
     machine_s: float
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What an investigation took; None for what it did not come to.
+class Took(BaseModel):
+    """What an investigation took; null for what it did not come to.
 
     Attributes:
         images_s: seconds until the first images.
         images_clicks: clicks until then.
         images_machine_s: seconds of those that pages took to load.
-        run_s: seconds until a run was launched and its page was there.
+        run_s: seconds until the first run that it launched, and its page, were there.
         run_clicks: clicks until then.
         run_machine_s: seconds of those that pages took to load.
         clicks: all of them.
@@ -67,15 +68,19 @@ def kind_of(address: str) -> str:
     return "images" if kind == "image" and len(parts) == 3 else kind
 
 
-def measure(steps: Sequence[Step]) -> Measured:
+def measure(steps: Sequence[Step], launched: Collection[str] = ()) -> Took:
     """What the steps of an investigation took.
+
+    Whatever way led to a run counts, by its images or straight from an alert; to look at a run that
+    was not launched from here does not.
 
     Args:
         steps: in the order of their time.
+        launched: ids of the runs that it launched.
     """
-    images = _until(steps, ("images", "image"))
-    run = _until(steps, ("run",)) if images else None
-    return Measured(
+    images = _until(steps, [s.kind in ("images", "image") for s in steps])
+    run = _until(steps, [s.kind == "run" and _run_of(s.address) in launched for s in steps])
+    return Took(
         images_s=images[0] if images else None,
         images_clicks=images[1] if images else None,
         images_machine_s=images[2] if images else None,
@@ -86,10 +91,15 @@ def measure(steps: Sequence[Step]) -> Measured:
     )
 
 
-def _until(steps: Sequence[Step], kinds: Sequence[str]) -> tuple[float, int, float] | None:
+def _run_of(address: str) -> str:
+    """Id of the run that the address of its page names."""
+    return unquote(urlsplit(address).path.rstrip("/").rpartition("/")[2])
+
+
+def _until(steps: Sequence[Step], there: Sequence[bool]) -> tuple[float, int, float] | None:
     machine = 0.0
-    for step in steps:
+    for step, reached in zip(steps, there, strict=True):
         machine += step.machine_s
-        if step.kind in kinds:
+        if reached:
             return round(step.elapsed_s, 3), step.clicks, round(machine, 3)
     return None

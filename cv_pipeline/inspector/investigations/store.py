@@ -13,77 +13,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    Column,
+    ColumnElement,
     Connection,
-    DateTime,
     Engine,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Table,
-    Text,
+    and_,
+    exists,
     func,
     insert,
+    not_,
+    or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.investigations.steps import Step
+from cv_pipeline.inspector.investigations.tables import COMMENTS, INVESTIGATIONS, RUNS, STEPS
 from cv_pipeline.inspector.problems import NotFound
 
 _NAME = re.compile(r"[0-9a-f]{24}")
 MOST_STEPS = 2_000
 """Steps of one investigation; more are not kept."""
-
-_investigations = Table(
-    "investigations",
-    METADATA,
-    Column("id", String(64), primary_key=True),
-    Column("project", String(64), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("alert", Text, nullable=False),
-    Column("began_by", String(200), nullable=False),
-    Column("began_at", DateTime, nullable=False),
-    Column("conclusion", Text, nullable=False, default=""),
-    Column("closed_by", String(200)),
-    Column("closed_at", DateTime),
-    Index("investigations_of_project", "project", "began_at"),
-)
-_steps = Table(
-    "investigation_steps",
-    METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("investigation", ForeignKey("investigations.id"), nullable=False, index=True),
-    Column("user", String(200), nullable=False),
-    Column("at", DateTime, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("address", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("elapsed_s", Float, nullable=False),
-    Column("clicks", Integer, nullable=False),
-    Column("machine_s", Float, nullable=False),
-)
-_comments = Table(
-    "investigation_comments",
-    METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("investigation", ForeignKey("investigations.id"), nullable=False, index=True),
-    Column("user", String(200), nullable=False),
-    Column("at", DateTime, nullable=False),
-    Column("text", Text, nullable=False),
-)
-_runs = Table(
-    "investigation_runs",
-    METADATA,
-    Column("investigation", ForeignKey("investigations.id"), primary_key=True),
-    Column("run_id", String(64), primary_key=True, index=True),
-    Column("user", String(200), nullable=False),
-    Column("at", DateTime, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -151,8 +101,8 @@ class Investigations:
             self._begin(connection, project, investigation, user=user, title=title, alert=alert)
             kept = connection.scalar(
                 select(func.count())
-                .select_from(_steps)
-                .where(_steps.c.investigation == investigation)
+                .select_from(STEPS)
+                .where(STEPS.c.investigation == investigation)
             )
             now = datetime.now(UTC)
             rows = [
@@ -160,7 +110,7 @@ class Investigations:
                 for step in steps[: max(0, MOST_STEPS - int(kept or 0))]
             ]
             if rows:
-                connection.execute(insert(_steps), rows)
+                connection.execute(insert(STEPS), rows)
 
     def link_run(self, project: str, investigation: str, *, run_id: str, user: str) -> None:
         """Remember that a run was launched from an investigation; an unknown one is begun."""
@@ -169,7 +119,7 @@ class Investigations:
                 connection, project, investigation, user=user, title="A corrective run", alert=""
             )
             connection.execute(
-                insert(_runs).prefix_with("OR IGNORE", dialect="sqlite"),
+                insert(RUNS).prefix_with("OR IGNORE", dialect="sqlite"),
                 [
                     {
                         "investigation": investigation,
@@ -188,7 +138,7 @@ class Investigations:
         """
         with self._database.connect() as connection:
             known = connection.scalar(
-                select(_investigations.c.project).where(_investigations.c.id == investigation)
+                select(INVESTIGATIONS.c.project).where(INVESTIGATIONS.c.id == investigation)
             )
         if not _NAME.fullmatch(investigation) or known not in (None, project):
             raise NotFound(f"Project {project} has no investigation {investigation[:40]!r}.")
@@ -202,7 +152,7 @@ class Investigations:
         self.get(project, investigation)
         with self._database.begin() as connection:
             connection.execute(
-                insert(_comments),
+                insert(COMMENTS),
                 [
                     {
                         "investigation": investigation,
@@ -240,8 +190,8 @@ class Investigations:
         if values:
             with self._database.begin() as connection:
                 connection.execute(
-                    update(_investigations)
-                    .where(_investigations.c.id == investigation)
+                    update(INVESTIGATIONS)
+                    .where(INVESTIGATIONS.c.id == investigation)
                     .values(**values)
                 )
 
@@ -253,8 +203,8 @@ class Investigations:
         """
         with self._database.connect() as connection:
             row = connection.execute(
-                select(_investigations).where(
-                    _investigations.c.id == investigation, _investigations.c.project == project
+                select(INVESTIGATIONS).where(
+                    INVESTIGATIONS.c.id == investigation, INVESTIGATIONS.c.project == project
                 )
             ).first()
         if row is None:
@@ -264,13 +214,59 @@ class Investigations:
             )
         return _investigation(row)
 
-    def newest(self, project: str, *, limit: int = 100) -> list[Investigation]:
-        """The investigations of a project, the newest first."""
+    def open_of(
+        self, project: str, *, user: str, alerts: Sequence[str]
+    ) -> dict[str, tuple[Investigation, float, int]]:
+        """What somebody looks into already: alert to the newest open one, its seconds and clicks.
+
+        Those are of its last step, from where it goes on.
+        """
+        step = STEPS.c
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(_investigations)
-                .where(_investigations.c.project == project)
-                .order_by(_investigations.c.began_at.desc(), _investigations.c.id)
+                select(
+                    INVESTIGATIONS,
+                    func.coalesce(func.max(step.elapsed_s), 0.0).label("elapsed_s"),
+                    func.coalesce(func.max(step.clicks), 0).label("clicks"),
+                )
+                .outerjoin(STEPS, step.investigation == INVESTIGATIONS.c.id)
+                .where(
+                    INVESTIGATIONS.c.project == project,
+                    INVESTIGATIONS.c.began_by == user,
+                    INVESTIGATIONS.c.closed_at.is_(None),
+                    INVESTIGATIONS.c.alert.in_([a for a in alerts if a]),
+                )
+                .group_by(INVESTIGATIONS.c.id)
+                .order_by(INVESTIGATIONS.c.began_at)
+            ).all()
+        return {row.alert: (_investigation(row), row.elapsed_s, row.clicks) for row in rows}
+
+    def idle(self, project: str) -> int:
+        """How many investigations of a project nothing was done in after the first click."""
+        with self._database.connect() as connection:
+            return int(
+                connection.scalar(
+                    select(func.count())
+                    .select_from(INVESTIGATIONS)
+                    .where(INVESTIGATIONS.c.project == project, not_(_worked()))
+                )
+                or 0
+            )
+
+    def newest(self, project: str, *, limit: int = 100, idle: bool = True) -> list[Investigation]:
+        """The investigations of a project, the newest first.
+
+        Args:
+            project: name of the project.
+            limit: at most so many.
+            idle: those too in which nothing was done after the first click.
+        """
+        wanted = INVESTIGATIONS.c.project == project
+        with self._database.connect() as connection:
+            rows = connection.execute(
+                select(INVESTIGATIONS)
+                .where(wanted if idle else and_(wanted, _worked()))
+                .order_by(INVESTIGATIONS.c.began_at.desc(), INVESTIGATIONS.c.id)
                 .limit(limit)
             ).all()
         return [_investigation(row) for row in rows]
@@ -280,9 +276,9 @@ class Investigations:
         found: dict[str, list[tuple[str, datetime, Step]]] = {i: [] for i in investigations}
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(_steps)
-                .where(_steps.c.investigation.in_(list(investigations)))
-                .order_by(_steps.c.elapsed_s, _steps.c.number)
+                select(STEPS)
+                .where(STEPS.c.investigation.in_(list(investigations)))
+                .order_by(STEPS.c.elapsed_s, STEPS.c.number)
             ).all()
         for row in rows:
             step = Step(
@@ -300,9 +296,9 @@ class Investigations:
         """What was said of an investigation, oldest first."""
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(_comments)
-                .where(_comments.c.investigation == investigation)
-                .order_by(_comments.c.number)
+                select(COMMENTS)
+                .where(COMMENTS.c.investigation == investigation)
+                .order_by(COMMENTS.c.number)
             ).all()
         return [Comment(row.user, _utc(row.at), row.text) for row in rows]
 
@@ -311,9 +307,9 @@ class Investigations:
         found: dict[str, list[str]] = {i: [] for i in investigations}
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(_runs)
-                .where(_runs.c.investigation.in_(list(investigations)))
-                .order_by(_runs.c.at)
+                select(RUNS)
+                .where(RUNS.c.investigation.in_(list(investigations)))
+                .order_by(RUNS.c.at)
             ).all()
         for row in rows:
             found[row.investigation].append(row.run_id)
@@ -323,9 +319,9 @@ class Investigations:
         """The investigations that a run was launched from."""
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(_investigations)
-                .join(_runs, _runs.c.investigation == _investigations.c.id)
-                .where(_runs.c.run_id == run_id, _investigations.c.project == project)
+                select(INVESTIGATIONS)
+                .join(RUNS, RUNS.c.investigation == INVESTIGATIONS.c.id)
+                .where(RUNS.c.run_id == run_id, INVESTIGATIONS.c.project == project)
             ).all()
         return [_investigation(row) for row in rows]
 
@@ -341,13 +337,13 @@ class Investigations:
     ) -> None:
         """Make an investigation, unless it is there."""
         known = connection.scalar(
-            select(_investigations.c.project).where(_investigations.c.id == investigation)
+            select(INVESTIGATIONS.c.project).where(INVESTIGATIONS.c.id == investigation)
         )
         if known is None:
             try:
                 with connection.begin_nested():
                     connection.execute(
-                        insert(_investigations),
+                        insert(INVESTIGATIONS),
                         [
                             {
                                 "id": investigation,
@@ -363,10 +359,24 @@ class Investigations:
                 return
             except IntegrityError:  # another request was faster
                 known = connection.scalar(
-                    select(_investigations.c.project).where(_investigations.c.id == investigation)
+                    select(INVESTIGATIONS.c.project).where(INVESTIGATIONS.c.id == investigation)
                 )
         if known != project:
             raise NotFound(f"Project {project} has no investigation {investigation[:40]!r}.")
+
+
+def _worked() -> ColumnElement[bool]:
+    """Whether something was done: images looked at, clicked on, said, concluded or launched."""
+    mine = INVESTIGATIONS.c.id
+    return or_(
+        exists().where(
+            STEPS.c.investigation == mine,
+            or_(STEPS.c.kind.in_(("images", "image")), STEPS.c.clicks > 1),
+        ),
+        exists().where(COMMENTS.c.investigation == mine),
+        exists().where(RUNS.c.investigation == mine),
+        INVESTIGATIONS.c.conclusion != "",
+    )
 
 
 def _investigation(row: Any) -> Investigation:

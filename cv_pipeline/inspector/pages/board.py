@@ -13,9 +13,11 @@ from pydantic import BaseModel
 
 from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
 from cv_pipeline.errors import CVPipelineError
+from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.board.alerts import (
     Alert,
+    OpenInvestigation,
     Watched,
     alerts,
     evaluation_address,
@@ -33,6 +35,7 @@ from cv_pipeline.inspector.board.slices import SliceNow, slices_now
 from cv_pipeline.inspector.board.training import read_training, training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.evaluation_page.selections import Selections
+from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.project import Project
@@ -98,6 +101,7 @@ class Board(BaseModel):
 def board(
     project: str,
     workspace: CurrentWorkspace,
+    access: CurrentAccess,
     by: Annotated[Literal["version", "time"], Query()] = "version",
 ) -> Board:
     """Key metrics over versions and time, what to look into, and what is running."""
@@ -157,7 +161,7 @@ def board(
         )
         if history
         else [],
-        alerts=alerts(watched),
+        alerts=_with_investigations(workspace, project, access.user, alerts(watched)),
         sides=sides,
         same_model=len(sides) == 2 and sides[0].model == sides[1].model,
         decision=str(champion.metadata.get("reason", "")) if champion else "",
@@ -172,6 +176,22 @@ def board(
         ),
         missing=missing,
     )
+
+
+def _with_investigations(
+    workspace: Workspace, project: str, user: str, found: list[Alert]
+) -> list[Alert]:
+    """The alerts with what somebody looks into already: a click goes on with that."""
+    known = Investigations(workspace.database).open_of(
+        project, user=user, alerts=[alert.key for alert in found]
+    )
+    for alert in found:
+        if alert.key in known:
+            one, elapsed, clicks = known[alert.key]
+            alert.investigation = OpenInvestigation(
+                id=one.id, title=one.title, elapsed_s=elapsed, clicks=clicks
+            )
+    return found
 
 
 def _make_ready(workspace: Workspace, project: str, digest: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from statistics import median
 from typing import Annotated, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.inspector.access.access import CurrentAccess
@@ -14,7 +14,7 @@ from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.runs import RunLine, find_run, line
 from cv_pipeline.inspector.charts import Chart, Sample, line_chart
-from cv_pipeline.inspector.investigations.steps import Measured, Step, kind_of, measure
+from cv_pipeline.inspector.investigations.steps import Step, Took, kind_of, measure
 from cv_pipeline.inspector.investigations.store import Investigation, Investigations
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
@@ -25,19 +25,7 @@ routes = Routes("Investigations")
 MOST = 100
 CLAIMED_SWITCH_MINUTES, CLAIMED_CONTEXT_MINUTES = 2, 15
 """What a switch of tools and the context that it loses are said to cost; claimed, not measured."""
-Id = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="Name of the investigation.")]
-
-
-class Took(BaseModel):
-    """What an investigation took; null for what it did not come to."""
-
-    images_s: float | None
-    images_clicks: int | None
-    images_machine_s: float | None
-    run_s: float | None
-    run_clicks: int | None
-    run_machine_s: float | None
-    clicks: int
+Id = Annotated[str, Path(description="Name of the investigation, 24 hexadecimal digits.")]
 
 
 class InvestigationLine(BaseModel):
@@ -59,6 +47,7 @@ class InvestigationList(BaseModel):
 
     Attributes:
         investigations: the newest first.
+        idle: how many are not listed, for nothing was done in them.
         trend: seconds until images and run were there, oldest first; null without any.
         images_s: median of the seconds until the images.
         images_clicks: median of the clicks until then.
@@ -70,6 +59,7 @@ class InvestigationList(BaseModel):
     """
 
     investigations: list[InvestigationLine]
+    idle: int
     trend: Chart | None
     images_s: float | None
     images_clicks: float | None
@@ -106,6 +96,7 @@ class InvestigationPage(BaseModel):
 
     id: str
     title: str
+    alert: str
     began_by: str
     began_at: datetime
     conclusion: str
@@ -172,16 +163,23 @@ class Kept(BaseModel):
     template="pages/investigations.html",
     permission=Permission.VIEW,
 )
-def investigations(project: str, workspace: CurrentWorkspace) -> InvestigationList:
-    """The newest investigations, and the seconds and clicks that they took."""
+def investigations(
+    project: str, workspace: CurrentWorkspace, idle: Annotated[bool, Query()] = False
+) -> InvestigationList:
+    """The newest investigations, and the seconds and clicks that they took.
+
+    ``idle`` lists those too in which nothing was done after the click on the alert.
+    """
     store = Investigations(workspace.database)
-    newest = store.newest(workspace.project(project).name, limit=MOST)
+    name = workspace.project(project).name
+    newest = store.newest(name, limit=MOST, idle=idle)
     ids = [i.id for i in newest]
     steps, runs = store.steps(ids), store.runs(ids)
-    lines = [_line(i, [s for _, _, s in steps[i.id]], len(runs[i.id])) for i in newest]
+    lines = [_line(i, [s for _, _, s in steps[i.id]], runs[i.id]) for i in newest]
     took = [one.took for one in lines]
     return InvestigationList(
         investigations=lines,
+        idle=0 if idle else store.idle(name),
         trend=_trend(project, lines),
         images_s=_median([t.images_s for t in took]),
         images_clicks=_median([t.images_clicks for t in took]),
@@ -205,7 +203,8 @@ def investigation(
     store = Investigations(workspace.database)
     found = store.get(project, investigation)
     steps = store.steps([found.id])[found.id]
-    took = measure([step for _, _, step in steps])
+    launched = store.runs([found.id])[found.id]
+    took = measure([step for _, _, step in steps], launched)
     here = f"/p/{project}/investigations"
     looked_at = [
         step.address
@@ -215,14 +214,15 @@ def investigation(
     return InvestigationPage(
         id=found.id,
         title=found.title,
+        alert=found.alert,
         began_by=found.began_by,
         began_at=found.began_at,
         conclusion=found.conclusion,
         closed_by=found.closed_by,
         closed_at=found.closed_at,
-        took=_took(took),
+        took=took,
         steps=[WalkStep(user=user, at=at, **vars(step)) for user, at, step in steps],
-        runs=_runs(workspace, project, store.runs([found.id])[found.id]),
+        runs=_runs(workspace, project, launched),
         comments=[CommentLine(user=c.user, at=c.at, text=c.text) for c in store.comments(found.id)],
         resume=looked_at[-1] if looked_at else f"/p/{project}",
         elapsed_s=max((step.elapsed_s for _, _, step in steps), default=0.0),
@@ -245,6 +245,8 @@ def add_steps(
 ) -> Kept:
     """Add steps to an investigation, which begins with the first."""
     workspace.project(project)
+    store = Investigations(workspace.database)
+    store.require_open_to(project, investigation)
     own = f"/p/{project}"
     steps = [
         Step(
@@ -257,7 +259,7 @@ def add_steps(
         )
         for step in made.steps
     ]
-    Investigations(workspace.database).add_steps(
+    store.add_steps(
         project, investigation, steps, user=access.user, title=made.title, alert=made.alert
     )
     return Kept(id=investigation)
@@ -314,7 +316,7 @@ def _within(address: str, own: str) -> bool:
     return address == own or address.startswith((f"{own}/", f"{own}?"))
 
 
-def _line(found: Investigation, steps: list[Step], runs: int) -> InvestigationLine:
+def _line(found: Investigation, steps: list[Step], runs: list[str]) -> InvestigationLine:
     return InvestigationLine(
         id=found.id,
         title=found.title,
@@ -323,13 +325,9 @@ def _line(found: Investigation, steps: list[Step], runs: int) -> InvestigationLi
         closed=found.closed_at is not None,
         conclusion=found.conclusion,
         steps=len(steps),
-        runs=runs,
-        took=_took(measure(steps)),
+        runs=len(runs),
+        took=measure(steps, runs),
     )
-
-
-def _took(measured: Measured) -> Took:
-    return Took(**vars(measured))
 
 
 def _median(numbers: list[float | None] | list[int | None]) -> float | None:

@@ -25,7 +25,7 @@ WALK = [
     step("evaluation", 1.5, 1, 0.5),
     step("images", 4.0, 2, 0.75),
     step("image", 9.0, 3, 0.25),
-    step("run", 20.0, 5, 1.0),
+    Step("run", "/p/fruit/runs/r1", "run", 20.0, 5, 1.0),
     step("page", 60.0, 9, 1.0),
 ]
 
@@ -55,7 +55,7 @@ def test_steps_come_back_in_the_order_of_their_time(store: Investigations) -> No
 
 
 def test_what_it_took_is_measured_to_the_images_and_to_the_run() -> None:
-    took = measure(WALK)
+    took = measure(WALK, ["r1"])
     assert (took.images_s, took.images_clicks, took.images_machine_s) == (4.0, 2, 1.25)
     assert (took.run_s, took.run_clicks, took.run_machine_s) == (20.0, 5, 2.5)
     assert took.clicks == 9
@@ -63,8 +63,16 @@ def test_what_it_took_is_measured_to_the_images_and_to_the_run() -> None:
     assert none.images_s is none.run_s is None
 
 
-def test_a_run_without_images_before_it_is_not_the_end_of_a_walk() -> None:
-    assert measure([step("alert", 0, 1), step("run", 2, 2)]).run_s is None
+def test_a_run_ends_a_walk_whatever_way_led_to_it() -> None:
+    straight = [WALK[0], WALK[1], WALK[4]]
+    took = measure(straight, ["r1"])
+    assert (took.images_s, took.run_s, took.run_clicks, took.run_machine_s) == (None, 20.0, 5, 1.5)
+
+
+def test_a_run_that_was_only_looked_at_is_not_the_end_of_a_walk() -> None:
+    looked = Step("run", "/p/fruit/runs/r0?x=1", "why it failed", 2.0, 1, 0.5)
+    assert measure([WALK[0], looked]).run_s is None
+    assert measure([WALK[0], looked, WALK[4]], ["r1"]).run_s == 20.0
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,41 @@ def test_runs_comments_and_conclusion(store: Investigations) -> None:
     store.change("fruit", ID, user="ada", closed=False)
     assert store.get("fruit", ID).closed_at is None
     assert store.get("fruit", ID).conclusion == "too few dim tomatoes"
+
+
+def test_what_somebody_looks_into_already_is_found_by_its_alert(store: Investigations) -> None:
+    add(store, WALK)
+    [(alert, (found, elapsed, clicks))] = store.open_of(
+        "fruit", user="ada", alerts=["slice:x", "slice:y", ""]
+    ).items()
+    assert (alert, found.id, elapsed, clicks) == ("slice:x", ID, 60.0, 9)
+    assert store.open_of("fruit", user="bob", alerts=["slice:x"]) == {}
+    assert store.open_of("cells", user="ada", alerts=["slice:x"]) == {}
+    store.change("fruit", ID, user="ada", closed=True)
+    assert store.open_of("fruit", user="ada", alerts=["slice:x"]) == {}
+
+
+def test_one_in_which_nothing_was_done_is_not_listed(store: Investigations) -> None:
+    def listed() -> list[str]:
+        return [i.id for i in store.newest("fruit", idle=False)]
+
+    add(store, WALK[:2])  # the alert, and where it led
+    assert (listed(), store.idle("fruit")) == ([], 1)
+    assert [i.id for i in store.newest("fruit")] == [ID]
+    add(store, [WALK[2]])
+    assert (listed(), store.idle("fruit")) == ([ID], 0)
+    for number, done in enumerate(
+        (
+            lambda i: store.comment("fruit", i, user="bob", text="seen"),
+            lambda i: store.link_run("fruit", i, run_id="r", user="ada"),
+            lambda i: store.change("fruit", i, user="ada", conclusion="nothing"),
+        )
+    ):
+        name = f"{number}" * 24
+        store.add_steps("fruit", name, WALK[:1], user="ada", title="t", alert="a")
+        assert name not in listed()
+        done(name)
+        assert name in listed()
 
 
 def test_it_outlives_the_process(tmp_path: Path) -> None:

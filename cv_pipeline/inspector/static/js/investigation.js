@@ -1,6 +1,7 @@
 // The page of one investigation: comments, the conclusion, and its address to be shared.
 
 import { api, tell, toast } from "./app.js";
+import { currentWalk, keepWalk } from "./walk_state.js";
 
 document.querySelector("[data-copy]")?.addEventListener("click", async () => {
   try {
@@ -30,7 +31,11 @@ function sends(form, method, body) {
 sends(document.querySelector("[data-comment]"), "POST", (form) => ({ text: form.querySelector("textarea").value }));
 
 const conclude = document.querySelector("[data-conclude]");
-sends(conclude, "PATCH", (form) => ({ conclusion: form.querySelector("textarea").value, closed: true }));
+sends(conclude, "PATCH", (form) => {
+  // what is closed is not gone on with by the next click on its alert
+  if (form.dataset.path.endsWith(`/${currentWalk()?.id}`)) keepWalk(null);
+  return { conclusion: form.querySelector("textarea").value, closed: true };
+});
 
 document.querySelector("[data-reopen]")?.addEventListener("click", async () => {
   try {

@@ -20,13 +20,19 @@ function step(walk, what) {
   return { address: (location.pathname + location.search).slice(0, 8000), title: document.title.split(" · ")[0].slice(0, 300), elapsed_s: (Date.now() - walk.began) / 1000, clicks: walk.clicks, machine_s: 0, ...what };
 }
 
+/** The investigation of the same alert that is open already: of this tab, or of this person. */
+function goneOnWith({ alert, open, title, elapsed, clicks }, walk) {
+  if (alert && walk?.alert === alert) return walk;
+  return open ? { project, id: open, title, alert, began: Date.now() - 1000 * Number(elapsed), clicks: Number(clicks) } : null;
+}
+
 function counted(event) {
   if (!event.isTrusted) return;
   const alert = event.target.closest?.("[data-investigate]");
   let walk = currentWalk(project ?? undefined);
   if (alert && project) {
-    walk = newWalk(project, alert.dataset.investigate, alert.dataset.alert);
-    walk.clicks = 1;
+    walk = goneOnWith(alert.dataset, walk) ?? newWalk(project, alert.dataset.investigate, alert.dataset.alert);
+    walk.clicks += 1;
     keepWalk(walk);
     send(walk, step(walk, { kind: "alert", title: walk.title }));
   } else if (walk) {
@@ -72,7 +78,7 @@ if (project && !document.documentElement.dataset.walks) {
   const resume = document.querySelector("[data-resume]");
   resume?.addEventListener("click", () => {
     const { resume: id, title, elapsed, clicks } = resume.dataset;
-    keepWalk({ project, id, title, alert: "", began: Date.now() - 1000 * Number(elapsed), clicks: Number(clicks) });
+    keepWalk({ project, id, title, alert: resume.dataset.alert, began: Date.now() - 1000 * Number(elapsed), clicks: Number(clicks) });
   }, { capture: true });
   document.addEventListener("click", counted, { capture: true });
   if (document.readyState === "complete") setTimeout(arrived);
