@@ -14,10 +14,12 @@ Each says what happened, to which thing, and what to do next.
     │   └── QueryError           a query cannot be understood
     ├── ImageError               one file is not a usable image
     ├── AnnotationError          an annotation export cannot be read at all
+    ├── LabelingError            work in the annotation tool cannot be planned or done like that
     ├── DatasetError             a dataset version cannot be built or found
     │   ├── GateRefused          its candidate has no passing verdict
     │   └── WaiverRefused        failed checks cannot be waived like that
     ├── TrainingError            a training or prediction process failed
+    ├── PluginError              a plug-in is not there, or does not keep to its interface
     ├── CorrectiveError          a corrective run cannot be declared or launched
     ├── EvaluationError          predictions and ground truth do not fit together
     └── ProvenanceError          a reference cannot be resolved in the event log
@@ -96,6 +98,10 @@ class AnnotationError(CVPipelineError):
     """An annotation export cannot be read at all; bad rows are quarantined instead."""
 
 
+class LabelingError(CVPipelineError):
+    """Work in the annotation tool cannot be planned, or cannot be done like that."""
+
+
 class DatasetError(CVPipelineError):
     """A dataset version cannot be built, found or verified."""
 
@@ -110,6 +116,10 @@ class WaiverRefused(DatasetError):
 
 class TrainingError(CVPipelineError):
     """A training or prediction process failed."""
+
+
+class PluginError(CVPipelineError):
+    """A plug-in is not installed, failed, or gave what its interface does not allow."""
 
 
 class CorrectiveError(CVPipelineError):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.schemas import TABLES
+from cv_pipeline.catalog.schemas.earlier import with_earlier
 from cv_pipeline.catalog.table_versions import TableVersion, latest_at, spans
 from cv_pipeline.errors import CatalogError, nearest
 from cv_pipeline.storage import ObjectStore
@@ -28,7 +29,9 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "images": ("image_id",),
     "labeling_tasks": ("batch", "image_id"),
     "near_duplicates": ("image_a", "image_b"),
+    "prelabels": ("image_id", "model", "object"),
     "quarantine": ("stage", "file", "field"),
+    "sampled_images": ("batch", "image_id"),
     "signatures": ("image_id",),
     "split_assignments": ("rule", "image_id"),
     "takeouts": ("image_id",),
@@ -167,26 +170,41 @@ class CatalogTable:
         dataset = self._open(version)
         if dataset is None:
             return schema.empty_table()
+        if self._lacking(dataset):
+            rows = self._completed(dataset)
+            if isinstance(filter, str):  # a statement of Lance's, about columns that it has
+                rows = with_earlier(dataset.to_table(filter=filter), self.schema)
+            elif filter is not None:
+                rows = rows.filter(filter)
+            return rows.select(names).cast(schema)
         rows = dataset.to_table(columns=names, filter=filter)
         return pa.Table.from_arrays(rows.columns, schema=schema)
 
     def batches(self, columns: Sequence[str], *, rows: int) -> Iterator[pa.RecordBatch]:
         """Read the latest version in batches of at most so many rows, in no particular order."""
         dataset = self._open()
-        if dataset is not None:
-            yield from dataset.to_batches(columns=list(columns), batch_size=rows)
+        if dataset is None:
+            return
+        if self._lacking(dataset):
+            dataset = self._completed(dataset)
+            yield from dataset.select(list(columns)).to_batches(max_chunksize=rows)
+            return
+        yield from dataset.to_batches(columns=list(columns), batch_size=rows)
 
     def relation(self, *, version: int | None = None) -> Any:
         """The rows as something that DuckDB can ``register()`` and push filters into.
 
         Returns:
-            A Lance dataset, or an empty Arrow table when nothing was written yet.
+            A Lance dataset; an Arrow table where an earlier release wrote it with fewer columns,
+            and an empty one when nothing was written yet.
 
         Raises:
             CatalogError: that version was cleaned up or never existed.
         """
         dataset = self._open(version)
-        return self.schema.empty_table() if dataset is None else dataset
+        if dataset is None:
+            return self.schema.empty_table()
+        return self._completed(dataset) if self._lacking(dataset) else dataset
 
     def append(self, rows: pa.Table) -> int:
         """Add rows; no rows make no version.
@@ -338,7 +356,7 @@ class CatalogTable:
 
         dataset = self._open()
         if dataset is not None:
-            return self._without_old_columns(dataset)
+            return self._of_this_release(dataset)
         # Of several processes that create the table at one moment, one must win and the others
         # take what it made. lance.write_dataset(mode="create") may overwrite the winner's rows.
         empty = lance.LanceOperation.Overwrite(self._stored_schema(), [])
@@ -352,12 +370,29 @@ class CatalogTable:
                 raise
             return dataset
 
-    def _without_old_columns(self, dataset: Any) -> Any:
-        """The dataset without the columns that earlier code wrote and the schema has no more."""
+    def _of_this_release(self, dataset: Any) -> Any:
+        """The dataset without columns that the schema has no more, and with those it has since."""
         old = [name for name in dataset.schema.names if name not in self.schema.names]
         if old:
             self._commit(lambda: dataset.drop_columns(old))
+        new = [self.schema.field(name) for name in self._lacking(dataset)]
+        if new:
+            # a batch is completed with what the rows meant; versions before stay as they are
+            self._commit(
+                lambda: dataset.add_columns(
+                    lambda batch: _earlier_columns(batch, pa.schema(new)),
+                    read_columns=[dataset.schema.names[0]],
+                )
+            )
         return dataset
+
+    def _lacking(self, dataset: Any) -> list[str]:
+        """Columns that were not there when the version was written."""
+        return [name for name in self.schema.names if name not in dataset.schema.names]
+
+    def _completed(self, dataset: Any) -> pa.Table:
+        """All rows of a version that lacks columns, with them."""
+        return with_earlier(dataset.to_table(), self.schema).cast(self.schema)
 
     def _stored_schema(self) -> pa.Schema:
         """The schema with its primary key declared.
@@ -416,3 +451,9 @@ class CatalogTable:
                 " others were writing it at once.",
                 do="Run the command again.",
             ) from error
+
+
+def _earlier_columns(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+    """What columns mean in rows that were written before there were they."""
+    made = with_earlier(pa.Table.from_batches([batch]), columns).combine_chunks()
+    return pa.RecordBatch.from_arrays([c.chunk(0) for c in made.columns], schema=columns)

@@ -15,9 +15,11 @@ from cv_pipeline.catalog.schemas.labeling_batches import LABELING_BATCHES
 from cv_pipeline.catalog.schemas.labeling_pulls import LABELING_PULLS
 from cv_pipeline.catalog.schemas.labeling_tasks import LABELING_TASKS
 from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
+from cv_pipeline.catalog.schemas.prelabels import PRELABELS
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
 from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
 from cv_pipeline.catalog.schemas.reviews import REVIEWS
+from cv_pipeline.catalog.schemas.sampled_images import SAMPLED_IMAGES
 from cv_pipeline.catalog.schemas.saved_queries import SAVED_QUERIES
 from cv_pipeline.catalog.schemas.signatures import SIGNATURES
 from cv_pipeline.catalog.schemas.split_assignments import SPLIT_ASSIGNMENTS
@@ -38,9 +40,11 @@ TABLES = {
     "labeling_pulls": LABELING_PULLS,
     "labeling_tasks": LABELING_TASKS,
     "near_duplicates": NEAR_DUPLICATES,
+    "prelabels": PRELABELS,
     "quarantine": QUARANTINE,
     "query_log": QUERY_LOG,
     "reviews": REVIEWS,
+    "sampled_images": SAMPLED_IMAGES,
     "saved_queries": SAVED_QUERIES,
     "signatures": SIGNATURES,
     "split_assignments": SPLIT_ASSIGNMENTS,
@@ -62,8 +66,10 @@ __all__ = [
     "LABELING_PULLS",
     "LABELING_TASKS",
     "NEAR_DUPLICATES",
+    "PRELABELS",
     "QUARANTINE",
     "QUERY_LOG",
+    "SAMPLED_IMAGES",
     "SAVED_QUERIES",
     "SIGNATURES",
     "SPLIT_ASSIGNMENTS",
