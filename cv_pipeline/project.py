@@ -22,6 +22,7 @@ from cv_pipeline.dataset_query import Query, SliceQuery
 from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.mistakes import Model, describe
+from cv_pipeline.ontology import Ontology as Ontology
 from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
@@ -45,7 +46,6 @@ Severity = Literal["error", "warn"]
 SplitName = Literal["train", "val", "test"]
 PROJECT_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-ClassName = Annotated[str, Field(min_length=1)]
 CheckName = Annotated[str, AfterValidator(require_check)]
 TableName = Annotated[str, AfterValidator(require_table)]
 ExpectationName = Annotated[str, AfterValidator(require_expectation)]
@@ -98,26 +98,6 @@ class Annotations(Section):
         " majority vote",
     )
     gold: str | None = Field(None, description="CSV of image,label: known truth, held out to test")
-
-
-class Ontology(Section):
-    """The classes and attributes, under a version."""
-
-    version: str = Field("1", description="version of the classes and attributes")
-    guideline_version: str = Field("1", description="version of the labelling guideline")
-    labels: tuple[ClassName, ...] = Field(
-        min_length=1, description="class names, in training order"
-    )
-    attributes: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="attribute to its allowed values; empty means yes or no"
-    )
-
-    @model_validator(mode="after")
-    def _labels_are_distinct(self) -> Ontology:
-        twice = sorted({x for x in self.labels if self.labels.count(x) > 1})
-        if twice:
-            raise ValueError(f"labels are listed twice: {', '.join(twice)}")
-        return self
 
 
 class Split(Section):
