@@ -128,11 +128,21 @@ def batch_images(catalog: Catalog, name: str) -> pa.Array:
     """
     rows = _events(catalog, name)
     if not len(rows):
-        known = catalog.table("image_batches").read(columns=["name"])["name"].unique()
-        raise QueryError(
-            f"Project {catalog.project} has no batch {name!r}.", do=nearest(name, known.to_pylist())
-        )
+        require_batch(catalog, name)
     return pc.unique(rows["image_id"]).sort()
+
+
+def require_batch(catalog: Catalog, name: str) -> None:
+    """See that images were set aside under a name.
+
+    Raises:
+        QueryError: none were; the message names the nearest.
+    """
+    known = catalog.table("image_batches").read(columns=["name"])["name"].unique().to_pylist()
+    if name not in known:
+        raise QueryError(
+            f"Project {catalog.project} has no batch {name!r}.", do=nearest(name, known)
+        )
 
 
 def list_batches(catalog: Catalog, snapshot: Snapshot) -> list[ImageBatch]:
