@@ -15,6 +15,9 @@ Each says what happened, to which thing, and what to do next.
     ├── ImageError               one file is not a usable image
     ├── AnnotationError          an annotation export cannot be read at all
     ├── LabelingError            work in the annotation tool cannot be planned or done like that
+    │   ├── ToolUnavailable      the tool does not answer, or not as it should
+    │   ├── ToolDenied           the tool does not accept the token, or not for this
+    │   └── PushRefused          a batch may not be pushed yet
     ├── DatasetError             a dataset version cannot be built or found
     │   ├── GateRefused          its candidate has no passing verdict
     │   └── WaiverRefused        failed checks cannot be waived like that
@@ -100,6 +103,18 @@ class AnnotationError(CVPipelineError):
 
 class LabelingError(CVPipelineError):
     """Work in the annotation tool cannot be planned, or cannot be done like that."""
+
+
+class ToolUnavailable(LabelingError):
+    """The annotation tool does not answer, or not as it should; trying again may help."""
+
+
+class ToolDenied(LabelingError):
+    """The annotation tool does not accept the token, or not for this."""
+
+
+class PushRefused(LabelingError):
+    """A batch may not be pushed yet; the message names everything that is missing."""
 
 
 class DatasetError(CVPipelineError):
