@@ -6,6 +6,8 @@ It names the key, the line, what was expected and the nearest known name.
 from __future__ import annotations
 
 import re
+import types
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -65,14 +67,33 @@ def describe(
 
 def _section(loc: tuple[str | int, ...], root: Model, mapped: Mapping[str, Model]) -> Model | None:
     """The model that holds the last part of ``loc``."""
-    model: Model | None = root
+    kind: Any = root
     for part in loc[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        if field is None:
+        if kind is None:
             return mapped.get(str(loc[0]))
-        kind = field.annotation
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    return model
+        kind = _inside(kind, part)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _inside(kind: Any, part: str | int) -> Any:
+    """The type of one part of a value: a field, an item of a list, or a value of a mapping."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = kind.model_fields
+        named = next((n for n, f in fields.items() if f.alias == part), str(part))
+        return _plain(fields[named].annotation) if named in fields else None
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        return _plain(arguments[0])
+    return _plain(arguments[1]) if origin is dict else None
+
+
+def _plain(kind: Any) -> Any:
+    """A type without ``None`` and what else is said of it."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return _plain(typing.get_args(kind)[0])
+    others = [k for k in typing.get_args(kind) if k is not type(None)]
+    is_union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return _plain(others[0]) if is_union and len(others) == 1 else kind
 
 
 def _short(value: Any) -> str:

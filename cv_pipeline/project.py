@@ -98,6 +98,10 @@ class Annotations(Section):
         " majority vote",
     )
     gold: str | None = Field(None, description="CSV of image,label: known truth, held out to test")
+    ontology_version: str | None = Field(
+        None,
+        description="version of the ontology that the export was made under; null for the current",
+    )
 
 
 class Split(Section):
@@ -353,6 +357,30 @@ class Project(Section):
                     f"requirements.{place}.slice {part[0]!r} is not among evaluation.slices or"
                     f" evaluation.slice_queries; {nearest(part[0], known)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _ontology_versions_fit(self) -> Project:
+        made_under = self.annotations.ontology_version
+        if self.ontology.migrations or self.ontology.original or made_under is not None:
+            # Arrow, which a project of one version does not need
+            from cv_pipeline.annotations.ontology.chain import Chain
+
+            known = Chain.of(self.ontology).versions
+            if made_under is not None and made_under not in known:
+                raise ValueError(
+                    f"annotations.ontology_version {made_under!r} is no version that a migration"
+                    f" leads from. {nearest(made_under, known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _shapes_fit_task(self) -> Project:
+        shapes = self.ontology.shapes(self.task)
+        if self.task == "classification" and "class" not in shapes:
+            raise ValueError("ontology.geometry needs class for the task classification")
+        if self.task == "detection" and not {*shapes} - {"class"}:
+            raise ValueError("ontology.geometry needs a shape to draw for the task detection")
         return self
 
     @model_validator(mode="after")

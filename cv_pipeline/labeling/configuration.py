@@ -100,7 +100,7 @@ def labelling_configuration(ontology: Ontology, *, task: Task) -> str:
 
 def _control(view: ET.Element, kind: str, **options: str) -> ET.Element:
     name, tag = CONTROLS[kind]
-    return ET.SubElement(view, tag, name=name, toName=IMAGE, **options)
+    return ET.SubElement(view, tag, {"name": name, "toName": IMAGE, **options})
 
 
 def _labels(control: ET.Element, names: Iterable[str], *, hotkeys: bool) -> None:
@@ -108,7 +108,7 @@ def _labels(control: ET.Element, names: Iterable[str], *, hotkeys: bool) -> None
         options = _named(name, shown)
         if hotkeys and place < len(_HOTKEYS):
             options["hotkey"] = _HOTKEYS[place]
-        ET.SubElement(control, "Label", background=_colour(place), **options)
+        ET.SubElement(control, "Label", {"background": _colour(place), **options})
 
 
 def _choices(control: ET.Element, names: Iterable[str], *, hotkeys: bool) -> None:
@@ -116,7 +116,7 @@ def _choices(control: ET.Element, names: Iterable[str], *, hotkeys: bool) -> Non
         options = _named(name, shown)
         if hotkeys and place < len(_HOTKEYS):
             options["hotkey"] = _HOTKEYS[place]
-        ET.SubElement(control, "Choice", **options)
+        ET.SubElement(control, "Choice", options)
 
 
 def _attribute(
@@ -129,22 +129,18 @@ def _attribute(
     options = {"perRegion": "true"} if not of_image else {}
     if required:
         options |= {"required": "true", "requiredMessage": f"Answer: {shown}"}
-    control = ET.SubElement(
-        view,
-        "Choices",
-        name=_text(attribute_control(name, values, of_image=of_image)),
-        toName=IMAGE,
-        choice="single-radio" if values or required else "multiple",
-        showInline="true",
-        **options,
-    )
+    asked = _text(attribute_control(name, values, of_image=of_image))
+    options |= {
+        "choice": "single-radio" if values or required else "multiple",
+        "showInline": "true",
+    }
+    control = ET.SubElement(view, "Choices", {"name": asked, "toName": IMAGE, **options})
     if values:
         _choices(control, values, hotkeys=False)
     elif required:  # a box left alone would be no answer
         _choices(control, ("yes", "no"), hotkeys=False)
     else:
-        alias = attribute_control(name, values, of_image=of_image)
-        ET.SubElement(control, "Choice", value=shown, alias=_text(alias))
+        ET.SubElement(control, "Choice", {"value": shown, "alias": asked})
 
 
 def _named(name: str, shown: str) -> dict[str, str]:
