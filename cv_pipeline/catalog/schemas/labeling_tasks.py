@@ -26,6 +26,8 @@ LABELING_TASKS = pa.schema(
         pa.field("guideline_version", pa.string(), nullable=False),
         # pushed, or deleted when the tool no longer has the task
         pa.field("state", pa.string(), nullable=False),
+        # when the task last changed, by the tool's clock, as the last pull saw it; null before one
+        pa.field("changed_at", pa.timestamp("us", tz="UTC")),
         # annotator that it is meant for, by pseudonym; empty for anybody
         pa.field("assignee", pa.string(), nullable=False),
     ]

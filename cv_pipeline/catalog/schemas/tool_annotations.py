@@ -24,6 +24,8 @@ TOOL_ANNOTATIONS = pa.schema(
         pa.field("annotator", pa.string(), nullable=False),
         # id of who labelled, in the tool
         pa.field("completed_by", pa.int64(), nullable=False),
+        # id of who changed it last, in the tool; null when the tool does not say
+        pa.field("updated_by", pa.int64()),
         # when the annotation was last changed, by the tool's clock
         pa.field("updated_at", pa.timestamp("us", tz="UTC"), nullable=False),
         # when it was made, by the tool's clock
