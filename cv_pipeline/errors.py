@@ -18,6 +18,7 @@ Each says what happened, to which thing, and what to do next.
     │   ├── ToolUnavailable      the tool does not answer, or not as it should
     │   ├── ToolDenied           the tool does not accept the token, or not for this
     │   └── PushRefused          a batch may not be pushed yet
+    ├── OntologyError            a version of the ontology or guideline is not what it was
     ├── DatasetError             a dataset version cannot be built or found
     │   ├── GateRefused          its candidate has no passing verdict
     │   └── WaiverRefused        failed checks cannot be waived like that
@@ -115,6 +116,10 @@ class ToolDenied(LabelingError):
 
 class PushRefused(LabelingError):
     """A batch may not be pushed yet; the message names everything that is missing."""
+
+
+class OntologyError(CVPipelineError):
+    """Classes or a guideline changed under a version that labels were made under."""
 
 
 class DatasetError(CVPipelineError):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.schemas import TABLES
-from cv_pipeline.catalog.schemas.earlier import with_earlier
+from cv_pipeline.catalog.schemas.earlier import EARLIER, with_earlier
 from cv_pipeline.catalog.table_versions import TableVersion, latest_at, spans
 from cv_pipeline.errors import CatalogError, nearest
 from cv_pipeline.storage import ObjectStore
@@ -25,10 +25,12 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "batches": ("batch",),
     "duplicate_searches": ("image_id",),
     "files": ("path",),
+    "guideline_versions": ("version",),
     "image_features": ("image_id",),
     "images": ("image_id",),
     "labeling_tasks": ("batch", "image_id"),
     "near_duplicates": ("image_a", "image_b"),
+    "ontology_versions": ("version",),
     "prelabels": ("image_id", "model", "object"),
     "quarantine": ("stage", "file", "field"),
     "sampled_images": ("batch", "image_id"),
@@ -375,20 +377,22 @@ class CatalogTable:
         old = [name for name in dataset.schema.names if name not in self.schema.names]
         if old:
             self._commit(lambda: dataset.drop_columns(old))
-        new = [self.schema.field(name) for name in self._lacking(dataset)]
-        if new:
-            # a batch is completed with what the rows meant; versions before stay as they are
-            self._commit(
-                lambda: dataset.add_columns(
-                    lambda batch: _earlier_columns(batch, pa.schema(new)),
-                    read_columns=[dataset.schema.names[0]],
-                )
-            )
+        new = self._lacking(dataset)
+        null = [self.schema.field(name) for name in new if name not in EARLIER]
+        if null:
+            self._commit(lambda: dataset.add_columns(pa.schema(null)))
+        meant = {name: f"'{EARLIER[name]}'" for name in new if name in EARLIER}
+        if meant:
+            self._commit(lambda: dataset.add_columns(meant))
         return dataset
 
     def _lacking(self, dataset: Any) -> list[str]:
-        """Columns that were not there when the version was written."""
-        return [name for name in self.schema.names if name not in dataset.schema.names]
+        """Columns that were not there when the version was written, and can be filled."""
+        return [
+            field.name
+            for field in self.schema
+            if field.name not in dataset.schema.names and (field.nullable or field.name in EARLIER)
+        ]
 
     def _completed(self, dataset: Any) -> pa.Table:
         """All rows of a version that lacks columns, with them."""
@@ -451,9 +455,3 @@ class CatalogTable:
                 " others were writing it at once.",
                 do="Run the command again.",
             ) from error
-
-
-def _earlier_columns(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
-    """What columns mean in rows that were written before there were they."""
-    made = with_earlier(pa.Table.from_batches([batch]), columns).combine_chunks()
-    return pa.RecordBatch.from_arrays([c.chunk(0) for c in made.columns], schema=columns)

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from cv_pipeline.annotations.ontology.chain import Chain, ontology_at
+from cv_pipeline.annotations.ontology.guidelines import Guideline, read_guideline
 from cv_pipeline.annotations.ontology.migrate import Migrated, migrate
+from cv_pipeline.annotations.ontology.record import Locked, lock, require_unchanged
+from cv_pipeline.annotations.ontology.relabelling import set_aside_to_relabel
 
-__all__ = ["Chain", "Migrated", "migrate", "ontology_at"]
+__all__ = [
+    "Chain",
+    "Guideline",
+    "Locked",
+    "Migrated",
+    "lock",
+    "migrate",
+    "ontology_at",
+    "read_guideline",
+    "require_unchanged",
+    "set_aside_to_relabel",
+]

@@ -6,6 +6,7 @@ from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
 from cv_pipeline.catalog.schemas.batches import BATCHES
 from cv_pipeline.catalog.schemas.duplicate_searches import DUPLICATE_SEARCHES
 from cv_pipeline.catalog.schemas.files import FILES
+from cv_pipeline.catalog.schemas.guideline_versions import GUIDELINE_VERSIONS
 from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.schemas.image_features import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.image_metadata import IMAGE_METADATA
@@ -15,6 +16,7 @@ from cv_pipeline.catalog.schemas.labeling_batches import LABELING_BATCHES
 from cv_pipeline.catalog.schemas.labeling_pulls import LABELING_PULLS
 from cv_pipeline.catalog.schemas.labeling_tasks import LABELING_TASKS
 from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
+from cv_pipeline.catalog.schemas.ontology_versions import ONTOLOGY_VERSIONS
 from cv_pipeline.catalog.schemas.prelabels import PRELABELS
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
 from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
@@ -31,6 +33,7 @@ TABLES = {
     "batches": BATCHES,
     "duplicate_searches": DUPLICATE_SEARCHES,
     "files": FILES,
+    "guideline_versions": GUIDELINE_VERSIONS,
     "image_batches": IMAGE_BATCHES,
     "image_features": IMAGE_FEATURES,
     "image_metadata": IMAGE_METADATA,
@@ -40,6 +43,7 @@ TABLES = {
     "labeling_pulls": LABELING_PULLS,
     "labeling_tasks": LABELING_TASKS,
     "near_duplicates": NEAR_DUPLICATES,
+    "ontology_versions": ONTOLOGY_VERSIONS,
     "prelabels": PRELABELS,
     "quarantine": QUARANTINE,
     "query_log": QUERY_LOG,
@@ -57,6 +61,7 @@ __all__ = [
     "BATCHES",
     "DUPLICATE_SEARCHES",
     "FILES",
+    "GUIDELINE_VERSIONS",
     "IMAGES",
     "IMAGE_BATCHES",
     "IMAGE_FEATURES",
@@ -66,6 +71,7 @@ __all__ = [
     "LABELING_PULLS",
     "LABELING_TASKS",
     "NEAR_DUPLICATES",
+    "ONTOLOGY_VERSIONS",
     "PRELABELS",
     "QUARANTINE",
     "QUERY_LOG",
