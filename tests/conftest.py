@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from cv_pipeline.storage import ObjectStore, open_store
+from tests import once
 from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world
 
 # how fast something is depends on what else runs: benchmarks/ says it, and no test
@@ -32,6 +33,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A CV_HOME for what runs in the process of the tests: caches of its own, and nobody else's."""
+    once.keep_below(tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("CV_HOME", str(home))
@@ -39,11 +41,10 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def materialized_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
+def materialized_world() -> TinyWorld:
     """A tiny world on which everything was run once; look, and do not touch."""
-    world = make_tiny_world(tmp_path_factory.mktemp("materialized"))
-    world.materialize()
-    return world
+    made = once.made_once("materialized", lambda folder: make_tiny_world(folder).materialize())
+    return TinyWorld(made)
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ Everything about it is deterministic: two worlds of one seed have the same bytes
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from cv_pipeline.settings import TELEMETRY_OFF
+from tests.once import made_once
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = {"red": (200, 40, 40), "blue": (40, 60, 200)}
@@ -149,22 +148,23 @@ def make_tiny_world(
     world.metadata.write_text("\n".join(metadata) + "\n")
     world.project_file.parent.mkdir(parents=True)
     world.project_file.write_text(PROJECT)
-    _initialise(world)
+    initialise(world.home)
     return world
 
 
 _initialised: list[Path] = []
 
 
-def _initialise(world: TinyWorld) -> None:
-    """`cvp init` once a session; every other world starts with a copy of what it made."""
+def initialise(home: Path) -> None:
+    """`cvp init` once for all tests; every CV_HOME starts with a copy of what it made."""
     if not _initialised:
-        world.run("cvp", "init")
-        template = Path(tempfile.mkdtemp(prefix="cv_pipeline-home-"))
-        shutil.copytree(world.home, template, dirs_exist_ok=True)
-        atexit.register(shutil.rmtree, template, ignore_errors=True)
-        _initialised.append(template)
-    shutil.copytree(_initialised[0], world.home, dirs_exist_ok=True)
+        _initialised.append(made_once("initialised", _init))
+    shutil.copytree(_initialised[0], home, dirs_exist_ok=True)
+
+
+def _init(home: Path) -> None:
+    world = TinyWorld(home, {"CV_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")})
+    world.run("cvp", "init")
 
 
 def write_image(path: Path, *, seed: tuple[int, int]) -> list[tuple[str, int, int, int, int]]:

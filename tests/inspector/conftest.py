@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,22 +15,26 @@ from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
 from cv_pipeline.inspector.workspace import Workspace
+from tests.once import made_once
+from tests.tiny_world import initialise
 
 ADMIN = Access("ada", {"*": Role.ADMIN}, means="session", csrf="proof")
 
 
 @pytest.fixture(scope="session")
-def inspected_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def inspected_home() -> Path:
     """A CV_HOME of project ``large``: 2,000 pictures, 3 versions, 2 evaluated models; only look."""
-    home = tmp_path_factory.mktemp("inspected")
+    return made_once("inspected", _make)
+
+
+def _make(home: Path) -> None:
+    initialise(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CV_HOME", str(home))
         patch.setenv("DAGSTER_HOME", str(home / "dagster"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        subprocess.run([Path(sys.executable).with_name("cvp"), "init"], check=True)
         with DagsterInstance.get() as instance:
             make_inspected(home, instance, images=2_000, versions=3, models=4, evaluated=2)
-    return home
 
 
 @pytest.fixture(scope="session")
