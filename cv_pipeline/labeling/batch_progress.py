@@ -243,7 +243,7 @@ def _one(
     now: datetime,
 ) -> LabelingBatch:
     told = declared or Declared(batch["name"])
-    counts = {
+    counts: dict[str, Any] = {
         name: facts.get(name) or 0
         for name in (
             "pushed",

@@ -127,4 +127,4 @@ def added_up(batch: str, events: Iterable[Mapping[str, Any]]) -> Declared:
 
 def _rank(state: str) -> int:
     """Place of a state among events of one instant: what ends a batch comes last."""
-    return STATES.index(state) if state in STATES else -1  # type: ignore[arg-type]
+    return STATES.index(state) if state in STATES else -1

@@ -81,7 +81,7 @@ def declare(
         QueryError: nothing was set aside under that name; the message names the nearest.
         LabelingError: a setting cannot be one.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "task_type": task_type,
         "difficulty": difficulty,
         "queue": queue,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cv_pipeline.labeling.algorithms_section import Prelabels, Sampling
+from cv_pipeline.labeling.work_section import Annotator, BatchRules, Prices, WorkRules
 from cv_pipeline.section import Section
 
 
@@ -26,8 +28,21 @@ class Labeling(Section):
     overlap: int = Field(
         1, ge=1, le=20, description="people who label each image, where a batch does not say"
     )
-    emails: bool = Field(
-        False,
-        description="whether the tool's e-mail addresses stand beside the pseudonyms of annotators;"
-        " false keeps them out of the lake",
+    prelabels: Prelabels = Field(
+        default_factory=Prelabels, description="what annotators find on an image already"
     )
+    sampling: Sampling = Field(
+        default_factory=Sampling, description="which images are chosen to be labelled next"
+    )
+    batches: BatchRules = Field(
+        default_factory=BatchRules, description="how images are divided into batches"
+    )
+    annotators: dict[str, Annotator] = Field(
+        default_factory=dict,
+        description="pseudonym of an annotator to account (of the inspector), role (annotator,"
+        " reviewer or expert), hours_per_week and absent; who is not here has the defaults",
+    )
+    work: WorkRules = Field(
+        default_factory=WorkRules, description="how work is spread over annotators"
+    )
+    prices: Prices = Field(default_factory=Prices, description="what labels cost")
