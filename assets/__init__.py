@@ -12,6 +12,7 @@ from assets import (
     eval_slices,
     image_features,
     predictions,
+    prelabels,
     raw_images,
     trained_model,
 )
@@ -19,6 +20,7 @@ from assets import (
 STAGES = [
     raw_images,
     image_features,
+    prelabels,
     annotation_exports,
     dataset_candidate,
     dataset_version,

@@ -20,12 +20,14 @@ from cv_pipeline.cli.leaderboard import leaderboard
 from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
 from cv_pipeline.cli.overview import overview
+from cv_pipeline.cli.prelabels import prelabels
 from cv_pipeline.cli.queries import queries
 from cv_pipeline.cli.query import query
 from cv_pipeline.cli.report import report
 from cv_pipeline.cli.review import review
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
+from cv_pipeline.cli.select import select
 from cv_pipeline.cli.set_aside import batches, set_aside
 from cv_pipeline.cli.slices import slices
 from cv_pipeline.cli.summary import summary
@@ -62,6 +64,8 @@ for command in (
     slices,
     epochs,
     more,
+    prelabels,
+    select,
     set_aside,
     batches,
     corrective,

@@ -68,7 +68,7 @@ def more_like(
     chosen, open_to = np.zeros(size, bool), np.zeros(size, bool)
     chosen[examples], open_to[among] = True, True
     open_to &= ~chosen
-    numbers, descriptors = _descriptors(catalog, snapshot, chosen | open_to)
+    numbers, descriptors = descriptors_of(catalog, snapshot, chosen | open_to)
     of_example = chosen[numbers]
     if not of_example.any():
         raise QueryError(
@@ -94,7 +94,7 @@ def more_like(
     )
 
 
-def _descriptors(
+def descriptors_of(
     catalog: Catalog, snapshot: Snapshot, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Numbers, ascending, and (m, 64) descriptors of length 1 of the wanted images."""

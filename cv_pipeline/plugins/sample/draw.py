@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def sampled(name: str, pool: Pool, *, budget: int, seed: int) -> NDArray[np.int6
     return rows.astype(np.int64)
 
 
-def _problem(rows: NDArray[np.generic], *, images: int, budget: int) -> str:
+def _problem(rows: NDArray[Any], *, images: int, budget: int) -> str:
     """What is wrong with the positions that an algorithm returned; empty when nothing is."""
     if rows.dtype.kind == "f" and not np.isfinite(rows.astype(np.float64)).all():
         return "positions that are no numbers (NaN or infinite)"

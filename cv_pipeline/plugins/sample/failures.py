@@ -53,4 +53,5 @@ def _without_copies(rows: Matrix, order: NDArray[np.int64], budget: int) -> NDAr
             kept.append(place)
             copied |= near @ near[place] >= COPY
     fill = np.setdiff1d(np.arange(len(order)), kept)[: budget - len(kept)]
-    return order[np.concatenate([np.array(kept, np.int64), fill])]
+    chosen: NDArray[np.int64] = order[np.concatenate([np.array(kept, np.int64), fill])]
+    return chosen
