@@ -32,12 +32,13 @@ class Section:
 
 
 _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
-    ("Board", "", "board", Permission.VIEW, ("/evaluations", "/runs")),
+    ("Board", "", "board", Permission.VIEW, ("/evaluations",)),
     ("Images", "/images", "images", Permission.VIEW, ()),
     ("Queries", "/queries", "query", Permission.VIEW, ()),
     ("Datasets", "/datasets", "dataset", Permission.VIEW, ()),
     ("Models", "/models", "model", Permission.VIEW, ("/compare",)),
     ("Lineage", "/lineage", "lineage", Permission.VIEW, ()),
+    ("Runs", "/runs", "play", Permission.VIEW, ()),
     ("Investigations", "/investigations", "investigation", Permission.VIEW, ()),
     ("Overview", "/overview", "overview", Permission.VIEW, ()),
     ("Batches", "/assigned", "assigned", Permission.REVIEW, ()),

@@ -21,6 +21,7 @@ from cv_pipeline.project import find_project
 from cv_pipeline.provenance.abandoned_runs import signed_by
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.references import find_event
+from cv_pipeline.provenance.webserver import webserver
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 from cv_pipeline.storage import open_store
 from cv_pipeline.storage.folders import fetch
@@ -184,19 +185,10 @@ def submit(record: CorrectiveRecord, address: str) -> str:
     Raises:
         CorrectiveError: no webserver took it.
     """
-    from urllib.parse import urlsplit
-
-    from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+    from dagster_graphql import DagsterGraphQLClientError
 
     try:
-        parts = urlsplit(address)
-        client = DagsterGraphQLClient(
-            parts.hostname or "",
-            port_number=parts.port,
-            use_https=parts.scheme == "https",
-            timeout=PATIENCE,
-        )
-        run_id: str = client.submit_job_execution(
+        run_id: str = webserver(address, patience=PATIENCE).submit_job_execution(
             _job(record), run_config=_config(record), tags=_tags(record)
         )
     except (DagsterGraphQLClientError, OSError, ValueError) as error:  # ValueError: no address

@@ -102,16 +102,16 @@ def test_a_second_click_on_an_alert_goes_on_with_what_was_begun(page: Page, addr
     names = []
     for _ in range(2):
         page.goto(f"{address}/p/large")
-        page.locator(".alert a").nth(1).click()
-        page.wait_for_url("**/evaluations/**")
+        page.locator(".alert a").first.click()
+        page.wait_for_url("**/evaluations/**#findings")
         page.wait_for_load_state("load")
         names.append(page.locator("[data-walk] a").get_attribute("href"))
         page.evaluate("sessionStorage.clear()")  # another tab, another day
     assert names[0] == names[1]
     page.goto(address + names[0])
-    expect(page.locator(".walked li.kind-alert")).to_have_count(2)
+    assert page.locator(".walked li.kind-alert").count() >= 2
     page.goto(f"{address}/p/large/investigations")
-    expect(page.locator(f"a[href='{names[0]}']")).to_have_count(1)
+    expect(page.locator(f"tbody a[href='{names[0]}']")).to_have_count(1)
 
 
 def test_the_dialog_counts_widens_and_says_why_a_run_cannot_be_launched(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from dagster._core.storage.dagster_run import RunRecord
 from pydantic import BaseModel
 
 from cv_pipeline.inspector.problems import NotFound
-from cv_pipeline.provenance.corrective_runs import ACTOR_TAG
+from cv_pipeline.provenance.corrective_runs import ACTOR_TAG, CORRECTIVE_TAG
 
 JOBS = {
     "pipeline": "everything",
@@ -25,7 +26,18 @@ UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
+STOPPABLE = [status for status in UNFINISHED if status is not DagsterRunStatus.CANCELING]
+STATES: Mapping[str, Sequence[DagsterRunStatus]] = {
+    "all": (),
+    "unfinished": UNFINISHED,
+    "succeeded": [DagsterRunStatus.SUCCESS],
+    "failed": [DagsterRunStatus.FAILURE],
+    "stopped": [DagsterRunStatus.CANCELED],
+}
+"""What a list of runs can be limited to."""
 _LOOKED_AT = 60
+MOST_LOOKED_AT = 1_000
+"""Runs of all projects that are looked at for one page of one project."""
 
 
 class RunLine(BaseModel):
@@ -39,6 +51,8 @@ class RunLine(BaseModel):
     created: datetime
     started: datetime | None
     ended: datetime | None
+    seconds: float | None = None
+    corrective: str = ""
 
 
 def runs_of(
@@ -57,6 +71,39 @@ def runs_of(
     return [line(r) for r in records if project in projects_of(r.dagster_run)][:limit]
 
 
+def page_of_runs(
+    instance: DagsterInstance, project: str, *, state: str, before: str | None, limit: int
+) -> tuple[list[RunLine], str | None]:
+    """Some runs of a project, newest first, and the run after which older ones follow, if any do.
+
+    However many runs other projects have, a page looks at :data:`MOST_LOOKED_AT` at most; it may
+    then have fewer than were asked for, and older ones follow.
+
+    Args:
+        instance: the Dagster instance.
+        project: name of the project.
+        state: one of :data:`STATES`.
+        before: id of a run; only older ones.
+        limit: at most so many.
+    """
+    wanted = RunsFilter(statuses=list(STATES[state])) if STATES[state] else None
+    found: list[RunLine] = []
+    looked = 0
+    cursor = before
+    while looked < MOST_LOOKED_AT:
+        records = instance.get_run_records(wanted, limit=_LOOKED_AT, cursor=cursor)
+        for record in records:
+            cursor = record.dagster_run.run_id
+            if project in projects_of(record.dagster_run):
+                found.append(line(record))
+                if len(found) == limit:
+                    return found, cursor
+        looked += len(records)
+        if len(records) < _LOOKED_AT:
+            return found, None
+    return found, cursor
+
+
 def find_run(instance: DagsterInstance, project: str, run_id: str) -> RunRecord:
     """A run of a project.
 
@@ -67,7 +114,7 @@ def find_run(instance: DagsterInstance, project: str, run_id: str) -> RunRecord:
     if record is None or project not in projects_of(record.dagster_run):
         raise NotFound(
             f"Project {project} has no run {run_id[:36]!r}.",
-            do="The board lists the newest runs; Dagster's own pages list them all.",
+            do=f"All runs of the project are at /p/{project}/runs.",
         )
     return record
 
@@ -85,6 +132,8 @@ def projects_of(run: DagsterRun) -> set[str]:
 def line(record: RunRecord) -> RunLine:
     """A run as a list shows it."""
     run = record.dagster_run
+    end = record.end_time or (None if run.is_finished else time.time())
+    start = record.start_time
     return RunLine(
         run_id=run.run_id,
         what=in_words(run),
@@ -94,6 +143,8 @@ def line(record: RunRecord) -> RunLine:
         created=record.create_timestamp,
         started=_moment(record.start_time),
         ended=_moment(record.end_time),
+        seconds=None if start is None or end is None else round(end - start, 1),
+        corrective=run.tags.get(CORRECTIVE_TAG, ""),
     )
 
 

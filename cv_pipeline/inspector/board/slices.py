@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import BaseModel
 
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.evaluation.slicing.facts import named_condition
+from cv_pipeline.evaluation.slicing.facts import CHOSEN, named_condition
 from cv_pipeline.evaluation.slicing.slices import WHOLE
 from cv_pipeline.inspector.board.alerts import evaluation_address, images_address, table_rows
 from cv_pipeline.inspector.board.history import Recorded, number
@@ -24,7 +26,7 @@ class SliceNow(BaseModel):
 
 
 def slices_now(
-    project: str, newest: Recorded, *, metric: str, declared: tuple[str, ...]
+    project: str, newest: Recorded, *, metric: str, declared: Collection[str]
 ) -> list[SliceNow]:
     """The slices of an evaluation that are not too small, the lowest first.
 
@@ -43,7 +45,7 @@ def slices_now(
         text = None if row.get("slice_value") is None else str(row["slice_value"])
         found.append(
             SliceNow(
-                name=f"{key} is not set" if text is None else f"{key} = {text}",
+                name=slice_name(key, text, declared),
                 value=value,
                 whole=whole,
                 images=int(number(row.get("images")) or 0),
@@ -53,8 +55,15 @@ def slices_now(
     return sorted(found, key=lambda s: (s.value, s.name))[:MOST]
 
 
+def slice_name(key: str, value: str | None, declared: Collection[str]) -> str:
+    """A slice as a person reads it; one that was declared as a query by its own name."""
+    if key in declared:
+        return key if value == CHOSEN else f"not {key}"
+    return f"{key} is not set" if value is None else f"{key} = {value}"
+
+
 def _address(
-    project: str, newest: Recorded, key: str, text: str | None, declared: tuple[str, ...]
+    project: str, newest: Recorded, key: str, text: str | None, declared: Collection[str]
 ) -> str:
     """Its images; where they cannot be asked for, its place on the evaluation's page."""
     split = newest.event.metadata.get("split")
@@ -65,4 +74,5 @@ def _address(
     except CVPipelineError:
         return evaluation_address(project, newest.digest, "slices")
     query = f"dataset('{newest.dataset[:16]}', split = '{split}') and {condition}"
-    return images_address(project, query, evaluation=newest.digest)
+    # as of what was evaluated: what was tagged anew since is not what was measured
+    return images_address(project, query, evaluation=newest.digest, as_of=newest.dataset[:16])

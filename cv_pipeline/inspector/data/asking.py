@@ -32,6 +32,11 @@ class Images(BaseModel):
     named: int
     sample: list[str]
 
+    @property
+    def first_of(self) -> int:
+        """How many there are, where the query names only the first of them; else 0."""
+        return links.first_of(self.count)
+
     @classmethod
     def of(cls, ids: pa.Array | pa.ChunkedArray) -> Images:
         """The images of some ids, in their order."""

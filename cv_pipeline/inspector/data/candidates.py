@@ -41,6 +41,11 @@ class CheckFailure(BaseModel):
     sample: list[str]
     waived: bool
 
+    @property
+    def first_of(self) -> int:
+        """How many there are, where the query names only the first of them; else 0."""
+        return links.first_of(self.images)
+
 
 class Refused(BaseModel):
     """A candidate, and all that stops it.

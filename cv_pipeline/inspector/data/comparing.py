@@ -76,6 +76,11 @@ class Turned(BaseModel):
     named: int
     images: list[Changed]
 
+    @property
+    def first_of(self) -> int:
+        """How many there are, where the query names only the first of them; else 0."""
+        return links.first_of(self.count)
+
 
 class Compared(BaseModel):
     """Two models on the same images."""
@@ -136,13 +141,16 @@ def _compared(settings: Project, found: Comparison) -> Compared:
             metric,
             difference,
             of=label,
-            href=links.grid(project, f"{within} and label = {links.quoted(label)}"),
+            href=links.grid(
+                project, f"{within} and label = {links.quoted(label)}", as_of=_moment(dataset)
+            ),
         )
         for label, metrics in found.classes.items()
         for metric, difference in metrics.items()
     ]
     slices = [
-        _slice(settings, within, row) for row in found.slices.slice(0, SLICES_SHOWN).to_pylist()
+        _slice(settings, within, dataset, row)
+        for row in found.slices.slice(0, SLICES_SHOWN).to_pylist()
     ]
     every = [*overall, *classes, *slices]
     ends = [abs(n) for d in every for n in (d.low, d.high, d.difference) if n is not None]
@@ -188,7 +196,12 @@ def _delta(name: str, found: Difference, *, of: str = "", href: str = "") -> Del
     )
 
 
-def _slice(settings: Project, within: str, row: Mapping[str, Any]) -> Delta:
+def _moment(dataset: str) -> str:
+    """As of when conditions are asked: of what was measured, and not of what was tagged since."""
+    return dataset[: links.SHORT_DIGEST]
+
+
+def _slice(settings: Project, within: str, dataset: str, row: Mapping[str, Any]) -> Delta:
     key, value = row["slice_key"], row["slice_value"]
     of = f"{key} = {value}" if value is not None else f"{key} not set"
     declared = settings.evaluation.slice_queries.get(key)
@@ -206,7 +219,7 @@ def _slice(settings: Project, within: str, row: Mapping[str, Any]) -> Delta:
     return Delta(
         name=row["metric"],
         of=of,
-        href=links.grid(settings.name, query),
+        href=links.grid(settings.name, query, as_of=_moment(dataset)),
         images=row["images"],
         before=row["before"],
         after=row["after"],

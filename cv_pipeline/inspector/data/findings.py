@@ -64,6 +64,11 @@ class FindingPage(BaseModel):
     images: int
     query: str
 
+    @property
+    def first_of(self) -> int:
+        """How many there are, where the query names only the first of them; else 0."""
+        return links.first_of(self.images)
+
 
 def check_results(
     instance: DagsterInstance, candidate: Materialization, names: Sequence[str] = tuple(CHECKS)

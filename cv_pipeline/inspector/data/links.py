@@ -46,6 +46,11 @@ def of_dataset(project: str, digest: str, *, split: str | None = None) -> str:
     return f"dataset({quoted(f'{project}@{digest[:SHORT_DIGEST]}')}{within})"
 
 
+def first_of(count: int) -> int:
+    """How many there are, where :func:`of_images` names the first of them alone; else 0."""
+    return count if count > MOST_IMAGES else 0
+
+
 def of_images(image_ids: Sequence[str]) -> str:
     """The query for some images; for the first :data:`MOST_IMAGES` of them where there are more."""
     named = dict.fromkeys(i[:SHORT_DIGEST] for i in image_ids[:MOST_IMAGES])

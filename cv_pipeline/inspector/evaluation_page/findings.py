@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from cv_pipeline.catalog.query import parse
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.evaluation.detection.error_kinds import CORRECT
 from cv_pipeline.inspector.evaluation_page.selections import Selections
+from cv_pipeline.inspector.images.asking import asker
 from cv_pipeline.inspector.shots import Shot, shots
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.evaluated import Evaluated
@@ -87,8 +89,8 @@ def _shots(
     key = ("finding", evaluated.project, made.digest, row["rank"])
 
     def find() -> list[Shot]:
-        query = links.condition(row["query"], label=row["label"])
-        chosen = workspace.select(evaluated.project, query).image_ids
+        ask, _ = asker(workspace, evaluated.project, made.record.dataset)
+        chosen = ask(parse(links.condition(row["query"], label=row["label"]))).image_ids
         matches = made.matches
         wrong = matches.filter(
             pc.and_(

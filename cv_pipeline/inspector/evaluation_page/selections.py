@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from cv_pipeline.evaluation import Evaluation
 from cv_pipeline.inspector.board.alerts import images_address, quoted
+from cv_pipeline.inspector.images.among import Among
 from cv_pipeline.provenance.slice_images import within_split
 
-MOST_NAMED = 300
-"""Images that a query names one by one at most."""
 _PREFIX = 16
 
 
 class Selections:
     """Makes the addresses of one evaluation.
+
+    A condition is asked as of the evaluation's dataset version, so that what is labelled or tagged
+    anew does not come into the images that were measured.
 
     Args:
         project: name of the project.
@@ -40,11 +41,23 @@ class Selections:
 
     def asked(self, query: str, *, label: str | None = None) -> str:
         """Images that a query selects, with the predictions of this evaluation."""
-        return images_address(self._project, query, evaluation=self._evaluation.digest, label=label)
+        return images_address(
+            self._project,
+            query,
+            evaluation=self._evaluation.digest,
+            label=label,
+            as_of=None if query == self._split() else self._moment,
+        )
 
-    def named(self, image_ids: Sequence[str], *, label: str | None = None) -> str:
-        """Some images by their ids."""
-        return self.asked(named_images(image_ids), label=label)
+    def among(self, among: Among, **more: str | None) -> str:
+        """All images that are named as a whole."""
+        return images_address(
+            self._project,
+            "all images",
+            evaluation=self._evaluation.digest,
+            among=among.text,
+            **more,
+        )
 
     def errors(self, **which: Any) -> str:
         """The way to the images of a kind of error, or of a cell of the confusion."""
@@ -71,14 +84,10 @@ class Selections:
         record = self._evaluation.record
         return f"dataset('{record.dataset[:_PREFIX]}', split = '{split or record.split}')"
 
+    @property
+    def _moment(self) -> str:
+        return self._evaluation.record.dataset[:_PREFIX]
+
     @staticmethod
     def _bracketed(condition: str) -> str:
         return f"({condition})" if " or " in condition else condition
-
-
-def named_images(image_ids: Sequence[str]) -> str:
-    """The query that names some images; without one, no image."""
-    ids = list(dict.fromkeys(image_ids))[:MOST_NAMED]
-    if not ids:
-        return "image in ('00000000')"
-    return "image in (" + ", ".join(quoted(i[:_PREFIX]) for i in ids) + ")"

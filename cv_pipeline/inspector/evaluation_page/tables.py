@@ -13,8 +13,8 @@ from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.evaluation import Evaluation
 from cv_pipeline.evaluation.error_analysis.analysis import error_counts
 from cv_pipeline.evaluation.error_analysis.mistakes import NOTHING
-from cv_pipeline.evaluation.slicing.facts import CHOSEN
 from cv_pipeline.evaluation.slicing.slices import WHOLE
+from cv_pipeline.inspector.board.slices import slice_name
 from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.provenance.slice_images import slice_query
 
@@ -121,7 +121,7 @@ def slice_rows(made: Evaluation, links: Selections, declared: Mapping[str, str])
         other = metric.get((key, value))
         found.append(
             SliceRow(
-                name=_slice_name(key, value, declared),
+                name=slice_name(key, value, declared),
                 value=row["value"],
                 low=row["low"],
                 high=row["high"],
@@ -243,12 +243,6 @@ def confusion(made: Evaluation, links: Selections) -> Confusion | None:
             )
         rows.append((names[truth], cells))
     return Confusion(columns=[names[n] for n in order], rows=rows, left_out=len(labels) - len(kept))
-
-
-def _slice_name(key: str, value: str | None, declared: Mapping[str, str]) -> str:
-    if key in declared:
-        return key if value == CHOSEN else f"not {key}"
-    return f"{key} is not set" if value is None else f"{key} = {value}"
 
 
 def _slice_link(

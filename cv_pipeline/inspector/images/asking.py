@@ -11,7 +11,7 @@ from cv_pipeline.catalog.datalake.moments import resolve_moment
 from cv_pipeline.catalog.datalake.references import Moment
 from cv_pipeline.catalog.datalake.selection import Selection, select
 from cv_pipeline.catalog.query import QueryNode
-from cv_pipeline.catalog.query.nodes import Comparison, Rows
+from cv_pipeline.catalog.query.nodes import Comparison, Condition, Rows
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.inspector.images.conditions import text_of, with_condition
 from cv_pipeline.inspector.workspace import Workspace
@@ -50,6 +50,18 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
         if "latest" in as_of  # which may mean something else the next time
         else workspace.kept.get(("moment", project, as_of), resolve)
     )
+    inside = (
+        Comparison(Rows("dataset", moment.dataset), ">=", 1)
+        if moment.dataset and _CONDITION.search(as_of)
+        else None
+    )
+    if moment.table_versions.items() <= workspace.snapshot(project).table_versions.items():
+        # nothing has changed since: what is open already answers
+
+        def ask_now(query: QueryNode) -> Selection:
+            return workspace.select(project, text_of(_within(query, inside)) or "all images")
+
+        return ask_now, moment.what
     versions = tuple(sorted(moment.table_versions.items()))
     snapshot: Snapshot = workspace.past.get(
         ("snapshot", project, versions),
@@ -59,14 +71,9 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
             cache=workspace.cache / "snapshots",
         ),
     )
-    inside = (
-        Comparison(Rows("dataset", moment.dataset), ">=", 1)
-        if moment.dataset and _CONDITION.search(as_of)
-        else None
-    )
 
     def ask(query: QueryNode) -> Selection:
-        node = with_condition(query, inside) if inside else query
+        node = _within(query, inside)
         text = text_of(node)
         found: Selection = workspace.past.get(
             # it is alive as long as this is kept
@@ -76,3 +83,7 @@ def asker(workspace: Workspace, project: str, as_of: str) -> tuple[Ask, str]:
         return found
 
     return ask, moment.what
+
+
+def _within(query: QueryNode, inside: Condition | None) -> QueryNode:
+    return with_condition(query, inside) if inside else query

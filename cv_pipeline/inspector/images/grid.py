@@ -23,6 +23,7 @@ from cv_pipeline.evaluation.detection.error_kinds import KINDS
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.assignments import visible_numbers
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.images.among import Among, image_ids
 from cv_pipeline.inspector.images.asking import Ask, asker
 from cv_pipeline.inspector.images.conditions import read, text_of, with_condition
 from cv_pipeline.inspector.images.marks import Outcomes, outcomes
@@ -65,6 +66,8 @@ class GridState:
         like: images, by commas, that the others are to be like: the most alike come first.
         as_of: as of when the lake is asked: a time, a dataset version, an evaluation or a condition
             on a metric; empty for now.
+        among: images that are named as a whole, see :mod:`cv_pipeline.inspector.images.among`;
+            empty for any.
     """
 
     q: str = ""
@@ -76,6 +79,7 @@ class GridState:
     epoch: int = 0
     like: str = ""
     as_of: str = ""
+    among: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +183,14 @@ def _numbers(
     numbers = selection.numbers
     if visible is not None:
         numbers = numbers[np.isin(numbers, visible)]
+    if state.among:
+        evaluated = found.evaluated if found else None
+        named = selection.snapshot.numbering.find(
+            image_ids(workspace, project, Among.read(state.among), evaluated)
+        )
+        numbers = named[np.isin(named, numbers)]
+        if not state.sort or found is None:
+            return filtered(numbers, state, found)
     if state.model:
         return _got_worse(workspace, project, state, selection, numbers)
     if state.like:
@@ -283,7 +295,8 @@ def _check(state: GridState, evaluated: Evaluated | None) -> None:
 
 def _check_blind(state: GridState, project: str) -> None:
     """Refuse an annotator what would tell how others, or a model, judge their images."""
-    if state.evaluation or state.model or state.label or state.like or state.as_of:
+    asked = (state.evaluation, state.model, state.label, state.like, state.as_of, state.among)
+    if any(asked):
         raise Forbidden(Permission.VIEW, project)
     query = read(state.q)
     if query.limit is not None or query.sample is not None:  # of all images there are

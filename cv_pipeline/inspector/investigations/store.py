@@ -315,15 +315,18 @@ class Investigations:
             found[row.investigation].append(row.run_id)
         return found
 
-    def of_run(self, project: str, run_id: str) -> list[Investigation]:
-        """The investigations that a run was launched from."""
+    def of_runs(self, project: str, run_ids: Sequence[str]) -> dict[str, list[Investigation]]:
+        """The investigations that each of some runs was launched from."""
+        found: dict[str, list[Investigation]] = {i: [] for i in run_ids}
         with self._database.connect() as connection:
             rows = connection.execute(
-                select(INVESTIGATIONS)
+                select(INVESTIGATIONS, RUNS.c.run_id)
                 .join(RUNS, RUNS.c.investigation == INVESTIGATIONS.c.id)
-                .where(RUNS.c.run_id == run_id, INVESTIGATIONS.c.project == project)
+                .where(RUNS.c.run_id.in_(found), INVESTIGATIONS.c.project == project)
             ).all()
-        return [_investigation(row) for row in rows]
+        for row in rows:
+            found[row.run_id].append(_investigation(row))
+        return found
 
     @staticmethod
     def _begin(

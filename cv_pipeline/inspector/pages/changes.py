@@ -47,7 +47,13 @@ class ChangesView(BaseModel):
     total: int
     offset: int
     limit: int
+    named: int
     query: str
+
+    @property
+    def first_of(self) -> int:
+        """How many images these are, where the query names only the first of them; else 0."""
+        return links.first_of(self.named)
 
     def images_query(self, change: str) -> str:
         """The query for all images that came, or that went."""
@@ -104,5 +110,6 @@ def changes(
         total=total,
         offset=offset,
         limit=limit,
+        named=len(ids),
         query=links.of_images(ids) if ids else "",
     )

@@ -34,7 +34,7 @@ from cv_pipeline.inspector.evaluation_page.headline import (
     previous,
 )
 from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
-from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections
+from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.evaluation_page.tables import (
     ClassResult,
     Confusion,
@@ -262,7 +262,7 @@ def _strips(
                 " that it has not learnt from. A person decides."
             ),
             wrong,
-            min(unlikely, MOST_NAMED),
+            unlikely,
             links.label_errors(),
         ),
     ):

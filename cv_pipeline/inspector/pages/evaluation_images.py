@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import Query
 from fastapi.responses import RedirectResponse, Response
 
 from cv_pipeline.catalog.pictures import keep_page, page_images, read_page
 from cv_pipeline.errors import EvaluationError, ObjectNotFound, nearest
-from cv_pipeline.evaluation import Evaluation
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
-from cv_pipeline.evaluation.error_analysis.confused import confused, of_cell
-from cv_pipeline.evaluation.error_analysis.mistakes import NOTHING, pick_mistakes
 from cv_pipeline.inspector.access.image_access import is_restricted
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.alerts import images_address
 from cv_pipeline.inspector.evaluation_page.find import find_evaluation
-from cv_pipeline.inspector.evaluation_page.label_errors import label_errors
-from cv_pipeline.inspector.evaluation_page.selections import MOST_NAMED, Selections, named_images
+from cv_pipeline.inspector.evaluation_page.selections import Selections
+from cv_pipeline.inspector.images.among import EPOCH, ERRORS, LABEL_ERRORS, Among, image_ids
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.provenance.evaluated import Evaluated
 from cv_pipeline.provenance.reports import analysis_of, report_page
-from cv_pipeline.storage.folders import fetch
-from cv_pipeline.training.epoch_results import worse_images
 
 routes = Routes("Evaluations")
 
@@ -50,29 +43,16 @@ def error_images(
     made = evaluated.evaluation
     if truth is None and predicted is None:
         return _of_kind(evaluated, kind=kind, split=split)
-
-    def pick() -> list[str]:
-        asked = split or made.record.split
-        if kind is not None:
-            rows = pick_mistakes(
-                made.matches, split=asked, kind=kind, truth=truth, predicted=predicted
-            )
-        else:
-            _require_classes(made, truth, predicted)
-            rows = of_cell(_confused(workspace, evaluated, asked), truth=truth, predicted=predicted)
-        ids: list[str] = pc.unique(rows["image_id"])[:MOST_NAMED].to_pylist()
-        return ids
-
-    key = ("errors", project, made.digest, kind, truth, predicted, split)
-    found = workspace.kept.get(key, pick)
+    said = {"kind": kind, "truth": truth, "predicted": predicted, "split": split}
+    among = Among(ERRORS, {k: v for k, v in said.items() if v is not None})
+    image_ids(workspace, project, among, evaluated)  # what is wrong with it is told here
+    links = Selections(project, made)
     classes = made.record.labels
     if truth in classes:
-        return _to_images(project, found, evaluation=made.digest, label=truth)
+        return RedirectResponse(links.among(among, label=truth), 302)
     if predicted in classes:  # the mistakes of a class; without a kind its true objects are meant
-        return _to_images(
-            project, found, evaluation=made.digest, kind="error", label=predicted, sort="confident"
-        )
-    return _to_images(project, found, evaluation=made.digest)
+        return RedirectResponse(links.among(among, kind="error", label=predicted), 302)
+    return RedirectResponse(links.among(among), 302)
 
 
 def _of_kind(evaluated: Evaluated, *, kind: str | None, split: str | None) -> Response:
@@ -87,26 +67,6 @@ def _of_kind(evaluated: Evaluated, *, kind: str | None, split: str | None) -> Re
     return RedirectResponse(address, 302)
 
 
-def _confused(workspace: Workspace, evaluated: Evaluated, split: str) -> pa.Table:
-    made = evaluated.evaluation
-    return workspace.kept.get(
-        ("confused", evaluated.project, made.digest, split),
-        lambda: confused(
-            made,
-            split=split,
-            dataset=evaluated.dataset_folder(),
-            predictions=evaluated.predictions_folder(),
-        ),
-    )
-
-
-def _require_classes(made: Evaluation, *names: str | None) -> None:
-    known = (*made.record.labels, NOTHING)
-    for name in names:
-        if name is not None and name not in known:
-            raise EvaluationError(f"There is no class {name!r}.", do=nearest(name, known))
-
-
 @routes.raw("GET", "/p/{project}/evaluations/{digest}/label-errors", permission=Permission.VIEW)
 def label_error_images(
     project: str,
@@ -116,10 +76,8 @@ def label_error_images(
 ) -> Response:
     """The images with the labels that are likeliest to be wrong."""
     evaluated = find_evaluation(workspace, project, digest)
-    rows = label_errors(workspace, evaluated)
-    if issue is not None:
-        rows = rows.filter(pc.equal(rows["issue"], issue))
-    return _to_images(project, rows["image_id"].to_pylist(), evaluation=evaluated.evaluation.digest)
+    among = Among(LABEL_ERRORS, {} if issue is None else {"issue": issue})
+    return RedirectResponse(Selections(project, evaluated.evaluation).among(among), 302)
 
 
 @routes.raw("GET", "/p/{project}/evaluations/epochs/{model}/{epoch}", permission=Permission.VIEW)
@@ -130,7 +88,7 @@ def epoch_images(
     workspace: CurrentWorkspace,
     against: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    """The validation images that got worse in an epoch of a training, up to those named at most."""
+    """The validation images that got worse in an epoch of a training, the worst first."""
     with workspace.log() as log:
         event = log.of_version(f"{project}/trained_model", model)
         evaluations = [
@@ -138,18 +96,12 @@ def epoch_images(
             for e in log.newest_first(f"{project}/eval_slices")
             if e.metadata.get("model") == event.version
         ]
-    folder = fetch(
-        workspace.store,
-        f"projects/{project}/models/{event.version}",
-        marker="model.json",
-        cache=workspace.cache,
-    )
-    rows = worse_images(folder, epoch=epoch, against=against)
-    return _to_images(
-        project,
-        rows["image_id"].to_pylist(),
-        evaluation=evaluations[0] if evaluations else None,
-    )
+    said = {"model": event.version, "epoch": str(epoch)}
+    among = Among(EPOCH, said if against is None else {**said, "against": str(against)})
+    image_ids(workspace, project, among, None)  # an epoch that there is not is told here
+    evaluation = evaluations[0] if evaluations else None
+    address = images_address(project, "all images", evaluation=evaluation, among=among.text)
+    return RedirectResponse(address, 302)
 
 
 @routes.raw("GET", "/p/{project}/evaluations/{digest}/report", permission=Permission.VIEW)
@@ -184,7 +136,3 @@ def _make_report(workspace: Workspace, evaluated: Evaluated) -> bytes:
     if keep_page(workspace.store, project, html, images, name=evaluated.event.version) is None:
         raise NotFound("One of the images of the report was taken out just now.", do="Try again.")
     return html.encode()
-
-
-def _to_images(project: str, image_ids: list[str], **more: str | None) -> Response:
-    return RedirectResponse(images_address(project, named_images(image_ids), **more), 302)

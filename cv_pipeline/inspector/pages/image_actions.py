@@ -50,6 +50,7 @@ class Meant(BaseModel):
     epoch: Annotated[int, Limited(ge=0)] = 0
     like: Annotated[str, StringConstraints(max_length=7_000)] = ""
     as_of: Short = ""
+    among: Annotated[str, StringConstraints(max_length=2_000)] = ""
 
     def ids(self, workspace: Workspace, access: Access, project: str) -> pa.Array:
         """Ids of the images, sorted and each once.

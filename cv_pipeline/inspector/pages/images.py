@@ -14,6 +14,7 @@ from cv_pipeline.catalog.query.nodes import Field
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.images.among import Among
 from cv_pipeline.inspector.images.conditions import choice_of, read, text_of
 from cv_pipeline.inspector.images.facets import FacetCounter, Facets
 from cv_pipeline.inspector.images.grid import Grid, GridState, filtered, open_grid
@@ -35,6 +36,7 @@ MOST = 300
 
 Text = Annotated[str, Query(max_length=65_536)]
 Name = Annotated[str, Query(max_length=500)]
+NamedImages = Annotated[str, Query(max_length=2_000, description="Images named as a whole.")]
 
 
 class Problem(BaseModel):
@@ -71,6 +73,7 @@ class GridPage(BaseModel):
         focus: classes that the images are filtered by: others are not drawn.
         evaluation: the evaluation; None without one.
         moment: as of when the lake was asked, in words; empty for now.
+        among: the images that are named as a whole, in words; empty where none are.
         problem: why there is nothing to show; None when there is something.
     """
 
@@ -85,6 +88,7 @@ class GridPage(BaseModel):
     focus: list[str] = []
     evaluation: EvaluationHead | None = None
     moment: str = ""
+    among: str = ""
     problem: Problem | None = None
 
 
@@ -147,8 +151,9 @@ def _state(
     epoch: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     like: Annotated[str, Query(max_length=7_000)] = "",
     as_of: Name = "",
+    among: NamedImages = "",
 ) -> GridState:
-    return GridState(q, evaluation, label, kind, sort, model, epoch, like, as_of.strip())
+    return GridState(q, evaluation, label, kind, sort, model, epoch, like, as_of.strip(), among)
 
 
 CurrentState = Annotated[GridState, Depends(_state)]
@@ -183,6 +188,7 @@ def images(
         focus=_focus(grid),
         evaluation=_head(grid),
         moment=grid.moment,
+        among=Among.read(grid.state.among).words if grid.state.among else "",
     )
 
 

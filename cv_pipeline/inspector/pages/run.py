@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
+from cv_pipeline.errors import CorrectiveError
+from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.down import PartDown, parts_down
-from cv_pipeline.inspector.board.runs import RunLine, find_run, line
+from cv_pipeline.inspector.board.runs import STOPPABLE, RunLine, find_run, line
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.run_page.follow import ASSETS, Follower
+from cv_pipeline.inspector.run_page.investigation_link import InvestigationLink
 from cv_pipeline.inspector.run_page.outcome import (
     Declared,
     Made,
@@ -25,15 +29,9 @@ from cv_pipeline.inspector.run_page.outcome import (
 )
 from cv_pipeline.inspector.run_page.progress import Progress, Training
 from cv_pipeline.inspector.workspace import CurrentWorkspace
+from cv_pipeline.provenance.stopping import stop_run
 
 routes = Routes("Runs")
-
-
-class InvestigationLink(BaseModel):
-    """An investigation that a run was launched from."""
-
-    id: str
-    title: str
 
 
 class RunPage(BaseModel):
@@ -50,12 +48,28 @@ class RunPage(BaseModel):
     outcome: Outcome | None
     next: list[Next]
     investigations: list[InvestigationLink]
+    may_stop: bool
     down: list[PartDown]
     dagster: str
 
 
+class StopRequest(BaseModel):
+    """Why a run is to be stopped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class RunStopped(BaseModel):
+    """A run that was told to stop; it may take a while until it has."""
+
+    run_id: str
+    status: str
+
+
 @routes.page("/p/{project}/runs/{run_id}", template="pages/run.html", permission=Permission.VIEW)
-def run(project: str, run_id: str, workspace: CurrentWorkspace) -> RunPage:
+def run(project: str, run_id: str, workspace: CurrentWorkspace, access: CurrentAccess) -> RunPage:
     """A run as it is now; ask again to follow it."""
     record = find_run(workspace.instance, project, run_id)
     dagster_run = record.dagster_run
@@ -69,10 +83,9 @@ def run(project: str, run_id: str, workspace: CurrentWorkspace) -> RunPage:
     found = outcome(workspace, project, run_id)
     about = declared(workspace, project, dict(dagster_run.tags))
     steps = told.steps
-    started = record.start_time
     return RunPage(
         run=shown,
-        seconds=None if started is None else round((record.end_time or time.time()) - started, 1),
+        seconds=shown.seconds,
         share=_share(told, ended=ended) if steps else 0.0,
         progress=told,
         loss=_curve(told.training, "loss"),
@@ -83,8 +96,10 @@ def run(project: str, run_id: str, workspace: CurrentWorkspace) -> RunPage:
         next=next_actions(project, found, about) if ended else [],
         investigations=[
             InvestigationLink(id=i.id, title=i.title)
-            for i in Investigations(workspace.database).of_run(project, run_id)
+            for i in Investigations(workspace.database).of_runs(project, [run_id])[run_id]
         ],
+        may_stop=access.may(Permission.LAUNCH, project)
+        and shown.status in {status.value for status in STOPPABLE},
         down=[]
         if ended
         else [
@@ -98,6 +113,28 @@ def run(project: str, run_id: str, workspace: CurrentWorkspace) -> RunPage:
         ],
         dagster=f"{workspace.dagster_ui}/runs/{run_id}",
     )
+
+
+@routes.api("POST", "/p/{project}/runs/{run_id}/stop", permission=Permission.LAUNCH, status=202)
+def stop(
+    project: str,
+    run_id: str,
+    asked: StopRequest,
+    workspace: CurrentWorkspace,
+    audit: CurrentAudit,
+) -> RunStopped:
+    """Stop a run that waits or goes on, whoever launched it; what it has made is kept."""
+    found = line(find_run(workspace.instance, project, run_id))
+    if found.status not in {status.value for status in STOPPABLE}:
+        said = "it has ended already" if found.finished else "it is being stopped already"
+        raise CorrectiveError(
+            f"Run {run_id[:8]} cannot be stopped: {said} ({found.status.lower()}).",
+            do="Its page says what came of it.",
+        )
+    stop_run(run_id, workspace.dagster_ui)
+    audit("run.stop", run_id, project=project, why=asked.reason, what=found.what, by=found.by)
+    now = line(find_run(workspace.instance, project, run_id))
+    return RunStopped(run_id=run_id, status=now.status)
 
 
 def _share(told: Progress, *, ended: bool) -> float:

@@ -125,8 +125,8 @@ def test_runs_comments_and_conclusion(store: Investigations) -> None:
     store.link_run("fruit", ID, run_id="r1", user="bob")
     store.link_run("fruit", OTHER, run_id="r2", user="bob")
     assert store.runs([ID, OTHER]) == {ID: ["r1"], OTHER: ["r2"]}
-    assert [i.id for i in store.of_run("fruit", "r1")] == [ID]
-    assert store.of_run("cells", "r1") == []
+    assert [i.id for i in store.of_runs("fruit", ["r1", "r9"])["r1"]] == [ID]
+    assert store.of_runs("cells", ["r1"]) == {"r1": []}
     store.comment("fruit", ID, user="bob", text="<b>look</b>")
     assert [(c.user, c.text) for c in store.comments(ID)] == [("bob", "<b>look</b>")]
     store.change("fruit", ID, user="ada", conclusion="too few dim tomatoes", closed=True)

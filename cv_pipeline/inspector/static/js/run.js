@@ -1,6 +1,6 @@
 // Follows a run: the parts of the page that live are taken anew from the server, until it has ended.
 
-import { toast } from "./app.js";
+import { api, tell, toast } from "./app.js";
 
 const EVERY = 1500;
 const SLOW = 6000;
@@ -33,5 +33,25 @@ async function follow() {
     }
   }
 }
+
+// stopping it
+
+const dialog = document.querySelector("[data-stop-dialog]");
+document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) dialog.showModal(); });
+dialog.querySelector("[data-stop-not]").addEventListener("click", () => dialog.close());
+dialog.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = dialog.querySelector("[data-stop-now]");
+  button.disabled = true;
+  try {
+    await api("POST", `${location.pathname}/stop`, { reason: dialog.querySelector("textarea").value.trim() });
+    toast("It is told to stop.", "good");
+    dialog.close();
+  } catch (error) {
+    dialog.close();
+    tell(error);
+  }
+  button.disabled = false;
+});
 
 if (!finished(document)) follow().then(() => toast("The run has ended.", "good"));

@@ -24,7 +24,7 @@ const MOST_NAMED = 500;
 
 let state = { ...readAddress(), ...page.state };
 let total = page.total;
-let { evaluation, moment, problem } = page;
+let { evaluation, moment, among, problem } = page;
 let focus = { labels: page.focus ?? [], kinds: page.state.kind ? [page.state.kind] : [] };
 const how = { all: false, names: null, labels: page.labels };
 let moving = null;
@@ -67,7 +67,9 @@ async function go(next, { push = true } = {}) {
     const before = state;
     state = { ...next, ...found.state };
     total = found.total;
-    ({ evaluation, moment, problem } = found);
+    ({ evaluation, moment, among, problem } = found);
+    if (!same(before, state)) state.first_of = 0; // of other images
+
     focus = { labels: found.focus, kinds: found.state.kind ? [found.state.kind] : [] };
     if (push && !same(before, state)) history.pushState(null, "", here(0));
     choosing.clear();
@@ -122,7 +124,7 @@ async function refine(asked) {
 
 /** The address of what is shown from a position on. */
 function here(position) {
-  return address(`${base}/images`, state, { position, size: state.size });
+  return address(`${base}/images`, state, { position, size: state.size, first_of: state.first_of });
 }
 
 const remember = settled(200, () => history.replaceState(null, "", here(state.position)));
@@ -157,18 +159,21 @@ function dress() {
   if (problem) asking.output.textContent = "?";
   find("total").textContent = count(total);
   find("noun").textContent = total === 1 ? "image" : "images";
-  find("where").textContent = evaluation ? `${evaluation.metric} ${evaluation.value === null ? "–" : evaluation.value.toFixed(3)} on ${evaluation.split}` : "";
+  const first = state.first_of > total ? `the first ${count(total)} of ${count(state.first_of)}` : "";
+  const measured = evaluation ? `${evaluation.metric} ${evaluation.value === null ? "–" : evaluation.value.toFixed(3)} on ${evaluation.split}` : "";
+  find("where").textContent = [first, measured].filter(Boolean).join(" · ");
   const chips = [];
   const chip = (text, href, without) => el("span", { class: "chip" }, href ? el("a", { href }, text) : el("span", {}, text), el("button", { type: "button", "aria-label": `Without ${text}`, onclick: () => go({ ...state, ...without, position: 0 }) }, "✕"));
-  if (evaluation) chips.push(chip(`evaluation ${evaluation.digest.slice(0, 8)}`, `${base}/evaluations/${evaluation.digest}`, { evaluation: "", label: "", kind: "", sort: "" }));
+  if (evaluation) chips.push(chip(`evaluation ${evaluation.digest.slice(0, 8)}`, `${base}/evaluations/${evaluation.digest}`, { evaluation: "", label: "", kind: "", sort: "", among: state.among.startsWith("epoch") ? state.among : "" }));
   if (state.label) chips.push(chip(state.label, null, { label: "" }));
   if (state.kind) chips.push(chip(KINDS[state.kind] ?? state.kind, null, { kind: "" }));
   if (state.model) chips.push(chip(`worse in epoch ${state.epoch} of ${state.model.slice(0, 8)}`, `${base}/models/${state.model}`, { model: "", epoch: 0 }));
   if (state.like) chips.push(chip(`like ${plural(state.like.split(",").length)}`, null, { like: "" }));
+  if (state.among) chips.push(chip(among || state.among, null, { among: "" }));
   if (state.as_of) chips.push(chip(`as of ${moment || state.as_of}`, null, { as_of: "" }));
   find("chips").replaceChildren(...chips);
   const sort = find("sort");
-  const orders = evaluation ? SORTS : ORDERS;
+  const orders = !evaluation ? ORDERS : state.among ? [["", "As they were found"], ...SORTS.slice(1)] : SORTS;
   const said = /\border\s+by\s+(.+?)(?:\s+limit\s+\d+)?\s*$/i.exec(state.q)?.[1] ?? "";
   const now = evaluation ? state.sort : said;
   const options = orders.some(([value]) => value === now) ? orders : [...orders, [now, now]];
@@ -194,7 +199,7 @@ async function showNone() {
   } catch {
     none.lastChild.remove();
   }
-  none.append(el("button", { type: "button", onclick: () => go({ ...state, q: "", label: "", kind: "", position: 0 }) }, "All images"));
+  none.append(el("button", { type: "button", onclick: () => go({ ...state, q: "", label: "", kind: "", among: "", position: 0 }) }, "All images"));
 }
 
 function showChosen() {
@@ -359,14 +364,14 @@ find("save")?.addEventListener("click", () => ask(dialog, {
 const named = (ids) => `image in (${ids.map((id) => `'${id.slice(0, 20)}'`).join(", ")})`;
 
 /** A state of the grid without a query, class or kind. */
-const clean = () => ({ ...state, q: "", label: "", kind: "", model: "", epoch: 0, like: "", sort: "", position: 0 });
+const clean = () => ({ ...state, q: "", label: "", kind: "", model: "", epoch: 0, like: "", among: "", sort: "", position: 0 });
 
 /** The query of what is meant, for what takes queries alone; what an evaluation adds is named. */
 async function chosenQuery() {
   if (choosing.ids.size) return named([...choosing.ids]);
-  const plain = plainQuery(state);
+  const plain = plainQuery(state, evaluation);
   if (plain !== null) return plain;
-  if (state.label && plainQuery({ ...state, label: "" }) !== null) { // the class as a condition of its own
+  if (state.label && plainQuery({ ...state, label: "" }, evaluation) !== null) { // the class as a condition of its own
     return (await api("GET", `${base}/images/refine?${new URLSearchParams({ q: state.q, name: "label", value: state.label })}`)).q;
   }
   const ids = [];

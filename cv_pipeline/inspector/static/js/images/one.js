@@ -356,7 +356,7 @@ document.addEventListener("keydown", (event) => {
 find("corrective")?.addEventListener("click", async () => {
   try {
     const { openCorrective } = await import("../corrective.js");
-    await openCorrective({ project: page.project, images: [page.id], query: state.q && plainQuery(state), label: state.label, evaluation: page.evaluation?.digest ?? "" });
+    await openCorrective({ project: page.project, images: [page.id], query: state.q && plainQuery(state, page.evaluation), label: state.label, evaluation: page.evaluation?.digest ?? "" });
   } catch (error) {
     tell(error);
   }

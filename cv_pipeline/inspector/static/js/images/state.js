@@ -1,7 +1,8 @@
 // The state of a view, which is its address and nothing else.
 
-const TEXT = ["q", "evaluation", "label", "kind", "sort", "model", "like", "as_of"];
+const TEXT = ["q", "evaluation", "label", "kind", "sort", "model", "like", "as_of", "among"];
 const NUMBERS = ["epoch"];
+const SHOWN = ["position", "size", "first_of"];
 
 /** What decides which images there are, as the parameters of a request. */
 export function parameters(state) {
@@ -16,7 +17,7 @@ export function readAddress() {
   const given = new URLSearchParams(location.search);
   const state = {};
   for (const name of TEXT) state[name] = given.get(name) ?? "";
-  for (const name of [...NUMBERS, "position", "size"]) state[name] = Number.parseInt(given.get(name) ?? "0", 10) || 0;
+  for (const name of [...NUMBERS, ...SHOWN]) state[name] = Number.parseInt(given.get(name) ?? "0", 10) || 0;
   return state;
 }
 
@@ -33,10 +34,13 @@ export const same = (one, other) => parameters(one).toString() === parameters(ot
 
 /**
  * The query that says by itself which images a state has; null where more than the query does: a
- * kind of error, an epoch, likeness, another moment, or a class that the query does not ask for.
+ * kind of error, an epoch, likeness, images named as a whole, another moment than that of the
+ * evaluation, whose conditions hold for what is like it now, or a class that the query does not ask
+ * for.
  */
-export function plainQuery(state) {
-  if (state.kind || state.model || state.like || state.as_of) return null;
+export function plainQuery(state, evaluation = null) {
+  if (state.kind || state.model || state.like || state.among) return null;
+  if (state.as_of && !evaluation?.dataset?.startsWith(state.as_of)) return null;
   if (state.label && !state.q.includes(`label = '${state.label.replaceAll("'", "''")}'`)) return null;
   return state.q || "all images";
 }
