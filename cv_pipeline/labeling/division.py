@@ -30,11 +30,11 @@ _MEASURES_SQL = """
 WITH guessed AS (
     SELECT image_id, model, max(uncertainty) AS uncertainty,
         count(*) FILTER (object >= 0) AS objects, bool_or(kind = 'class') AS classes,
-        max(made_at) AS made_at
+        max(made_at) AS last_made
     FROM prelabels
     WHERE image_id IN (SELECT image_id FROM asked)
     GROUP BY image_id, model
-    QUALIFY 1 = row_number() OVER (PARTITION BY image_id ORDER BY made_at DESC, model)
+    QUALIFY 1 = row_number() OVER (PARTITION BY image_id ORDER BY last_made DESC, model)
 )
 SELECT place, uncertainty, objects, classes, contrast, sharpness
 FROM asked LEFT JOIN guessed USING (image_id) LEFT JOIN image_features USING (image_id)

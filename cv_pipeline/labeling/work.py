@@ -55,12 +55,12 @@ seen AS (
 given AS (
     SELECT batch, image_id, list(name) AS people
     FROM (
-        SELECT batch, image_id, level, unnest(string_split(assignee, ',')) AS name
+        SELECT batch, image_id, level AS needed, unnest(string_split(assignee, ',')) AS name
         FROM tasks WHERE assignee <> '' AND NOT $anew
     ) JOIN may USING (name)
         ANTI JOIN (SELECT batch, image_id, annotator AS name FROM current)
             USING (batch, image_id, name)
-    WHERE may.level >= level
+    WHERE may.level >= needed
     GROUP BY batch, image_id
 ),
 planned AS (
