@@ -153,6 +153,14 @@ class Tool:
             raise self._odd(path)
         return [int(i) for i in ids]
 
+    def remove_unlabelled(self, task: int) -> bool:
+        """Remove a task on which nothing was labelled; returns whether it is gone."""
+        found = self.connection.found(f"/api/tasks/{task}/")
+        if found is None or found.get("annotations") or found.get("drafts"):
+            return False
+        self.connection.send("DELETE", f"/api/tasks/{task}/", None)
+        return True
+
     def stubs(self, number: int, *, since: datetime | None = None) -> Iterator[Stub]:
         """Every task of a project, or those that changed since a moment, by ascending id."""
         for task in self._listed(number, since=since, include="id,updated_at"):
