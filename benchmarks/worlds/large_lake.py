@@ -220,6 +220,7 @@ def _annotations(
         "attributes": _words(random, ("{}", json.dumps({"occluded": True})), count, p=[0.9, 0.1]),
         # a labeller works on whole images
         "annotator": pa.array([f"labeller_{n}" for n in range(12)]).take(pa.array(rows % 12)),
+        "role": "annotator",
         "ontology_version": "1",
         "guideline_version": "1",
         "lead_time": random.uniform(1, 30, count),

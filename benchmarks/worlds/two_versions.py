@@ -121,6 +121,7 @@ def _write(
         **dict(zip(("x_min", "y_min", "x_max", "y_max"), edges, strict=True)),
         attributes=pa.repeat('{"occluded":false}', boxes),
         annotator=pa.array(["ann", "bob"]).take(pa.array(label % 2)),
+        role=pa.repeat("annotator", boxes),
         ontology_version=pa.repeat("1", boxes),
         guideline_version=pa.repeat("1", boxes),
         source=pa.repeat("labels.json", boxes),

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from cv_pipeline.annotations.ranking import changed_at, least_of_each, place_of_text
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK
 from cv_pipeline.distinct import distinct
 from cv_pipeline.errors import AnnotationError, nearest
 from cv_pipeline.project import Task
-
-_KINDS: dict[Task, str] = {"detection": "bbox", "classification": "class"}
 
 
 def aggregate(
@@ -34,7 +33,7 @@ def aggregate(
     Where an image has gold labels, those alone count.
 
     Args:
-        rows: ``ANNOTATIONS``; those of the other task's kind are left out.
+        rows: ``ANNOTATIONS``; those of no kind of the task are left out.
         task: ``detection`` or ``classification``.
         how: ``latest`` or ``majority``.
         image_ids: sorted images to choose the labels of; by default all that have any.
@@ -56,7 +55,8 @@ def aggregate(
         )
     if image_ids is None:
         image_ids = pc.unique(rows["image_id"]).sort()
-    votes = _Votes(rows, image_ids, among=pc.equal(rows["kind"], _KINDS[task]))
+    counted = pc.is_in(rows["kind"], value_set=pa.array(KINDS_OF_TASK[task]))
+    votes = _Votes(rows, image_ids, among=counted)
     chosen = votes.majority() if how == "majority" else votes.latest(one_each=task != "detection")
     order = pc.sort_indices(
         pa.table(

@@ -173,10 +173,11 @@ def _resolve(
 
 
 def _as_gold(parsed: ParsedExport) -> ParsedExport:
-    annotator = parsed.rows.schema.get_field_index("annotator")
-    field = parsed.rows.schema.field(annotator)
-    names = pa.repeat(GOLD_ANNOTATOR, len(parsed.rows)).cast(field.type)
-    return replace(parsed, rows=parsed.rows.set_column(annotator, field, names))
+    rows = parsed.rows
+    for name, value in (("annotator", GOLD_ANNOTATOR), ("role", "gold")):
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, rows.schema.field(place), pa.repeat(value, len(rows)))
+    return replace(parsed, rows=rows)
 
 
 def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: ParsedExport) -> str:
@@ -194,7 +195,8 @@ def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: Par
 
 
 def _digest(rows: pa.Table) -> str:
-    return table_digest(rows, schema_id="annotations/1", sort_by=["annotation_id"])
+    # annotations/1 knew neither geometry nor role
+    return table_digest(rows, schema_id="annotations/2", sort_by=["annotation_id"])
 
 
 def _tar(contents: list[tuple[str, bytes]]) -> bytes:

@@ -30,7 +30,7 @@ RAW_ANNOTATIONS = pa.schema(
         pa.field("image_path", pa.string(), nullable=False),
         # class as the export names it
         pa.field("label", pa.string(), nullable=False),
-        # geometry kind: bbox or class
+        # geometry kind: one of catalog.schemas.annotations.KINDS
         pa.field("kind", pa.string(), nullable=False),
         # file of the export
         pa.field("source", pa.string(), nullable=False),
@@ -38,7 +38,7 @@ RAW_ANNOTATIONS = pa.schema(
         pa.field("object", pa.string(), nullable=False),
         # id in the tool it came from
         pa.field("original_id", pa.string(), nullable=False),
-        # left edge; null for kind class
+        # left edge; null for kinds class and tag, and where geometry says it
         pa.field("x_min", pa.float64()),
         # top edge
         pa.field("y_min", pa.float64()),
@@ -46,12 +46,16 @@ RAW_ANNOTATIONS = pa.schema(
         pa.field("x_max", pa.float64()),
         # bottom edge, exclusive
         pa.field("y_max", pa.float64()),
+        # shape as JSON, see cv_pipeline.annotations.geometry; null for bbox, class and tag
+        pa.field("geometry", pa.string()),
         # true: coordinates are shares of the image's sides; false: pixels
         pa.field("normalized", pa.bool_(), nullable=False),
         # canonical JSON object of attributes
         pa.field("attributes", pa.string(), nullable=False),
         # pseudonym of who drew it
         pa.field("annotator", pa.string(), nullable=False),
+        # in what role: annotator, reviewer, model or gold
+        pa.field("role", pa.string(), nullable=False),
         # seconds of work; null when the tool does not say
         pa.field("lead_time", pa.float64()),
         # when it was made
@@ -107,9 +111,11 @@ class RawRow(NamedTuple):
     y_min: float | None = None
     x_max: float | None = None
     y_max: float | None = None
+    geometry: str | None = None
     normalized: bool = False
     attributes: str = "{}"
     annotator: str = UNKNOWN_ANNOTATOR
+    role: str = "annotator"
     lead_time: float | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

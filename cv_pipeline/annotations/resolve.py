@@ -80,7 +80,7 @@ def resolve(
         "guideline_version": pa.repeat(ontology.guideline_version, n),
     }
     table = pa.table([columns[name] for name in ANNOTATIONS.names], names=ANNOTATIONS.names)
-    content = ["image_id", "label", "kind", *box, "attributes", "annotator"]
+    content = ["image_id", "label", "kind", *box, "geometry", "attributes", "annotator"]
     _repeated(
         check,
         table.select(content),

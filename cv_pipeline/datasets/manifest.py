@@ -15,8 +15,11 @@ from cv_pipeline.datasets.splitting.split_rule import canonical_rule
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 
-SCHEMA_ID = "dataset/2"
-"""What the digest of a new dataset covers; ``dataset/1`` knew neither folds nor strategies."""
+SCHEMA_ID = "dataset/3"
+"""What the digest of a new dataset covers.
+
+``dataset/1`` knew neither folds nor strategies, ``dataset/2`` no geometry beside the bounds.
+"""
 
 MANIFEST = pa.schema(
     [
@@ -57,6 +60,7 @@ MANIFEST = pa.schema(
 _HASHED_IMAGE = {
     "dataset/1": ("image_id", "split"),
     "dataset/2": ("image_id", "split", "fold"),
+    "dataset/3": ("image_id", "split", "fold"),
 }
 _HASHED_LABEL = (
     "image_id",
@@ -93,11 +97,14 @@ def dataset_digest(
             do="Use the version that made it, or a newer one.",
         )
     of_image = _HASHED_IMAGE[schema_id]
+    of_label = _HASHED_LABEL
+    if schema_id not in ("dataset/1", "dataset/2"):
+        of_label = (*_HASHED_LABEL, "geometry")
     images = manifest.select(list(of_image))
-    labels = annotations.select(list(_HASHED_LABEL))
+    labels = annotations.select(list(of_label))
     return combined_digest(
         schema_id,
         table_digest(images, schema_id=f"{schema_id}/images", sort_by=of_image),
-        table_digest(labels, schema_id=f"{schema_id}/labels", sort_by=_HASHED_LABEL),
+        table_digest(labels, schema_id=f"{schema_id}/labels", sort_by=of_label),
         canonical_rule(split, schema_id=schema_id),
     )

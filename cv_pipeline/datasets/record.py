@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from cv_pipeline.catalog.schemas.earlier import with_earlier
 from cv_pipeline.datasets.splitting.splits import SPLITS, Shortfall
 from cv_pipeline.datasets.statistics import Statistics
 from cv_pipeline.datasets.verdict import Verdict
@@ -45,6 +46,7 @@ REPEATED = frozenset(
         "labels_state",
         "ontology_version",
         "reason",
+        "role",
         "source",
         "split",
     )
@@ -231,17 +233,14 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table of a dataset folder; columns that may be null and are not there are null.
+    """Read a table of a dataset folder; columns that an earlier release lacked are filled.
 
     Raises:
         DatasetError: it is not there, or cannot be read as a table of that schema.
     """
     try:
         rows = pq.read_table(path)
-        for field in schema:
-            if field.nullable and field.name not in rows.column_names:
-                rows = rows.append_column(field, pa.nulls(len(rows), field.type))
-        return rows.select(schema.names).cast(schema)
+        return with_earlier(rows, schema).cast(schema)
     except (OSError, KeyError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path} cannot be read: {error}.", do="Materialize it again."

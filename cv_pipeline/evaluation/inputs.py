@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS
+from cv_pipeline.catalog.schemas.annotations import ANNOTATIONS, KINDS_OF_TASK
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.errors import EvaluationError, nearest
 from cv_pipeline.evaluation.classification.answers import Answers
 from cv_pipeline.evaluation.detection.boxes import Boxes, Detections
+from cv_pipeline.project import Task
 
 MAX_SCORES = 100_000_000
 """Scores of images × classes that are held in memory, for calibration and the like."""
@@ -30,8 +31,8 @@ def detection_inputs(
 
     Args:
         images: column image_id, distinct; its row number becomes the index of the image.
-        annotations: schema ANNOTATIONS; rows of kind bbox are the ground truth, with the attribute
-            iscrowd around crowds.
+        annotations: schema ANNOTATIONS; the bounds of its objects are the ground truth, with the
+            attribute iscrowd around crowds.
         predictions: schema PREDICTIONS.
         labels: classes; the position becomes the index.
 
@@ -42,7 +43,7 @@ def detection_inputs(
     Raises:
         EvaluationError: they do not fit together.
     """
-    truth = _ground_truth(annotations, kind="bbox")
+    truth = _ground_truth(annotations, task="detection")
     found = _columns(predictions, PREDICTIONS, name="The predictions")
     image, label = _indices(found, images, labels, name="predictions")
     score, rank = _scores(found), _ranks(found, image)
@@ -81,7 +82,7 @@ def classification_inputs(
     Raises:
         EvaluationError: they do not fit together, or an image has several labels.
     """
-    truth = _ground_truth(annotations, kind="class")
+    truth = _ground_truth(annotations, task="classification")
     true_image, true_label = _indices(truth, images, labels, name="annotations")
     count = np.bincount(true_image, minlength=len(images))
     _refuse(
@@ -135,9 +136,9 @@ def outside_frame(predictions: pa.Table, images: pa.Table) -> int:
     return int(outside.sum())
 
 
-def _ground_truth(annotations: pa.Table, *, kind: str) -> pa.Table:
+def _ground_truth(annotations: pa.Table, *, task: Task) -> pa.Table:
     rows = _columns(annotations, ANNOTATIONS, name="The annotations")
-    return rows.filter(pc.equal(rows["kind"], kind))
+    return rows.filter(pc.is_in(rows["kind"], value_set=pa.array(KINDS_OF_TASK[task])))
 
 
 def _columns(table: pa.Table, schema: pa.Schema, *, name: str) -> pa.Table:

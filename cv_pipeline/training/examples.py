@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK
 from cv_pipeline.datasets.record import ANNOTATIONS_FILE, MANIFEST_FILE
 from cv_pipeline.errors import TrainingError, nearest
 from cv_pipeline.project import Task
@@ -99,7 +100,7 @@ def read_examples(
     Args:
         dataset: folder of the dataset version.
         splits: splits to read.
-        task: decides which annotations are targets: of kind bbox or class.
+        task: decides which annotations are targets: those of its kinds.
         labels: class names in training order.
         folds: only images in one of these folds; by default whatever their fold.
 
@@ -113,9 +114,9 @@ def read_examples(
         manifest = manifest.filter(pc.is_in(manifest["fold"], pa.array(folds, pa.int32())))
     manifest = manifest.sort_by("image_id").combine_chunks()
     image_ids = manifest["image_id"].combine_chunks()
-    kind = "bbox" if task == "detection" else "class"
     rows = pq.read_table(dataset / ANNOTATIONS_FILE)
-    chosen = pc.and_(pc.equal(rows["kind"], kind), pc.is_in(rows["image_id"], image_ids))
+    of_task = pc.is_in(rows["kind"], pa.array(KINDS_OF_TASK[task]))
+    chosen = pc.and_(of_task, pc.is_in(rows["image_id"], image_ids))
     rows = rows.filter(chosen).sort_by([("image_id", "ascending"), ("annotation_id", "ascending")])
     label = pc.index_in(rows["label"], pa.array(labels, pa.string()))
     if label.null_count:

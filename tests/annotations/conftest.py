@@ -57,6 +57,7 @@ def annotations() -> Rows:
             "kind": "class",
             "attributes": "{}",
             "annotator": "ann",
+            "role": "annotator",
             "ontology_version": "1",
             "guideline_version": "1",
             "source": "export.json",

@@ -117,7 +117,7 @@ votes = st.lists(
 def rows_of(listed: list[tuple[str, str, str]]) -> pa.Table:
     n = len(listed)
     constant = {"kind": "class", "attributes": "{}", "source": "", "original_id": ""}
-    constant |= {"ontology_version": "1", "guideline_version": "1"}
+    constant |= {"ontology_version": "1", "guideline_version": "1", "role": "annotator"}
     columns: dict[str, list[str]] = {name: [value] * n for name, value in constant.items()}
     columns["annotation_id"] = [f"{image}/{who}" for image, who, _ in listed]
     columns["image_id"] = [image for image, _, _ in listed]

@@ -62,6 +62,7 @@ def label(n: int, what: str = "apple", *, days_ago: float = 1, **changes: Any) -
         "n": n,
         "label": what,
         "annotator": "ana",
+        "role": "annotator",
         "ontology_version": "2",
         "guideline_version": "1",
         "created_at": NOW - timedelta(days=days_ago),

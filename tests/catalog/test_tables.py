@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from cv_pipeline.catalog.schemas import BATCHES, FILES, IMAGE_TAGS, TABLES
+from cv_pipeline.catalog.schemas import ANNOTATIONS, BATCHES, FILES, IMAGE_TAGS, TABLES
+from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import PRIMARY_KEYS, Catalog
 from cv_pipeline.errors import CatalogError
 from cv_pipeline.storage import ObjectStore
+from tests.catalog.event_lake import rows_of
 
 NOW = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 
@@ -59,6 +61,35 @@ class TestReading:
         table.merge(file_rows("b"), on=["path"])
         assert table.read(version=first)["path"].to_pylist() == ["a"]
         assert table.read(version=0).num_rows == 0
+
+    def test_rows_of_an_earlier_release_are_read_with_the_columns_of_now(
+        self, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = ANNOTATIONS
+        then = pa.schema([f for f in now if f.name not in ("geometry", "role")])
+        row = {"annotation_id": "1", "image_id": "a", "kind": "bbox", "x_min": 1.0}
+        monkeypatch.setitem(TABLES, "annotations", then)
+        first = catalog.table("annotations").merge(rows_of(then, [row]), on=["annotation_id"])
+        monkeypatch.setitem(TABLES, "annotations", now)
+        table = catalog.table("annotations")
+        expected = rows_of(now, [row | {"role": "annotator"}])
+        assert table.read().equals(expected)
+        assert table.read(filter=pc.field("role") == "annotator", columns=["role"]).num_rows == 1
+        assert table.read(filter="x_min > 2").num_rows == 0
+        assert pa.Table.from_batches(table.batches(now.names, rows=9)).equals(expected)
+        assert table.version == first  # reading writes nothing
+        added = row | {"annotation_id": "2", "role": "reviewer", "geometry": "{}"}
+        second = table.merge(rows_of(now, [added]), on=["annotation_id"])
+        assert table.read().sort_by("annotation_id").equals(
+            pa.concat_tables([expected, rows_of(now, [added])])
+        )
+        for version in (first, second):
+            names = run_sql(
+                "SELECT DISTINCT role, geometry FROM t ORDER BY 1",
+                relations={"t": table.relation(version=version)},
+            )
+            assert names["role"].to_pylist() == ["annotator", "reviewer"][: 1 + (version > first)]
+        assert table.read(version=first).equals(expected)
 
     def test_a_version_that_was_cleaned_up_is_named(self, catalog: Catalog) -> None:
         import lance

@@ -50,6 +50,7 @@ def dataset(tmp_path: Path) -> Path:
             "kind": "class",
             "attributes": "{}",
             "annotator": "anna",
+            "role": "annotator",
             "ontology_version": "1",
             "guideline_version": "1",
             "source": "labels.csv",

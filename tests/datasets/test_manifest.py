@@ -15,7 +15,8 @@ from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import Split
 from tests.datasets.world import NOON, sha
 
-PINNED = "d6876c9880ebdfd2918089504b9624740682cfb9045389660e258cc0c159a86d"
+PINNED = "e80e9ce03f2efe477aa21493399b4843c6bbcb21e5f877517ebc99f417585c90"
+PINNED_SECOND = "d6876c9880ebdfd2918089504b9624740682cfb9045389660e258cc0c159a86d"
 PINNED_FIRST = "071eb3bea6b15c2b0eb4cb851ee192e96574a1202da6fe97f230a7552327b9ef"
 RULE = Split(ratios={"train": 0.5, "val": 0.25, "test": 0.25}, group_by=("patient",), seed=7)
 
@@ -58,6 +59,7 @@ def label(n: int, **changes: Any) -> dict[str, Any]:
         "lead_time": 3.5,
         "created_at": NOON,
         "updated_at": None,
+        "role": "annotator",
         "source": "export.json",
         "original_id": str(n),
     }
@@ -90,6 +92,8 @@ def test_digests_of_older_definitions_stay_as_they_were() -> None:
     labels = pa.Table.from_pylist(LABELS, schema=ANNOTATIONS)
     first = dataset_digest(manifest, labels, split=RULE, schema_id="dataset/1")
     assert first == PINNED_FIRST
+    second = dataset_digest(manifest, labels, split=RULE, schema_id="dataset/2")
+    assert second == PINNED_SECOND
     with pytest.raises(DatasetError, match="of the form dataset/99 cannot be read"):
         dataset_digest(manifest, labels, split=RULE, schema_id="dataset/99")
 
@@ -116,6 +120,7 @@ OTHER: dict[str, Any] = {
     "y_min": 2.0000000000000004,
     "x_max": 333.0,
     "y_max": 50.0,
+    "geometry": '{"rings":[[[1.0,2.0],[3.0,2.0],[3.0,4.0]]]}',
     "attributes": "{}",
     "annotator": "annotator-2e",
     "ontology_version": "2",
@@ -123,6 +128,7 @@ OTHER: dict[str, Any] = {
 }
 TOLD_ONLY: dict[str, Any] = {
     "annotation_id": "another",
+    "role": "reviewer",
     "lead_time": None,
     "created_at": None,
     "updated_at": NOON,

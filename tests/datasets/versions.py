@@ -78,6 +78,7 @@ def label_row(image_id: str, number: int = 0, **changes: Any) -> dict[str, Any]:
         "y_max": 20.25,
         "attributes": "{}",
         "annotator": "ann",
+        "role": "annotator",
         "ontology_version": "1",
         "guideline_version": "1",
         "source": "labels.json",

@@ -117,6 +117,7 @@ class World:
             **(box if kind == "bbox" else {}),
             "attributes": "{}",
             "annotator": annotator,
+            "role": "annotator",
             "ontology_version": "1",
             "guideline_version": "1",
             "created_at": NOON + timedelta(minutes=len(self.rows["annotations"])),

@@ -31,6 +31,7 @@ def annotations_of() -> Callable[..., pa.Table]:
                     **dict(zip(EDGES, box[0] if box else (None,) * 4, strict=True)),
                     "attributes": "{}",
                     "annotator": "annotator-1",
+                    "role": "annotator",
                     "ontology_version": "1",
                     "guideline_version": "1",
                     "source": "export.json",

@@ -124,6 +124,7 @@ def write_version(folder: Path, samples: Sequence[Sample], *, task: str, blobs: 
                 **(edges if task == "detection" else {}),
                 "attributes": "{}",
                 "annotator": "annotator-1",
+                "role": "annotator",
                 "ontology_version": "1",
                 "guideline_version": "1",
                 "source": "labels.csv",

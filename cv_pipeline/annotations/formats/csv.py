@@ -216,6 +216,7 @@ class _Rows:
             "normalized": pa.repeat(False, n),
             "attributes": pa.repeat("{}", n),
             "annotator": self._annotators(),
+            "role": pa.repeat("annotator", n),
             "lead_time": self._numbers("seconds", keep_row=True),
             "created_at": self._times("created_at"),
             "width": _sizes(self._numbers("width", keep_row=True)),

@@ -1,4 +1,4 @@
-"""One row per annotated object, or per image-level choice."""
+"""One row per annotated object, image-level choice or tag."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ ANNOTATIONS = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # class of the ontology
         pa.field("label", pa.string(), nullable=False),
-        # geometry kind: bbox or class
+        # geometry kind: bbox, rotated_box, polygon, mask, keypoints, class (the label of the whole
+        # image) or tag (one of any number that the whole image has)
         pa.field("kind", pa.string(), nullable=False),
-        # left edge, pixels of the stored image; null for kind class
+        # left edge of the bounds, pixels of the stored image; null for kinds class and tag
         pa.field("x_min", pa.float64()),
         # top edge
         pa.field("y_min", pa.float64()),
@@ -22,10 +23,15 @@ ANNOTATIONS = pa.schema(
         pa.field("x_max", pa.float64()),
         # bottom edge, exclusive
         pa.field("y_max", pa.float64()),
+        # canonical JSON of the shape (cv_pipeline.annotations.geometry); null for kinds bbox, class
+        # and tag, which the bounds describe in full
+        pa.field("geometry", pa.string()),
         # canonical JSON object of attributes, such as {"occluded":true}
         pa.field("attributes", pa.string(), nullable=False),
         # pseudonym of who drew it
         pa.field("annotator", pa.string(), nullable=False),
+        # in what role: annotator, reviewer, model or gold
+        pa.field("role", pa.string(), nullable=False),
         # version of the ontology it was made under
         pa.field("ontology_version", pa.string(), nullable=False),
         # version of the guideline it was made under
@@ -42,3 +48,15 @@ ANNOTATIONS = pa.schema(
         pa.field("original_id", pa.string(), nullable=False),
     ]
 )
+
+KINDS = ("bbox", "rotated_box", "polygon", "mask", "keypoints", "class", "tag")
+"""Geometry kinds."""
+
+KINDS_OF_TASK = {
+    "detection": ("bbox", "rotated_box", "polygon", "mask"),
+    "classification": ("class",),
+}
+"""Kinds that are labels of a task; a shape counts for detection by its bounds."""
+
+ROLES = ("annotator", "reviewer", "model", "gold")
+"""Roles that an annotation can be made in."""

@@ -7,6 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK
 from cv_pipeline.datasets.checks.context import CheckContext, numbered
 from cv_pipeline.datasets.checks.finding import Finding, counted
 
@@ -109,8 +110,9 @@ def _repeated_boxes(context: CheckContext) -> int:
             "image": context.image_of_label,
             "label": numbered(annotations["label"])[0],
             **{edge: annotations[edge] for edge in EDGES},
+            "geometry": annotations["geometry"],
         }
-    ).filter(pc.equal(annotations["kind"], "bbox"))
+    ).filter(pc.is_in(annotations["kind"], value_set=pa.array(KINDS_OF_TASK["detection"])))
     return len(boxes) - len(boxes.group_by(boxes.column_names).aggregate([]))
 
 

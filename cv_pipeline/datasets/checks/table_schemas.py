@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow.compute as pc
 
 from cv_pipeline.catalog.schemas import NEAR_DUPLICATES
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK
 from cv_pipeline.datasets.checks.context import CheckContext
 from cv_pipeline.datasets.checks.declared import declared, with_metadata
 from cv_pipeline.datasets.checks.expectation import (
@@ -87,13 +88,12 @@ def check_annotations_schema(context: CheckContext, threshold: float) -> Finding
         one_of("label", context.record.ontology.labels),
         is_json("attributes"),
     ]
+    expectations.append(one_of("kind", KINDS_OF_TASK[context.project.task]))
     if context.project.task == "detection":
         edges = ("x_min", "y_min", "x_max", "y_max")
-        expectations += [one_of("kind", ("bbox",)), *map(present, edges)]
+        expectations += map(present, edges)
         expectations += [at_least("x_min", 0), at_least("y_min", 0)]
         expectations += [above("x_max", "x_min"), above("y_max", "y_min")]
-    else:
-        expectations.append(one_of("kind", ("class",)))
     expectations += declared(context.project, "annotations")
     return check_expectations(
         context.annotations, expectations, key="annotation_id", threshold=threshold

@@ -28,6 +28,7 @@ COMPARED = (
     "y_min",
     "x_max",
     "y_max",
+    "geometry",
     "attributes",
     "annotator",
     "ontology_version",

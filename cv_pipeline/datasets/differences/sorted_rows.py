@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cv_pipeline.catalog.schemas.earlier import with_earlier
 from cv_pipeline.errors import DatasetError
 
 _IMAGE = "image_id"
@@ -24,7 +25,7 @@ class SortedRows:
 
     Args:
         path: the file.
-        schema: what its columns are; one that may be null and is not there is null.
+        schema: what its columns are; one that an earlier release lacked is filled.
         columns: columns to read; ``image_id`` is one of them.
         repeated: those with few distinct texts, which are read as dictionaries.
 
@@ -91,12 +92,7 @@ class SortedRows:
             present = self._file.schema_arrow.names
             wanted = [name for name in self._schema.names if name in present]
             rows = self._file.read_row_groups(list(groups), columns=wanted)
-            for field in self._schema:
-                if field.name not in present:
-                    if not field.nullable:
-                        raise KeyError(f"it has no column {field.name}")
-                    rows = rows.append_column(field, pa.nulls(len(rows), field.type))
-            rows = rows.select(self._schema.names).cast(self._schema)
+            rows = with_earlier(rows, self._schema).cast(self._schema)
         except (OSError, KeyError, pa.ArrowException) as error:
             raise self._unreadable(error) from error
         ids = rows[_IMAGE].combine_chunks()
