@@ -23,6 +23,7 @@ from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.ontology import Ontology as Ontology
+from cv_pipeline.plugins.registry import require_plugin
 from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
 from cv_pipeline.settings import expand
@@ -49,6 +50,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 CheckName = Annotated[str, AfterValidator(require_check)]
 TableName = Annotated[str, AfterValidator(require_table)]
 ExpectationName = Annotated[str, AfterValidator(require_expectation)]
+AugmentAlgorithm = Annotated[str, AfterValidator(require_plugin("augment"))]
 ModelName = Annotated[str, AfterValidator(require_model)]
 Cron = Annotated[str, AfterValidator(require_cron)]
 Timezone = Annotated[str, AfterValidator(require_timezone)]
@@ -188,6 +190,13 @@ class Augmentation(Section):
     brightness: Fraction = Field(0.0, description="brightness factor is drawn from 1 ± this")
     contrast: Fraction = Field(0.0, description="contrast factor is drawn from 1 ± this")
     saturation: Fraction = Field(0.0, description="saturation factor is drawn from 1 ± this")
+    # left out of what is recorded when there are none: such a training is the same as ever
+    algorithms: tuple[AugmentAlgorithm, ...] = Field(
+        (),
+        exclude_if=lambda names: not names,
+        description="augmentation algorithms besides, in order: copy_paste, random_erasing or a"
+        " plug-in's (docs/labeling/algorithms.md)",
+    )
 
 
 class Training(Section):
@@ -371,6 +380,23 @@ class Project(Section):
                 raise ValueError(
                     f"annotations.ontology_version {made_under!r} is no version that a migration"
                     f" leads from. {nearest(made_under, known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _edge_cases_are_declared(self) -> Project:
+        key = "labeling.hand_off.gold.edge_cases"
+        for place, case in enumerate(self.labeling.hand_off.gold.edge_cases):
+            name, equals, value = (part.strip() for part in case.partition("="))
+            attributes = self.ontology.attributes
+            if name not in attributes:
+                raise ValueError(
+                    f"{key}.{place} {name!r} is not an attribute. {nearest(name, attributes)}"
+                )
+            allowed = attributes[name] or ("yes", "no")
+            if (attributes[name] and not equals) or (equals and value not in allowed):
+                raise ValueError(
+                    f"{key}.{place} needs a value of {name!r}. {nearest(value, allowed)}"
                 )
         return self
 

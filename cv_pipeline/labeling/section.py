@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cv_pipeline.labeling.algorithms_section import Prelabels, Sampling
+from cv_pipeline.labeling.hand_off_section import HandOff
 from cv_pipeline.labeling.work_section import Annotator, BatchRules, Prices, WorkRules
 from cv_pipeline.section import Section
 
@@ -46,3 +47,6 @@ class Labeling(Section):
         default_factory=WorkRules, description="how work is spread over annotators"
     )
     prices: Prices = Field(default_factory=Prices, description="what labels cost")
+    hand_off: HandOff = Field(
+        default_factory=HandOff, description="what must stand before volume work starts"
+    )
