@@ -90,7 +90,11 @@ class Source(Section):
 class Annotations(Section):
     """Where the labels come from, and how several annotators become one label."""
 
-    source: str = Field(description="file or folder of the export; ${NAME} expands")
+    source: str | None = Field(
+        None,
+        description="file or folder of the export; ${NAME} expands; null where all labels are made"
+        " in the annotation tool",
+    )
     format: Literal[
         "auto", "coco", "csv", "huggingface", "label_studio", "pascal_voc", "webdataset", "yolo"
     ] = Field("auto", description="format of the export")
@@ -309,7 +313,9 @@ class Project(Section):
     task: Task = Field(description="what the model does")
     charter: Charter = Field(description="what the project is for")
     source: Source = Field(description="where images come from")
-    annotations: Annotations = Field(description="where labels come from")
+    annotations: Annotations = Field(
+        default_factory=Annotations, description="where labels come from"
+    )
     labeling: Labeling = Field(
         default_factory=Labeling, description="the annotation tool, and how work is done there"
     )
@@ -340,6 +346,12 @@ class Project(Section):
         """Name of the optimizing metric."""
         default = "AP50" if self.task == "detection" else "accuracy"
         return self.evaluation.metric or default
+
+    @model_validator(mode="after")
+    def _labels_come_from_somewhere(self) -> Project:
+        if self.annotations.source is None and self.labeling.url is None:
+            raise ValueError("annotations.source is missing, and there is no labeling.url either")
+        return self
 
     @model_validator(mode="after")
     def _metric_fits_task(self) -> Project:

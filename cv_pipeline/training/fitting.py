@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch import nn
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.project import Training
+from cv_pipeline.training.algorithms import Algorithms, Target
 from cv_pipeline.training.augmentation import draw_batches, draw_parameters
 from cv_pipeline.training.examples import Examples
 from cv_pipeline.training.framing import Frames, augmented_frames
@@ -37,6 +38,8 @@ class Batch:
     images: torch.Tensor
     rows: NDArray[np.int64]
     frames: Frames
+    targets: Sequence[Target] | None = None
+    """What is on them, where algorithms changed it."""
 
 
 class Epochs:
@@ -48,6 +51,7 @@ class Epochs:
         training: batch size, input size and augmentation.
         seed: seed of the training.
         record: takes the parameters of each epoch, schema AUGMENTATIONS.
+        algorithms: what else is done to the images; None for nothing.
     """
 
     def __init__(
@@ -58,7 +62,9 @@ class Epochs:
         training: Training,
         seed: int,
         record: Callable[[pa.Table], None],
+        algorithms: Algorithms | None = None,
     ) -> None:
+        self._algorithms = algorithms
         self._examples = examples
         self._loader = loader
         self._training = training
@@ -86,7 +92,11 @@ class Epochs:
             n, batch_size=training.batch_size, seed=self._seed, epoch=self._epoch
         )
         for rows, images in zip(batches, self._loader.batches(frames, batches), strict=True):
-            yield Batch(images, rows, frames)
+            if self._algorithms is None:
+                yield Batch(images, rows, frames)
+                continue
+            changed, targets = self._algorithms.apply(images, rows, frames, epoch=self._epoch)
+            yield Batch(changed, rows, frames, targets)
 
 
 def fit(
@@ -145,7 +155,9 @@ class _Module(pl.LightningModule):  # type: ignore[misc]  # untyped base
         self._steps = steps
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
-        return self._logic.loss(self.model, batch.images, batch.rows, batch.frames)
+        if batch.targets is None:
+            return self._logic.loss(self.model, batch.images, batch.rows, batch.frames)
+        return self._logic.loss_of(self.model, batch.images, batch.rows, batch.targets)
 
     def transfer_batch_to_device(self, batch: Batch, _device: torch.device, _loader: int) -> Batch:
         return batch  # the loader has put it there

@@ -3,6 +3,7 @@
 model.safetensors       weights
 model.json              the card; written last, so a folder that has it is complete
 augmentations.parquet   parameters really applied, by image and epoch
+algorithms.parquet      what augmentation algorithms drew, by image and epoch; absent without them
 epochs.parquet          loss and metric, by epoch
 epoch_results.parquet   what was right and wrong on each validation image, by epoch; absent without
                         validation images
@@ -24,6 +25,7 @@ from cv_pipeline.training.spec import DIGEST, FoldParts, Record, Value
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 AUGMENTATIONS_FILE = "augmentations.parquet"
+ALGORITHMS_FILE = "algorithms.parquet"
 EPOCHS_FILE = "epochs.parquet"
 EPOCH_RESULTS_FILE = "epoch_results.parquet"
 

@@ -14,6 +14,7 @@ from torch import nn
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.project import Task
+from cv_pipeline.training.algorithms import Target
 from cv_pipeline.training.examples import Examples
 from cv_pipeline.training.framing import Frames
 
@@ -33,6 +34,17 @@ class TaskLogic(Protocol):
         self, model: nn.Module, images: torch.Tensor, rows: NDArray[np.int64], frames: Frames, /
     ) -> torch.Tensor:
         """Mean loss of a batch: ``images`` (batch, 3, height, width) are ``rows`` of the images."""
+        ...
+
+    def loss_of(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        rows: NDArray[np.int64],
+        targets: Sequence[Target],
+        /,
+    ) -> torch.Tensor:
+        """The same of images on which something else is than the examples say."""
         ...
 
     def predict(
@@ -65,6 +77,18 @@ class Detection:
         losses = model(list(images), self._targets(rows, frames, images.device))
         return torch.stack(list(losses.values())).sum()
 
+    def loss_of(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        _rows: NDArray[np.int64],
+        targets: Sequence[Target],
+    ) -> torch.Tensor:
+        """Sum of the detector's losses on other boxes than those of the examples."""
+        given = [_tensors(t.boxes, t.label, images.device) for t in targets]
+        losses = model(list(images), given)
+        return torch.stack(list(losses.values())).sum()
+
     def predict(
         self, model: nn.Module, images: torch.Tensor, rows: NDArray[np.int64], frames: Frames
     ) -> pa.Table:
@@ -95,12 +119,7 @@ class Detection:
         for row in rows:
             of = slice(self._first[row], self._first[row + 1])
             boxes, keep = frames.to_input(self._examples.boxes[of], self._examples.image[of])
-            targets.append(
-                {
-                    "boxes": torch.from_numpy(boxes[keep]).float().to(device),
-                    "labels": torch.from_numpy(self._examples.label[of][keep] + 1).to(device),
-                }
-            )
+            targets.append(_tensors(boxes[keep], self._examples.label[of][keep], device))
         return targets
 
 
@@ -127,6 +146,17 @@ class Classification:
         label = torch.from_numpy(self._label[rows]).to(images.device)
         return nn.functional.cross_entropy(model(images), label)
 
+    def loss_of(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        rows: NDArray[np.int64],
+        _targets: Sequence[Target],
+    ) -> torch.Tensor:
+        """Cross-entropy: an image keeps its class, whatever is done to its pixels."""
+        label = torch.from_numpy(self._label[rows]).to(images.device)
+        return nn.functional.cross_entropy(model(images), label)
+
     def predict(
         self, model: nn.Module, images: torch.Tensor, rows: NDArray[np.int64], _frames: Frames
     ) -> pa.Table:
@@ -142,6 +172,16 @@ class Classification:
             score=best.values.cpu().numpy().ravel(),
             boxes=np.tile(_NO_BOXES, (shape.numel(), 1)),
         )
+
+
+def _tensors(
+    boxes: NDArray[np.float64], label: NDArray[np.int64], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """One image's objects as torchvision's detectors take them."""
+    return {
+        "boxes": torch.from_numpy(boxes).float().to(device),
+        "labels": torch.from_numpy(label + 1).to(device),
+    }
 
 
 def _table(

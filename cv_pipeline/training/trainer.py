@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ import torch
 
 from cv_pipeline.errors import TrainingError
 from cv_pipeline.storage import Blobs, open_store
+from cv_pipeline.training.algorithms import ALGORITHMS, Algorithms
 from cv_pipeline.training.augmentation import AUGMENTATIONS
 from cv_pipeline.training.device import prepare
 from cv_pipeline.training.emphasis import Emphasised, draws
@@ -29,6 +31,7 @@ from cv_pipeline.training.framing import whole_frames
 from cv_pipeline.training.hardware import hardware, peak_memory_bytes, threads
 from cv_pipeline.training.loaders import Loader, open_loader
 from cv_pipeline.training.model_folder import (
+    ALGORITHMS_FILE,
     AUGMENTATIONS_FILE,
     CARD_FILE,
     EPOCH_RESULTS_FILE,
@@ -101,7 +104,13 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
             batch_size=spec.training.batch_size,
         )
         validation = source.validation(held_out, normalisation) if len(held_out) else None
-        with pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as augmentations:
+        with (
+            pq.ParquetWriter(folder / AUGMENTATIONS_FILE, AUGMENTATIONS) as augmentations,
+            _algorithms(spec, draw, folder) as algorithms,
+        ):
+            train_loader = source.loader(images, normalisation)
+            if algorithms is not None and algorithms.wants_donors:
+                algorithms.cut_donors(examples, train_loader, input_size=spec.training.input_size)
             epochs = fit(
                 model,
                 logic,
@@ -111,6 +120,7 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
                     training=spec.training,
                     seed=spec.seed,
                     record=augmentations.write_table,
+                    algorithms=algorithms,
                 ),
                 training=spec.training,
                 device=device,
@@ -155,6 +165,24 @@ def train(spec: TrainingSpec, *, progress: Progress) -> TrainingReport:
         mlflow_experiment_id=experiment_id,
         mlflow_run_id=run_id,
     )
+
+
+@contextmanager
+def _algorithms(spec: TrainingSpec, draw: Examples, folder: Path) -> Iterator[Algorithms | None]:
+    """The augmentation algorithms of a training, and the file of what they draw; mostly none."""
+    names = spec.training.augmentation.algorithms
+    if not names:
+        yield None
+        return
+    with pq.ParquetWriter(folder / ALGORITHMS_FILE, ALGORITHMS) as drawn:
+        yield Algorithms(
+            names,
+            task=spec.task,
+            examples=draw,
+            seed=spec.seed,
+            classes=len(spec.labels),
+            record=drawn.write_table,
+        )
 
 
 class _Source:
