@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.annotations.export import import_annotations
+from cv_pipeline.annotations.ontology import Migrated
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects
 
@@ -49,9 +50,17 @@ def annotation_exports(
             "table_versions": {**versions, "annotations": report.version},
             "labels": metadata_table(_counts(rows, "label")),
             "by_annotator": metadata_table(_counts(rows, "annotator")),
+            "migrated": metadata_table(_steps(report.migrated)),
+            "to_relabel": ", ".join(report.relabel) or "none",
             "quarantine": metadata_table(refused, ["file", "field", "reason", "detail"]),
         },
     )
+
+
+def _steps(migrated: Migrated) -> pa.Table:
+    """What the steps that lead to the current version of the ontology did."""
+    columns = ("from_version", "to", "kind", "converted", "dropped", "relabel")
+    return pa.table({c: [getattr(step, c) for step in migrated.counts] for c in columns})
 
 
 def _counts(rows: pa.Table, column: str) -> pa.Table:
