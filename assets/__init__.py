@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assets import (
+    annotation_batches,
     annotation_exports,
     champion,
     corrective,
@@ -21,6 +22,7 @@ STAGES = [
     raw_images,
     image_features,
     prelabels,
+    annotation_batches,
     annotation_exports,
     dataset_candidate,
     dataset_version,

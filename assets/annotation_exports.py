@@ -8,10 +8,17 @@ import pyarrow as pa
 from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.annotations.ontology import Migrated
+from cv_pipeline.catalog.tables import one_of
+from cv_pipeline.errors import ToolUnavailable
+from cv_pipeline.labeling.connection import tool_url
+from cv_pipeline.labeling.findings import STAGE as PULL_STAGE
+from cv_pipeline.labeling.one_call import tool_of
+from cv_pipeline.labeling.pull import pull
+from cv_pipeline.labeling.pulled_export import pulled_exports
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 @dg.asset(deps=["raw_images"], code_version=CODE_VERSION, kinds={"lance"})
@@ -19,26 +26,32 @@ CODE_VERSION = "1"
 def annotation_exports(
     context: dg.AssetExecutionContext, projects: Projects, object_store: ObjectStoreResource
 ) -> dg.MaterializeResult[Any]:
-    """The annotation export: its files frozen by content, its rows validated and catalogued.
+    """What annotators said: of the export's files, and pulled from the annotation tool.
 
-    An annotation that fits no image, no class or no frame is quarantined with the file, the field
-    and the reason. The data version is the digest of the rows.
+    Both are frozen by content, and their rows validated and catalogued; labels of older versions of
+    the ontology are brought to the current one. An annotation that fits no image, no class or no
+    frame is quarantined with the file, the field and the reason. The data version is the digest of
+    the rows.
     """
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     versions = table_versions(step.inputs.read("raw_images"))
-    gold = step.project.annotations.gold
+    pulled = _pull(step)
+    declared = step.project.annotations
     report = import_annotations(
         project=step.project,
         catalog=step.catalog,
         store=step.store,
-        source=object_store.source(expand(step.project.annotations.source)),
-        gold=object_store.source(expand(gold)) if gold else None,
+        source=object_store.source(expand(declared.source)) if declared.source else None,
+        gold=object_store.source(expand(declared.gold)) if declared.gold else None,
+        pulled=pulled_exports(step.catalog, files=versions.get("files")),
         table_versions=versions,
     )
     rows = step.catalog.table("annotations").read(
         columns=["label", "annotator"], version=report.version
     )
-    refused = step.catalog.table("quarantine").read(filter="stage = 'annotation_exports'")
+    refused = step.catalog.table("quarantine").read(
+        filter=one_of("stage", ["annotation_exports", PULL_STAGE])
+    )
     return step.result(
         report.digest,
         {
@@ -47,6 +60,8 @@ def annotation_exports(
             "annotators": report.annotators,
             "quarantined": refused.num_rows,
             "frozen": report.frozen,
+            **pulled,
+            "pulled_rows": report.pulled,
             "table_versions": {**versions, "annotations": report.version},
             "labels": metadata_table(_counts(rows, "label")),
             "by_annotator": metadata_table(_counts(rows, "annotator")),
@@ -61,6 +76,35 @@ def _steps(migrated: Migrated) -> pa.Table:
     """What the steps that lead to the current version of the ontology did."""
     columns = ("from_version", "to", "kind", "converted", "dropped", "relabel")
     return pa.table({c: [getattr(step, c) for step in migrated.counts] for c in columns})
+
+
+def _pull(step: Step) -> dict[str, Any]:
+    """Pull what changed in the annotation tool; returns what to tell of it.
+
+    A tool that is down stops nothing: what was pulled before counts until it is up again.
+    """
+    if tool_url(step.project) is None:
+        return {}
+    try:
+        with tool_of(step.project) as tool:
+            report = pull(
+                step.project,
+                catalog=step.catalog,
+                store=step.store,
+                tool=tool,
+                progress=step.progress(),
+            )
+    except ToolUnavailable as error:
+        step.log.warning(f"Nothing was pulled: {error}")
+        return {"pull_failed": str(error)}
+    for batch, why in report.failed.items():
+        step.log.warning(f"Batch {batch} could not be pulled: {why}")
+    return {
+        "pulled_states": report.states,
+        "pulled_deletions": report.deleted_annotations,
+        "pulls": [one.frozen for one in report.batches if one.frozen],
+        **({"pull_failed": "; ".join(report.failed.values())} if report.failed else {}),
+    }
 
 
 def _counts(rows: pa.Table, column: str) -> pa.Table:

@@ -7,7 +7,9 @@ training, which ``cv_pipeline.training_curve(model)`` shows;
 ``cv_pipeline.activation_map(model, image)`` where a model looks; ``cv_pipeline.corrective(project,
 query)`` retrains on more of some images; ``cv_pipeline.compare(project, model, model)`` tells which
 of two models is better, and ``cv_pipeline.leaderboard(project)`` ranks all;
-``cv_pipeline.find_errors(project)`` leads from a kind of error to its images.
+``cv_pipeline.find_errors(project)`` leads from a kind of error to its images;
+``cv_pipeline.push(project, batch)`` gives images to annotators, and ``cv_pipeline.pull(project)``
+fetches what they did.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ __all__ = [
     "find_errors",
     "images_that_got_worse",
     "leaderboard",
+    "pull",
+    "push",
     "trace",
     "training_curve",
     "worst_images",
@@ -56,6 +60,10 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.provenance.found_errors import find_errors
 
         return find_errors
+    if name in ("pull", "push"):
+        from cv_pipeline.labeling import one_call
+
+        return getattr(one_call, name)
     if name == "leaderboard":
         from cv_pipeline.provenance.leaderboard import leaderboard
 

@@ -114,6 +114,7 @@ def import_annotations(
 
     Raises:
         SourceError: the export cannot be opened.
+        OntologyError: labels were made under the current version when it was something else.
         AnnotationError: its format is not recognised, or not one annotation is usable although
             there are some, or a part that could hold some was refused. The table then stays as
             it was, and the quarantine says what was refused.
@@ -144,13 +145,7 @@ def import_annotations(
     ]
     from_files = _together(r.rows for r in resolved[:of_files])
     from_tool = _together(r.rows for r in resolved[of_files:])
-    given_way = from_files.join(
-        from_tool.select(["image_id", "annotator"])
-        .group_by(["image_id", "annotator"])
-        .aggregate([]),
-        ["image_id", "annotator"],
-        join_type="left anti",
-    ).select(from_files.column_names)
+    given_way = _without(from_files, from_tool)
     migrated = migrate(_together([given_way, from_tool]), project.ontology)
     refusals += migrated.refusals()
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
@@ -197,6 +192,17 @@ class _Part:
 
 def _together(tables: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([ANNOTATIONS.empty_table(), *tables])
+
+
+def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows of images and annotators that others have no rows of."""
+    if not len(others):
+        return rows
+    keys = ["image_id", "annotator"]
+    theirs = others.select(keys).group_by(keys).aggregate([])
+    return (
+        rows.join(theirs, keys, join_type="left anti").select(rows.column_names).cast(ANNOTATIONS)
+    )
 
 
 def _require_some(

@@ -19,12 +19,16 @@ from cv_pipeline.cli.init import init
 from cv_pipeline.cli.leaderboard import leaderboard
 from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
+from cv_pipeline.cli.ontology import ontology
 from cv_pipeline.cli.overview import overview
 from cv_pipeline.cli.prelabels import prelabels
+from cv_pipeline.cli.pull import pull
+from cv_pipeline.cli.push import push
 from cv_pipeline.cli.queries import queries
 from cv_pipeline.cli.query import query
 from cv_pipeline.cli.report import report
 from cv_pipeline.cli.review import review
+from cv_pipeline.cli.review_first import review_first
 from cv_pipeline.cli.run import run
 from cv_pipeline.cli.sample import sample
 from cv_pipeline.cli.select import select
@@ -59,6 +63,7 @@ for command in (
     summary,
     checks,
     overview,
+    ontology,
     trace,
     worst,
     slices,
@@ -66,8 +71,11 @@ for command in (
     more,
     prelabels,
     select,
+    review_first,
     set_aside,
     batches,
+    push,
+    pull,
     corrective,
     compare,
     leaderboard,

@@ -370,7 +370,8 @@ class _Pull:
         return Refusal(file_of(self._number), field_of(task, annotation), reason, detail)
 
     def _write_down(self, cursor: datetime | None, *, whole: bool, frozen: str) -> None:
-        if not (self._read or self._states or whole):
+        is_first = not whole or self._cursor() is None
+        if not (self._read or self._states or (whole and is_first)):
             return
         row = {
             "tool_project": self._number,

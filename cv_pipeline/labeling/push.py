@@ -22,6 +22,7 @@ from cv_pipeline.labeling.batch_states import Declared
 from cv_pipeline.labeling.batches import change_state, declared_batches
 from cv_pipeline.labeling.configuration import labelling_configuration
 from cv_pipeline.labeling.guidance import instructions_for
+from cv_pipeline.labeling.hand_off import missing
 from cv_pipeline.labeling.image_addresses import ImageAddresses
 from cv_pipeline.labeling.installation import installation
 from cv_pipeline.labeling.prelabels import latest_model
@@ -138,10 +139,6 @@ def _require_pushable(project: Project, batch: str, declared: Declared, catalog:
             f"Batch {batch!r} is {declared.state}, so it cannot be pushed.",
             do=f"Resume it, or set other images aside: cvp batch {project.name} {batch}",
         )
-    try:
-        from cv_pipeline.labeling.hand_off import missing
-    except ImportError:  # TEMPORARY until it is there
-        return
     lacking = missing(project, catalog=catalog, batch=batch)
     if lacking:
         listed = "".join(f"\n  - {one}" for one in lacking)

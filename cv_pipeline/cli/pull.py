@@ -1,0 +1,54 @@
+"""``cvp pull``: what annotators did since the last time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cv_pipeline.cli.app import Json, console, print_json
+from cv_pipeline.cli.labeling_progress import shown_progress
+from cv_pipeline.errors import LabelingError
+
+
+def pull(
+    project: Annotated[str, typer.Argument(help="Name of the project.")],
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read everything anew, and not only what changed.")
+    ] = False,
+    lost: Annotated[
+        bool,
+        typer.Option(
+            "--lost", help="It is true that every project of ours was deleted in the tool."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Pull annotations, edits and deletions from Label Studio into the history."""
+    from cv_pipeline.labeling.one_call import pull as pull_batches
+
+    with shown_progress("pulling") as progress:
+        report = pull_batches(project, whole=whole, lost=lost, progress=progress)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        console.print(
+            f"{report.states:,} new states of annotations on {report.tasks:,} tasks,"
+            f" {report.deleted_annotations:,} of them deletions, and {report.deleted_tasks:,}"
+            f" deleted tasks, in {report.seconds:.1f} s"
+        )
+        for batch, state in report.advanced.items():
+            console.print(f"  {batch} is {state} now", markup=False)
+        if report.quarantined:
+            table = Table("no labels, because", "how many", box=None)
+            for reason, count in report.quarantined.items():
+                table.add_row(reason, f"{count:,}")
+            console.print(table)
+    if report.failed:
+        told = "; ".join(f"{batch}: {why}" for batch, why in report.failed.items())
+        raise LabelingError(
+            f"{len(report.failed)} batches could not be pulled, the others were: {told}",
+            do="Mend that, and run it again.",
+        )
