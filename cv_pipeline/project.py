@@ -40,7 +40,7 @@ from cv_pipeline.vocabulary import (
     require_table,
     require_timezone,
 )
-from cv_pipeline.yaml_file import parse_yaml
+from cv_pipeline.yaml_file import YAMLFile, parse_yaml
 
 Task = Literal["detection", "classification"]
 Severity = Literal["error", "warn"]
@@ -455,6 +455,26 @@ def load_project(path: Path) -> Project:
         ProjectError: it is missing, is not YAML, or does not validate; every mistake is named
             with its key, line, what was expected and the nearest known name.
     """
+    project, file = _read(path)
+    if path.parent.name != project.name:
+        raise ProjectError(
+            f"{path}, line {file.line(('name',))}: name {project.name!r} differs from its folder"
+            f" {path.parent.name!r}.",
+            do="Make them the same.",
+        )
+    return project
+
+
+def read_project(path: Path) -> Project:
+    """Load and validate a ``project.yaml`` that lies anywhere, such as a changed one.
+
+    Raises:
+        ProjectError: as those of :func:`load_project`.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Project, YAMLFile]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -486,13 +506,7 @@ def load_project(path: Path) -> Project:
             f"{path} has {count} mistake{'s' if count > 1 else ''}:\n{problems}\n",
             do="See docs/project.md for every key.",
         ) from error
-    if path.parent.name != project.name:
-        raise ProjectError(
-            f"{path}, line {file.line(('name',))}: name {project.name!r} differs from its folder"
-            f" {path.parent.name!r}.",
-            do="Make them the same.",
-        )
-    return project
+    return project, file
 
 
 def project_names(folder: Path) -> list[str]:

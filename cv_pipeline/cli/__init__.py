@@ -14,6 +14,7 @@ from cv_pipeline.cli.diff import diff
 from cv_pipeline.cli.epochs import epochs
 from cv_pipeline.cli.errors import errors
 from cv_pipeline.cli.export import export
+from cv_pipeline.cli.hand_off import hand_off
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
 from cv_pipeline.cli.leaderboard import leaderboard
@@ -64,6 +65,7 @@ for command in (
     checks,
     overview,
     ontology,
+    hand_off,
     trace,
     worst,
     slices,

@@ -117,9 +117,10 @@ def box_agreement(
         )
     rows = _of_people(rows.select(["image_id", "annotator", "label", *_BOX]))
     rows = rows.filter(pc.is_valid(rows["x_min"])).combine_chunks()
-    pairs = rows.select(LOOKED.names)
+    pairs = rows.select(LOOKED.names).cast(LOOKED)
     if looked is not None:
-        pairs = pa.concat_tables([pairs, _of_people(looked.select(LOOKED.names))])
+        told = _of_people(looked.select(LOOKED.names)).cast(LOOKED)
+        pairs = pa.concat_tables([pairs, told])
     pairs = (
         pairs.group_by(LOOKED.names).aggregate([]).sort_by([(n, "ascending") for n in LOOKED.names])
     )

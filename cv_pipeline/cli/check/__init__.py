@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cv_pipeline.cli.check.agreement import agreement
 from cv_pipeline.cli.check.classification import classification
 from cv_pipeline.cli.check.detections import detections
 from cv_pipeline.cli.check.leakage import leakage
@@ -18,5 +19,6 @@ check.command()(leakage)
 check.command()(detections)
 check.command()(classification)
 check.command()(segmentation)
+check.command()(agreement)
 
 __all__ = ["check"]
