@@ -16,8 +16,11 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from dagster_graphql import DagsterGraphQLClient
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from cv_pipeline.errors import CorrectiveError
+from cv_pipeline.provenance.stopping import stop_run
 from tests.tiny_world import ROOT, TinyWorld, copy_tiny_world
 
 START_SECONDS = 120.0
@@ -125,6 +128,17 @@ def test_an_asset_is_materialized_and_its_run_re_executed(page, address, world):
     page.get_by_role("button", name="Re-execute all").click()
     again = finished(world, lambda r: r.parent_run_id == launched.run_id)
     assert again.status == dg.DagsterRunStatus.SUCCESS
+
+
+def test_a_run_is_stopped(page, address, world):
+    port = int(address.rpartition(":")[2])
+    client = DagsterGraphQLClient("127.0.0.1", port_number=port)
+    run_id = client.submit_job_execution("tiny_pipeline")
+    stop_run(run_id, address)
+    ended = finished(world, lambda r: r.run_id == run_id)
+    assert ended.status == dg.DagsterRunStatus.CANCELED
+    with pytest.raises(CorrectiveError, match="was not stopped"):
+        stop_run(run_id, address)
 
 
 def finished(world: TinyWorld, wanted: Callable[[dg.DagsterRun], bool]) -> dg.DagsterRun:

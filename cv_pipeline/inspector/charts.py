@@ -7,7 +7,7 @@ chart can be read and used without seeing it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -74,10 +74,14 @@ class Rule(BaseModel):
 
 
 class Line(BaseModel):
-    """A line with its points, its band and its name; ``series`` picks its colour, from 1."""
+    """A line with its points, its band and its name; ``series`` picks its colour, from 1.
+
+    A ``guide`` is no measurement: what others are compared with, drawn faint.
+    """
 
     name: str
     series: int
+    guide: bool = False
     path: str
     band: str
     points: list[Point]
@@ -113,6 +117,7 @@ def line_chart(
     across: tuple[float, float] | None = None,
     dots: bool = True,
     zero: bool = False,
+    guides: Collection[str] = (),
 ) -> Chart:
     """A chart of one or several lines.
 
@@ -128,6 +133,7 @@ def line_chart(
         across: least and largest x of the box; by default those of the samples.
         dots: whether the points are drawn, beside the lines.
         zero: whether the upright axis begins at 0.
+        guides: names of the lines that others are compared with.
     """
     samples = [s for _, line in lines for s in line if _known(s.value)]
     numbers = [n for s in samples for n in (s.value, s.low, s.high) if n is not None]
@@ -153,6 +159,7 @@ def line_chart(
         Line(
             name=name,
             series=number,
+            guide=name in guides,
             path=_path([(along(s.x), down(s.value)) for s in line if _known(s.value)]),
             band=_band(
                 [
@@ -172,7 +179,7 @@ def line_chart(
                     marked=s.marked,
                 )
                 for s in line
-                if dots and _known(s.value)
+                if dots and name not in guides and _known(s.value)
             ],
         )
         for number, (name, line) in enumerate(lines, start=1)
@@ -248,10 +255,13 @@ def _known(value: float | None) -> TypeGuard[float]:
 
 
 def _number(value: float, step: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if step >= size / 10 and abs(value) >= size:  # as short as the room beside the axis
+            return f"{value / size:.{0 if step >= size else 1}f}{letter}"
     digits = max(0, -math.floor(math.log10(step) + 1e-9)) if step < 1 else 0
     if 0 < step < 1 and abs(step * 10**digits - round(step * 10**digits)) > 1e-9:
         digits += 1  # steps of 0.25 or 2.5
-    return f"{value + 0.0:.{digits}f}"
+    return f"{value + 0.0:,.{digits}f}"
 
 
 def _short(value: float) -> str:

@@ -27,8 +27,9 @@ def stop_run(run_id: str, address: str) -> None:
     try:
         webserver(address, patience=STOP_PATIENCE).terminate_run(run_id)
     except (DagsterGraphQLClientError, OSError, ValueError) as error:  # ValueError: no address
+        said = str(error.__cause__ or error).partition("\n")[0][:300].rstrip(".")
         raise CorrectiveError(
-            f"Run {run_id[:8]} was not stopped: the webserver at {address} says: {error}.",
+            f"Run {run_id[:8]} was not stopped by the webserver at {address}: {said}.",
             do="See that it runs (cvp ui), and try again; where the process of the run is gone,"
             " `cvp ui` marks the run as failed when it starts.",
         ) from error

@@ -61,6 +61,17 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
 EVERY_PROJECT = "*"
 """In place of a project's name: a role in all of them, those to come included."""
 
+IN_WORDS = {
+    Permission.ASSIGNED: "See images that are assigned to you.",
+    Permission.VIEW: "See everything of a project: metrics, images, labels, runs. Changes nothing.",
+    Permission.COMMENT: "Keep investigations and saved queries, and comment on them.",
+    Permission.REVIEW: "Judge labels, tag images, set them aside and assign them.",
+    Permission.LAUNCH: "Launch and stop runs, which cost computing time.",
+    Permission.WAIVE: "Waive a failed gate, where the project lets your role.",
+    Permission.ADMINISTER: "Give roles, take images out for good, read the audit log.",
+}
+"""What each permission that a token can be limited to lets it do."""
+
 SCOPES = tuple(
     permission
     for permission in Permission

@@ -15,6 +15,7 @@ MOST_SAMPLES = 80
 MOST_LINES = 5
 _UNIT = [Tick(at=n / 4, text=f"{n / 4:g}") for n in range(5)]
 _WIDTH, _HEIGHT = 400.0, 260.0
+_IDEAL = "as it should be"
 
 
 def precision_recall(made: Evaluation, worst: Sequence[str]) -> Chart | None:
@@ -71,7 +72,8 @@ def reliability(made: Evaluation) -> Chart | None:
     ]
     ideal = [Sample(x=n, value=n, words="") for n in (0.0, 1.0)]
     return line_chart(
-        [("as predicted", samples), ("as it should be", ideal)],
+        [("as predicted", samples), (_IDEAL, ideal)],
+        guides=(_IDEAL,),
         title="Reliability",
         words=f"Share that is right by score, of the {known.of}.",
         width=_WIDTH,

@@ -13,7 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, address_of
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
-from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, SCOPES, Permission, Role
+from cv_pipeline.inspector.access.roles import (
+    ALLOWED,
+    EVERY_PROJECT,
+    IN_WORDS,
+    SCOPES,
+    Permission,
+    Role,
+)
 from cv_pipeline.inspector.access.tokens import Token
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.problems import NotFound, RequestError
@@ -64,6 +71,11 @@ class OwnAccount(BaseModel):
     scopes: list[Permission]
     projects: list[str]
     shortest: int = SHORTEST
+
+    @property
+    def scopes_in_words(self) -> dict[Permission, str]:
+        """What each scope lets a token do."""
+        return IN_WORDS
 
 
 class NewPassword(BaseModel):

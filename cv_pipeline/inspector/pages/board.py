@@ -7,32 +7,26 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-import numpy as np
 from fastapi import Query
 from pydantic import BaseModel
 
-from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.board.alerts import (
     Alert,
     OpenInvestigation,
-    Watched,
-    alerts,
     evaluation_address,
 )
-from cv_pipeline.inspector.board.checks import failed_checks
 from cv_pipeline.inspector.board.down import PartDown, parts_down
 from cv_pipeline.inspector.board.history import (
     Recorded,
-    evaluation_history,
     key_metrics,
-    validation_metric,
 )
 from cv_pipeline.inspector.board.runs import RunLine, runs_of
 from cv_pipeline.inspector.board.slices import SliceNow, slices_now
-from cv_pipeline.inspector.board.training import read_training, training_chart
+from cv_pipeline.inspector.board.standing import standing
+from cv_pipeline.inspector.board.training import training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.investigations.store import Investigations
@@ -45,7 +39,6 @@ routes = Routes("Board")
 
 SMALL_WIDTH, SMALL_HEIGHT = 340.0, 130.0
 MOST_POINTS = 120
-_FAILED_LATELY = 3
 
 
 class Metric(BaseModel):
@@ -105,31 +98,8 @@ def board(
     by: Annotated[Literal["version", "time"], Query()] = "version",
 ) -> Board:
     """Key metrics over versions and time, what to look into, and what is running."""
-    settings = workspace.project(project)
-    missing: list[str] = []
-    with workspace.log() as log:
-        history = evaluation_history(log, settings)
-        model = log.latest(f"{project}/trained_model")
-        champion = log.latest(f"{project}/champion")
-        candidate = log.latest(f"{project}/dataset_candidate")
-        version = log.latest(f"{project}/dataset_version")
-    epochs, drops = read_training(workspace, settings, model, missing)
-    images, labelled, batches = _lake(workspace, project, missing)
-    runs = runs_of(workspace.instance, project)
-    watched = Watched(
-        project=project,
-        history=history,
-        model=model,
-        epoch_metric=validation_metric(settings),
-        epoch_drops=drops,
-        champion=champion,
-        candidate=candidate,
-        failed_checks=failed_checks(workspace.instance, candidate) if candidate else (),
-        version=version,
-        batches=batches,
-        unlabelled=images - labelled,
-        failed_runs=[r for r in runs[:_FAILED_LATELY] if r.status == "FAILURE"],
-    )
+    now = standing(workspace, project)
+    settings, history, champion = now.settings, list(now.history), now.champion
     if history:
         _make_ready(workspace, project, history[-1].digest)
     names = key_metrics(settings)
@@ -151,7 +121,7 @@ def board(
             if any(r.value(name) is not None for r in shown)
         ],
         training=training_chart(
-            settings, model, epochs, drops, width=SMALL_WIDTH, height=SMALL_HEIGHT + 30
+            settings, now.model, now.epochs, now.drops, width=SMALL_WIDTH, height=SMALL_HEIGHT + 30
         ),
         slices=slices_now(
             project,
@@ -161,20 +131,20 @@ def board(
         )
         if history
         else [],
-        alerts=_with_investigations(workspace, project, access.user, alerts(watched)),
+        alerts=_with_investigations(workspace, project, access.user, now.alerts),
         sides=sides,
         same_model=len(sides) == 2 and sides[0].model == sides[1].model,
         decision=str(champion.metadata.get("reason", "")) if champion else "",
         in_progress=runs_of(workspace.instance, project, unfinished=True),
-        latest_runs=[r for r in runs if r.finished][:5],
-        images=images,
-        labelled=labelled,
+        latest_runs=[r for r in now.runs if r.finished][:5],
+        images=now.images,
+        labelled=now.labelled,
         down=parts_down(
             dagster_ui=workspace.dagster_ui,
             mlflow_ui=workspace.mlflow_ui,
             instance=workspace.instance,
         ),
-        missing=missing,
+        missing=now.missing,
     )
 
 
@@ -208,21 +178,6 @@ def _make_ready(workspace: Workspace, project: str, digest: str) -> None:
         return thread
 
     workspace.kept.get(("made ready", project, digest), begin)
-
-
-def _lake(
-    workspace: Workspace, project: str, missing: list[str]
-) -> tuple[int, int, list[ImageBatch]]:
-    """Images that are there, those of them with labels, and what was set aside."""
-    try:
-        snapshot = workspace.snapshot(project)
-        there = ~snapshot.images["taken_out"].to_numpy()
-        annotated = snapshot.images["annotations_count"].to_numpy() > 0
-        batches = list_batches(workspace.lake(project).catalog, snapshot)
-    except (CVPipelineError, OSError) as error:
-        missing.append(f"The datalake cannot be read: {error}")
-        return 0, 0, []
-    return int(there.sum()), int(np.count_nonzero(there & annotated)), batches
 
 
 def _metrics(history: list[Recorded], names: tuple[str, ...]) -> list[Metric]:

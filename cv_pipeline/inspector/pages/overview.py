@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cv_pipeline.inspector.access.roles import Permission
-from cv_pipeline.inspector.charts import Chart, Sample, line_chart
+from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.data.links import quoted
 from cv_pipeline.inspector.data.models import ModelRow, model_rows
 from cv_pipeline.inspector.data.versions import VersionRow, version_rows
@@ -23,6 +23,7 @@ routes = Routes("Overview")
 
 SHOWN = 8
 """Versions and models that are listed."""
+_MOST_MONTHS = 8
 
 
 class CountedRow(BaseModel):
@@ -227,11 +228,10 @@ def _growth_chart(growth: list[dict[str, Any]]) -> Chart:
     for name, words in (("images", "ingested"), ("labelled", "labelled")):
         total = 0
         for row in growth:
-            year, month = row["month"].split("-")
             total += row[name]
             samples[name].append(
                 Sample(
-                    12 * int(year) + int(month),
+                    _number_of(row["month"]),
                     float(total),
                     f"{total:,} images {words} by the end of {row['month']}, {row[name]:,} in it",
                     row["month"],
@@ -239,4 +239,27 @@ def _growth_chart(growth: list[dict[str, Any]]) -> Chart:
             )
     words = f"Images and labelled images over {len(growth)} months."
     lines = [("images", samples["images"]), ("labelled", samples["labelled"])]
-    return line_chart(lines, title="Growth", words=words, unit=(0.0, 1e18), height=200.0)
+    return line_chart(
+        lines,
+        title="Growth",
+        words=words,
+        unit=(0.0, 1e18),
+        height=200.0,
+        axis=_months([row["month"] for row in growth]),
+        zero=True,
+    )
+
+
+def _number_of(month: str) -> float:
+    """Months since the year 0, by which months are evenly spread."""
+    year, of_year = month.split("-")
+    return 12.0 * int(year) + int(of_year)
+
+
+def _months(known: list[str]) -> list[Tick]:
+    """Marks of an axis of months, every so many of them, the first among them."""
+    first, last = _number_of(known[0]), _number_of(known[-1])
+    span = max(last - first, 1.0)
+    every = next(n for n in (1, 2, 3, 6, 12, 24, 60, 120, 1_200) if span / n < _MOST_MONTHS)
+    marks = range(int(first), int(last) + 1, every)
+    return [Tick(at=n, text=f"{(n - 1) // 12:04d}-{(n - 1) % 12 + 1:02d}") for n in marks]

@@ -178,6 +178,8 @@ function dress() {
   const now = evaluation ? state.sort : said;
   const options = orders.some(([value]) => value === now) ? orders : [...orders, [now, now]];
   sort.replaceChildren(...options.map(([value, text]) => el("option", { value, selected: value === now }, text)));
+  find("all").hidden = total === 0;
+  find("all").textContent = find("chosen-all").textContent = `Select all (${count(total)})`;
   find("all-marks").hidden = !focus.labels.length && !focus.kinds.length;
   showNone();
 }
@@ -205,6 +207,7 @@ async function showNone() {
 function showChosen() {
   const bar = find("chosen");
   bar.hidden = !choosing.any;
+  find("chosen-all").hidden = choosing.all;
   find("chosen-count").textContent = `${count(choosing.all ? total : choosing.ids.size)} selected`;
   for (const cell of sheet.cells.values()) if (cell.item) cell.node.classList.toggle("on", choosing.has(cell.item.id));
 }
@@ -301,6 +304,7 @@ find("sort").addEventListener("change", (event) => {
 find("facets-open").addEventListener("click", () => find("facets").classList.add("open"));
 find("facets-close").addEventListener("click", () => find("facets").classList.remove("open"));
 find("chosen-none").addEventListener("click", () => choosing.clear());
+find("all").addEventListener("click", () => choosing.everything());
 find("chosen-all").addEventListener("click", () => choosing.everything());
 addEventListener("popstate", () => go(readAddress(), { push: false }));
 
