@@ -134,11 +134,15 @@ class RawImage(NamedTuple):
 
 @dataclass(frozen=True)
 class FieldNames:
-    """How a format calls the parts of an object; ``{object}`` stands for the object."""
+    """How a format calls the parts of an object; ``{object}`` stands for the object.
+
+    ``shape`` is that of a polygon and the like; empty where a format calls it as it does a box.
+    """
 
     image: str
     label: str
     box: str
+    shape: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From what an export says to annotations of known images: every doubt becomes a refusal.
 
-A row passes only when its image is known, its label is of the ontology and its box lies in the
+A row passes only when its image is known, its label is of the ontology and its shape lies in the
 image; what does not pass is named with file, field and reason, and the rest goes on. The result
 depends on the content of the inputs alone, and is sorted.
 """
@@ -16,17 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.geometry.settle import CLIPPED_PIXELS, settle
 from cv_pipeline.annotations.ranking import changed_at, first_of_each
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import attributes_json
 from cv_pipeline.catalog.ingest.path_matching import match_images, normal_paths
 from cv_pipeline.catalog.quarantine import Refusal
 from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK, SHAPE_KINDS
 from cv_pipeline.errors import nearest
 from cv_pipeline.project import Ontology
-
-CLIPPED_PIXELS = 1.0
-"""A box may reach this far out of its image: it is clipped. Further out it is refused."""
 
 _YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -66,7 +65,9 @@ def resolve(
     image_ids = _images(check, files, refused_files)
     _labels(check, ontology)
     attributes = _attributes(check, ontology)
-    box = _boxes(check, image_ids, images)
+    sizes = _sizes(image_ids, images)
+    shapes = _shapes(check, sizes, ontology)
+    box = _boxes(check, sizes, shapes)
     ids = _identities(check.rows)
     _repeated(check, pa.table({"id": ids}), "duplicate_id", "Its id is that of an earlier one.")
     n = len(check.rows)
@@ -75,6 +76,8 @@ def resolve(
         "annotation_id": ids,
         "image_id": image_ids,
         "attributes": attributes,
+        "kind": shapes.kinds,
+        "geometry": shapes.texts,
         **{name: pa.array(edge, mask=np.isnan(edge)) for name, edge in box.items()},
         "ontology_version": pa.repeat(ontology.version, n),
         "guideline_version": pa.repeat(ontology.guideline_version, n),
@@ -161,8 +164,10 @@ def _images(check: _Check, files: pa.Table, refused: pa.Array | pa.ChunkedArray 
 
 
 def _labels(check: _Check, ontology: Ontology) -> None:
-    known = pc.is_in(check.rows["label"], value_set=pa.array(ontology.labels))
-    unknown = pc.unique(check.rows["label"].filter(pc.invert(known))).to_pylist()
+    labels, is_tag = check.rows["label"], pc.equal(check.rows["kind"], "tag")
+    _tags(check, ontology, is_tag)
+    known = pc.or_(pc.is_in(labels, value_set=pa.array(ontology.labels)), is_tag)
+    unknown = pc.unique(labels.filter(pc.invert(known))).to_pylist()
     hints = {repr(label[:120]): nearest(label, ontology.labels) for label in unknown}
 
     def detail(i: int) -> str:
@@ -170,6 +175,19 @@ def _labels(check: _Check, ontology: Ontology) -> None:
         return f"{shown} is not a class of the ontology. {hints[shown]}"
 
     check.refuse(_mask(pc.invert(known)), check.fields.label, "unknown_label", detail)
+
+
+def _tags(check: _Check, ontology: Ontology, is_tag: pa.ChunkedArray) -> None:
+    known = pc.is_in(check.rows["label"], value_set=pa.array(ontology.tags, pa.string()))
+    check.refuse(
+        _mask(pc.and_(is_tag, pc.invert(known))),
+        check.fields.label,
+        "unknown_tag",
+        lambda i: (
+            f"{check.text('label', i)} is not a tag of the ontology."
+            f" {nearest(check.rows['label'][i].as_py()[:120], ontology.tags)}"
+        ),
+    )
 
 
 def _attributes(check: _Check, ontology: Ontology) -> pa.Array:
@@ -211,19 +229,73 @@ def _allowed(value: object, allowed: tuple[str, ...]) -> object:
     return text if text in allowed else None
 
 
-def _boxes(check: _Check, image_ids: pa.Array, images: pa.Table) -> dict[str, np.ndarray]:
-    """The edges in pixels of the stored image, clipped; NaN for rows without a box."""
+@dataclass(frozen=True)
+class _Shapes:
+    """Kind and text of every row, and the bounds (n × 4) of those whose shape gives them."""
+
+    kinds: pa.Array
+    texts: pa.Array
+    bounds: np.ndarray
+
+
+def _shapes(check: _Check, sizes: tuple[np.ndarray, np.ndarray], ontology: Ontology) -> _Shapes:
+    """The shapes in pixels of the stored image."""
     rows = check.rows
-    width, height = _sizes(image_ids, images)
-    is_box = _mask(pc.equal(rows["kind"], "bbox"))
-    scaled = _mask(rows["normalized"])
-    field = check.fields.box
+    kinds = rows["kind"].combine_chunks()
+    bounds = np.full((len(rows), 4), np.nan)
+    drawn = _mask(pc.is_in(rows["kind"], value_set=pa.array(SHAPE_KINDS)))
+    places = np.flatnonzero(drawn & check.kept)
+    if not len(places):
+        return _Shapes(kinds, pa.nulls(len(rows), pa.string()), bounds)
+    chosen = rows.select(["kind", "geometry", "label"]).take(pa.array(places))
+    pointed = {
+        place: ontology.keypoints[label]
+        for place, label in enumerate(chosen["label"].to_pylist())
+        if label in ontology.keypoints
+    }
+    settled = settle(
+        chosen["kind"].to_pylist(),
+        chosen["geometry"].to_pylist(),
+        sizes=np.stack(sizes, axis=1)[places],
+        scaled=_mask(rows["normalized"])[places],
+        point_names=pointed,
+    )
+    field = check.fields.shape or check.fields.box
+    for told, tell in ((settled.refused, check.refuse), (settled.reported, check.report)):
+        by_reason: dict[str, dict[int, str]] = {}
+        for place, found in told.items():
+            by_reason.setdefault(found.reason, {})[int(places[place])] = found.detail
+        for reason, details in by_reason.items():
+            bad = np.zeros(len(rows), dtype=bool)
+            bad[list(details)] = True
+            tell(bad, field, reason, details.__getitem__)
+    bounds[places] = settled.bounds
+    new_kinds, texts = np.array(kinds.to_pylist(), object), np.full(len(rows), None)
+    new_kinds[places], texts[places] = settled.kinds, settled.texts
+    return _Shapes(pa.array(new_kinds, pa.string()), pa.array(texts, pa.string()), bounds)
+
+
+def _boxes(
+    check: _Check, sizes: tuple[np.ndarray, np.ndarray], shapes: _Shapes
+) -> dict[str, np.ndarray]:
+    """The edges in pixels of the stored image, clipped; NaN for rows that are of a whole image."""
+    rows = check.rows
+    width, height = sizes
     edges = {n: _floats(rows[n]) for n in ("x_min", "y_min", "x_max", "y_max")}
+    given = ~np.isnan(np.stack(list(edges.values()))).any(axis=0)
+    # of points alone their object may be larger than what they span
+    stated = _mask(pc.equal(rows["kind"], "keypoints")) & given
+    is_box = _mask(pc.equal(rows["kind"], "bbox")) | stated
+    is_shape = ~np.isnan(shapes.bounds[:, 0]) & ~stated
+    scaled = _mask(rows["normalized"]) & ~is_shape
+    for place, name in enumerate(edges):
+        edges[name] = np.where(is_shape, shapes.bounds[:, place], edges[name])
+    field = check.fields.box
     told = _floats(rows["width"]), _floats(rows["height"])
-    differs = ~np.isnan(told[0]) & ~np.isnan(told[1]) & ~scaled
+    differs = ~np.isnan(told[0]) & ~np.isnan(told[1]) & ~_mask(rows["normalized"])
     differs &= (told[0] != width) | (told[1] != height)
     check.refuse(
-        is_box & differs,
+        (is_box | is_shape) & differs,
         field,
         "size_mismatch",
         lambda i: (
@@ -315,7 +387,9 @@ def _copies(check: _Check, image_ids: pa.Array) -> None:
             "path": normal_paths(rows["image_path"].combine_chunks()),
             "changed": changed_at(rows),
         }
-    ).filter(pc.and_(pa.array(check.kept), pc.equal(rows["kind"], "bbox")))
+    )
+    of_object = pc.is_in(rows["kind"], value_set=pa.array(KINDS_OF_TASK["detection"]))
+    boxes = boxes.filter(pc.and_(pa.array(check.kept), of_object))
     keys = ["image_id", "annotator", "path"]
     copies = boxes.group_by(keys).aggregate([("changed", "max")])
     counts = first_of_each(

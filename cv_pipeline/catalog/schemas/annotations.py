@@ -15,7 +15,8 @@ ANNOTATIONS = pa.schema(
         # geometry kind: bbox, rotated_box, polygon, mask, keypoints, class (the label of the whole
         # image) or tag (one of any number that the whole image has)
         pa.field("kind", pa.string(), nullable=False),
-        # left edge of the bounds, pixels of the stored image; null for kinds class and tag
+        # left edge of the bounds, pixels of the stored image; null for kinds class and tag. Of
+        # keypoints, the bounds of their object where the format states them
         pa.field("x_min", pa.float64()),
         # top edge
         pa.field("y_min", pa.float64()),
@@ -52,8 +53,11 @@ ANNOTATIONS = pa.schema(
 KINDS = ("bbox", "rotated_box", "polygon", "mask", "keypoints", "class", "tag")
 """Geometry kinds."""
 
+SHAPE_KINDS = ("rotated_box", "polygon", "mask", "keypoints")
+"""Kinds that have a geometry beside their bounds."""
+
 KINDS_OF_TASK = {
-    "detection": ("bbox", "rotated_box", "polygon", "mask"),
+    "detection": ("bbox", *SHAPE_KINDS),
     "classification": ("class",),
 }
 """Kinds that are labels of a task; a shape counts for detection by its bounds."""
