@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.catalog.overview import PACE_DAYS, lake_overview
@@ -186,6 +186,7 @@ def test_an_empty_lake_has_an_overview():
     assert found.to_json()["queue"]["waiting"] == 0
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 400)), max_size=40))
 def test_each_image_is_labelled_once_in_the_growth(labels):
     images = [image(n) for n in range(21)]

@@ -84,7 +84,7 @@ TIMES = st.none() | st.datetimes(dt.datetime(2024, 12, 1), dt.datetime(2026, 1, 
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(
     images=st.dictionaries(IDS, TIMES, min_size=1),
     metadata=st.lists(st.tuples(IDS, st.sampled_from(["k", "l"]), st.none() | WORDS), max_size=8),

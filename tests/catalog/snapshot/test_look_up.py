@@ -65,7 +65,7 @@ def test_what_means_no_image_or_several(catalog: Catalog, ref: str, message: str
         find_images(snapshot, catalog, [IDS[0], ref])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(paths=st.lists(st.text(max_size=3), max_size=8), wanted=st.text(max_size=3))
 def test_any_path_is_found(paths: list[str], wanted: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

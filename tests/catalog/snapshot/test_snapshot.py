@@ -240,7 +240,7 @@ ACTORS = st.sampled_from(["anna", "ben", "source", "gold", "auto:x", "model:y"])
 WORDS = st.sampled_from(["x", "y", ""])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(
     images=st.sets(IDS, min_size=1),
     metadata=st.lists(

@@ -311,7 +311,7 @@ worlds = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(before=worlds, after=worlds, size=st.integers(1, 9))
 def test_any_two_worlds(
     tmp_path_factory: pytest.TempPathFactory, before: Any, after: Any, size: int
