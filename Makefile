@@ -2,18 +2,20 @@
 # make ui     everything a person looks at, until Ctrl-C
 # make test   set up, then all tests          make soak   the long ones
 # make lint   style and types                 make bench  benchmarks
-# make docs   reference pages from the code    make lock   resolve requirements.lock anew
+# make docs   reference pages from the code    make lock   resolve the requirements.lock anew
+# make label_studio   the annotation tool, in an environment of its own
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
-.PHONY: demo ui test soak lint bench docs lock setup
+.PHONY: demo ui test soak lint bench docs lock label_studio setup
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
 UV := $(BIN)/uv
 READY := .venv/.ready
+LABEL_STUDIO := .label_studio/.ready
 
 export CV_HOME ?= $(CURDIR)/.cv_pipeline
 export DAGSTER_HOME ?= $(CV_HOME)/dagster
@@ -30,6 +32,15 @@ $(READY): requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
+label_studio: $(LABEL_STUDIO)
+
+$(LABEL_STUDIO): infra/label_studio/requirements.lock | $(READY)
+	@rm -rf .label_studio
+	echo "installing Label Studio into .label_studio"
+	$(BIN)/python -m venv --without-pip .label_studio
+	$(UV) pip install --quiet --python .label_studio/bin/python --require-hashes -r $<
+	touch $@
+
 demo: export PYTHONWARNINGS = ignore:Function `asset_materialize_command`
 demo: $(READY)
 	@began=$$SECONDS
@@ -39,15 +50,15 @@ demo: $(READY)
 	$(BIN)/cvp summary fruit
 	echo "make demo: $$((SECONDS - began)) s after installation"
 
-ui: $(READY)
+ui: $(READY) $(LABEL_STUDIO)
 	@$(BIN)/cvp init
 	exec $(BIN)/cvp ui
 
-test: $(READY)
+test: $(READY) $(LABEL_STUDIO)
 	@tests/install_browser.sh
 	$(BIN)/python -m pytest -m "not soak" -n $(TEST_PROCESSES) --dist loadfile
 
-soak: $(READY)
+soak: $(READY) $(LABEL_STUDIO)
 	@tests/install_browser.sh
 	$(BIN)/python -m pytest -m soak -s --timeout 3600
 
@@ -56,7 +67,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY) $(LABEL_STUDIO)
 	@for script in benchmarks/*.py; do $(BIN)/python $$script; done
 
 docs: $(READY)
@@ -67,3 +78,6 @@ docs: $(READY)
 lock: $(READY)
 	@$(UV) pip compile pyproject.toml requirements.in --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.lock
+	$(UV) pip compile infra/label_studio/requirements.in --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  -o infra/label_studio/requirements.lock

@@ -1,22 +1,21 @@
-"""Run by Label Studio's own Python: makes accounts and mints their tokens, without a server.
+"""Run by Label Studio's own Python: makes a data directory ready, with accounts and their tokens.
 
-Standard input is a JSON list of e-mail addresses; standard output one JSON object, each address to
-``{"id", "token"}``. An account that is there stays as it is and gets one more token. The data
-directory and the first admin are named by the environment, as Label Studio has it.
+Standard input is a JSON object of e-mail addresses and passwords; standard output one of addresses
+and ``{"id", "token"}``. What is there stays as it is; an account gets one more token. No server
+need run. The data directory is named by the environment, as Label Studio has it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 
 
 def main() -> None:
     """Make the accounts that standard input lists."""
-    emails = json.load(sys.stdin)
+    accounts = dict(json.load(sys.stdin))
     answer = sys.stdout
     sys.stdout = sys.stderr  # Label Studio prints while it starts
     import label_studio
@@ -26,16 +25,19 @@ def main() -> None:
     import django
 
     django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", "--no-color", verbosity=0)
     from jwt_auth.models import LSAPIToken
     from organizations.models import Organization
     from users.models import User
 
     made = {}
-    for email in emails:
+    for email, password in accounts.items():
         user = User.objects.filter(email=email).first()
         organization = Organization.objects.first()
         if user is None:
-            user = User.objects.create_user(email=email, password=secrets.token_urlsafe(24))
+            user = User.objects.create_user(email=email, password=password)
         if organization is None:
             organization = Organization.create_organization(created_by=user, title="Label Studio")
         elif not organization.has_user(user):
