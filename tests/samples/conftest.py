@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from cv_pipeline.samples import fruit
+from tests.once import made_once
 
 
 @pytest.fixture(scope="session")
-def fruit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fruit_folder() -> Path:
     """Folder of the world of seed 0."""
-    folder = tmp_path_factory.mktemp("samples") / "fruit"
-    fruit.generate(folder, seed=0, progress=lambda done, total, what: None)
-    return folder
+    return made_once("samples", _generate) / "fruit"
+
+
+def _generate(folder: Path) -> None:
+    fruit.generate(folder / "fruit", seed=0, progress=lambda done, total, what: None)
 
 
 @pytest.fixture(scope="session")
