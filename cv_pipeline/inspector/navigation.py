@@ -40,6 +40,8 @@ _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
     ("Lineage", "/lineage", "lineage", Permission.VIEW, ()),
     ("Runs", "/runs", "play", Permission.VIEW, ()),
     ("Investigations", "/investigations", "investigation", Permission.VIEW, ()),
+    ("Ontology", "/ontology", "ontology", Permission.VIEW, ()),
+    ("Guideline", "/guideline", "ontology", Permission.ASSIGNED, ()),
     ("Overview", "/overview", "overview", Permission.VIEW, ()),
     ("Batches", "/assigned", "assigned", Permission.REVIEW, ()),
     ("Assigned", "/assigned", "assigned", Permission.ASSIGNED, ()),
@@ -60,9 +62,11 @@ def navigation(access: Access, project: str | None) -> list[Section]:
             Section(name, base + path, icon, tuple(base + o for o in (path, *others) if o))
             for name, path, icon, permission, others in _OF_PROJECT
             if access.may(permission, project)
-            and (name != "Assigned" or not access.may(Permission.VIEW, project))
+            and (name not in ("Assigned", "Guideline") or not access.may(Permission.VIEW, project))
         ]
         sections += own
+        if access.may(Permission.ADMINISTER, project) and not access.may(Permission.ADMINISTER):
+            sections.append(Section("People", f"{base}/people", "people"))
     if access.may(Permission.ADMINISTER):
         sections += [
             Section("People", "/people", "people", ("/people",)),
