@@ -21,6 +21,11 @@ class Labeling(Section):
         description="address of Label Studio, such as ${CV_LABEL_STUDIO_URL}; null for no tool. Its"
         " token is only ever in the environment, as CV_LABEL_STUDIO_TOKEN",
     )
+    public_url: str | None = Field(
+        None,
+        description="address of Label Studio as the annotators' browsers reach it, where that is"
+        " another than url",
+    )
     images: str = Field(
         "http://127.0.0.1:8000",
         description="address of the inspector, as the annotators' browsers reach it: they fetch the"
