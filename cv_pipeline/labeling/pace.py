@@ -81,7 +81,7 @@ def levels(difficulty: pa.ChunkedArray) -> NDArray[np.int64]:
     return found
 
 
-def _drawn(total: NDArray[np.float64], count: NDArray[Any], towards: float) -> NDArray[np.float64]:
+def _drawn(total: NDArray[Any], count: NDArray[Any], towards: float) -> NDArray[np.float64]:
     drawn: NDArray[np.float64] = (total + _PRIOR_LABELS * towards) / (count + _PRIOR_LABELS)
     return drawn
 
