@@ -2,7 +2,7 @@
 
 Coates, Ng and Lee, "An analysis of single-layer networks in unsupervised feature learning", AISTATS
 2011: whitened patches, k-means, the triangle activation, sums over a grid of the picture. Then
-principal components, each of unit variance.
+principal components, and every row brought to the length 4.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PATCH = 6
+LENGTH = 4.0
 _FIT_PATCHES = 60_000
 _IMAGES_AT_ONCE = 100
 
@@ -27,7 +28,7 @@ def patch_features(
         components: principal components that are kept.
 
     Returns:
-        (n, components) float32, each column of mean 0 and variance 1.
+        (n, components) float32, rows of length 4.
     """
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import PCA
@@ -62,8 +63,9 @@ def patch_features(
         parts.append(_summed(active.reshape(len(some), height, width, -1), grid))
     pooled = np.concatenate(parts)
     pooled = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-6)
-    found: NDArray[np.float32] = PCA(components, whiten=True, random_state=0).fit_transform(pooled)
-    return found.astype(np.float32)
+    found = PCA(components, random_state=0).fit_transform(pooled)
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(LENGTH * found / lengths, np.float32)
 
 
 def _even(patches: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import cv_pipeline.settings  # noqa: F401  # telemetry is off before any part is imported
 from cv_pipeline.cli.activation_map import activation_map
 from cv_pipeline.cli.app import App
+from cv_pipeline.cli.assign import assign
 from cv_pipeline.cli.audit import audit
+from cv_pipeline.cli.batch import batch
 from cv_pipeline.cli.check import check
 from cv_pipeline.cli.checks import checks
 from cv_pipeline.cli.compare import compare
@@ -17,6 +19,7 @@ from cv_pipeline.cli.export import export
 from cv_pipeline.cli.hand_off import hand_off
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
+from cv_pipeline.cli.label_cost import label_cost
 from cv_pipeline.cli.leaderboard import leaderboard
 from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
@@ -76,6 +79,9 @@ for command in (
     review_first,
     set_aside,
     batches,
+    batch,
+    assign,
+    label_cost,
     push,
     pull,
     corrective,
