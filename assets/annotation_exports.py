@@ -15,6 +15,7 @@ from cv_pipeline.labeling.findings import STAGE as PULL_STAGE
 from cv_pipeline.labeling.one_call import tool_of
 from cv_pipeline.labeling.pull import pull
 from cv_pipeline.labeling.pulled_export import pulled_exports
+from cv_pipeline.quality.cost_report import cost_metadata
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects
 
@@ -68,8 +69,21 @@ def annotation_exports(
             "migrated": metadata_table(_steps(report.migrated)),
             "to_relabel": ", ".join(report.relabel) or "none",
             "quarantine": metadata_table(refused, ["file", "field", "reason", "detail"]),
+            **_label_cost(step),
         },
     )
+
+
+def _label_cost(step: Step) -> dict[str, Any]:
+    """What the labels cost by now: figures, a table, and where the curve of it is."""
+    told = cost_metadata(step.catalog, step.project.labeling)
+    if told is None:
+        return {}
+    return {
+        **told.values,
+        "label_costs": metadata_table(told.table),
+        "label_cost_curve": dg.MetadataValue.path(f"{step.store.url}/{told.chart}"),
+    }
 
 
 def _steps(migrated: Migrated) -> pa.Table:

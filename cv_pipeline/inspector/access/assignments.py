@@ -6,7 +6,7 @@ assigned to them, and is not told that there are others.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -95,6 +95,37 @@ def assign(
             row = {"project": project, "batch": batch, "user": user, "actor": actor, "at": now}
             connection.execute(insert(ASSIGNMENTS).values(row))
     return given, taken
+
+
+def share_batches(
+    database: Engine,
+    *,
+    project: str,
+    shared: Mapping[str, Collection[str]],
+    known: Collection[str],
+    actor: str,
+) -> list[str]:
+    """Assign batches to the accounts of those who have work in them.
+
+    Args:
+        database: the inspector's own state.
+        project: name of the project.
+        shared: name of a batch to the accounts that have work in it.
+        known: accounts of all annotators; what is assigned to others stays as it is.
+        actor: who assigns.
+
+    Returns:
+        The batches whose accounts changed, sorted.
+    """
+    changed = []
+    present = {each.batch for each in assignments(database, project=project)}
+    for batch in sorted({*present, *shared}):
+        users = {each.user for each in assignments(database, project=project, batch=batch)}
+        wanted = (users - set(known)) | set(shared.get(batch, ()))
+        if wanted != users:
+            assign(database, project=project, batch=batch, users=wanted, actor=actor)
+            changed.append(batch)
+    return changed
 
 
 def visible_images(access: Access, workspace: Workspace, project: str) -> frozenset[str] | None:

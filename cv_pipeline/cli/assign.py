@@ -1,0 +1,97 @@
+"""``cvp assign``: the open tasks, spread over annotators by skill and load."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cv_pipeline.cli.app import Json, console, print_json
+
+if TYPE_CHECKING:
+    from cv_pipeline.labeling.work import WorkPlan
+
+
+def assign(
+    project: Annotated[str, typer.Argument(help="Name of the project.")],
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Give out again what is assigned already, as to more people."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Spread the open tasks of all batches over annotators; doing it again changes nothing."""
+    from cv_pipeline.actor import current_actor
+    from cv_pipeline.catalog.tables import Catalog
+    from cv_pipeline.inspector.access.assignments import share_batches
+    from cv_pipeline.inspector.database import open_database
+    from cv_pipeline.labeling.work import accounts_by_batch, apply_plan, plan_work
+    from cv_pipeline.project import find_project
+    from cv_pipeline.settings import cv_home, projects_dir, store_url
+    from cv_pipeline.storage import open_store
+
+    declared = find_project(project, projects_dir())
+    catalog = Catalog(open_store(store_url()), project)
+    plan = plan_work(catalog, declared.labeling, anew=anew)
+    changed = 0
+    if not dry_run:
+        changed = apply_plan(catalog, plan)
+        share_batches(
+            open_database(cv_home()),
+            project=project,
+            shared=accounts_by_batch(plan),
+            known={load.worker.account for load in plan.loads},
+            actor=current_actor(),
+        )
+    if as_json:
+        print_json(_as_json(plan, changed))
+        return
+    _show(project, plan, changed, dry_run=dry_run)
+
+
+def _as_json(plan: WorkPlan, changed: int) -> dict[str, object]:
+    return {
+        "labels": plan.labels,
+        "tasks_changed": changed,
+        "examined_on_gold": plan.examined,
+        "annotators": [
+            {**asdict(load.worker), "labels": load.labels, "hours": load.hours, "weeks": load.weeks}
+            for load in plan.loads
+        ],
+        "unassigned": [asdict(one) for one in plan.unassigned],
+    }
+
+
+def _show(project: str, plan: WorkPlan, changed: int, *, dry_run: bool) -> None:
+    told = "would be assigned" if dry_run else f"are assigned; {changed:,} tasks changed"
+    console.print(f"{plan.labels:,} labels {told}")
+    if plan.loads:
+        columns = ("annotator", "account", "on gold", "gets", "labels", "hours", "weeks")
+        table = Table(*columns, box=None)
+        for load in plan.loads:
+            worker = load.worker
+            skill = "–" if worker.skill is None else f"{worker.skill:.2f} of {worker.gold_images}"
+            gets = ("easy", "medium", "hard")[worker.level]
+            table.add_row(
+                escape(worker.name),
+                escape(worker.account) or "–",
+                skill,
+                f"up to {gets}",
+                f"{load.labels:,}",
+                f"{load.hours:,.1f}",
+                f"{load.weeks:.2f}",
+            )
+        console.print(table)
+    for one in plan.unassigned:
+        where = f"[bold yellow]{one.labels:,} labels of {escape(one.batch)}[/]"
+        console.print(f"{where}: {escape(one.why)}", soft_wrap=True)
+    if not plan.examined:
+        console.print("The project has no gold images: everybody counts as qualified.", style="dim")
+    if not plan.labels and not plan.unassigned:
+        console.print(f"No task waits. Push a batch with: cvp push {project} --batch NAME")
