@@ -15,12 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.geometry.settle import settle
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, UNKNOWN_ANNOTATOR
+from cv_pipeline.catalog.schemas.annotations import SHAPE_KINDS
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.project import SplitName, Task
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+_ANY_SIDE = 2.0**31
 CHUNK = 50_000
 """Images whose text is in memory at once."""
 
@@ -63,8 +66,10 @@ EXPORT_LABELS = pa.schema(
         pa.field("image", pa.int64(), nullable=False),
         # place of its class in the list of classes, from 0
         pa.field("category", pa.int64(), nullable=False),
-        # class
+        # class, or tag
         pa.field("label", pa.string(), nullable=False),
+        # geometry kind
+        pa.field("kind", pa.string(), nullable=False),
         # left edge, pixels; null for a class of the whole image
         pa.field("x_min", pa.float64()),
         # top edge
@@ -77,10 +82,14 @@ EXPORT_LABELS = pa.schema(
         pa.field("width", pa.float64()),
         # y_max - y_min
         pa.field("height", pa.float64()),
+        # canonical JSON of the shape; null for what the bounds describe in full
+        pa.field("geometry", pa.string()),
         # canonical JSON object of attributes
         pa.field("attributes", pa.string(), nullable=False),
         # pseudonym
         pa.field("annotator", pa.string(), nullable=False),
+        # annotator, reviewer, model or gold
+        pa.field("role", pa.string(), nullable=False),
         # seconds of work
         pa.field("lead_time", pa.float64()),
         # when it was made
@@ -98,8 +107,16 @@ EXPORT_LABELS = pa.schema(
 
 FIELDS = frozenset(
     {
+        # kinds of labels
+        *SHAPE_KINDS,
+        "tag",
+        # of polygons: several rings, or holes
+        "rings",
+        # of key points: the box of their object, where it is not what they span
+        "keypoints_box",
         # of labels
         "attributes",
+        "role",
         "annotator",
         "lead_time",
         "created_at",
@@ -117,7 +134,13 @@ FIELDS = frozenset(
         "unused_class",
     }
 )
-"""What a format may have no place for; every one holds images, classes, boxes and splits."""
+"""What a format may have no place for; every one holds images, classes, boxes and splits.
+
+A shape that it has no place for is written as its bounds, or as the nearest that it has.
+"""
+
+KINDS = frozenset({*SHAPE_KINDS, "tag"})
+"""Kinds of labels among the fields."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +264,10 @@ def lost_fields(content: Content, *, held: Iterable[str]) -> dict[str, int]:
     annotators = pc.unique(labels["annotator"]).to_pylist()
     known = pa.array([a for a in annotators if a != UNKNOWN_ANNOTATOR], pa.string())
     lost = {
+        **{kind: pc.equal(labels["kind"], kind) for kind in KINDS},
+        "rings": _several_rings(labels),
+        "keypoints_box": _wider_than_points(labels),
+        "role": pc.not_equal(labels["role"], "annotator"),
         "attributes": pc.not_equal(labels["attributes"], "{}"),
         "annotator": pc.is_in(labels["annotator"], value_set=known),
         **{name: pc.is_valid(labels[name]) for name in _OF_LABELS},
@@ -254,10 +281,36 @@ def lost_fields(content: Content, *, held: Iterable[str]) -> dict[str, int]:
     counts = {name: pc.sum(where).as_py() or 0 for name, where in lost.items()}
     in_order = sorted(content.labels) == [*content.labels]
     counts["class_order"] = 0 if in_order else len(content.labels)
-    counts["unused_class"] = len({*content.labels} - {*pc.unique(labels["label"]).to_pylist()})
+    used = labels.filter(pc.not_equal(labels["kind"], "tag"))["label"]
+    counts["unused_class"] = len({*content.labels} - {*pc.unique(used).to_pylist()})
     lost_here = FIELDS - {*held}
     if "annotator" not in lost_here:
         # an import gives nobody the name of known truth, which would overrule all others
         counts["gold"] = pc.sum(pc.equal(labels["annotator"], GOLD_ANNOTATOR)).as_py() or 0
         lost_here |= {"gold"}
     return {name: counts[name] for name in sorted(lost_here) if counts[name]}
+
+
+def _several_rings(labels: pa.Table) -> pa.Array:
+    """Which labels are polygons of several rings."""
+    polygons = pc.equal(labels["kind"], "polygon")
+    return pc.and_(polygons, pc.match_substring(labels["geometry"], "]],[[").fill_null(False))
+
+
+def _wider_than_points(labels: pa.Table) -> pa.Array:
+    """Which labels are key points of an object whose box is not what they span."""
+    wider = np.zeros(len(labels), dtype=bool)
+    places = np.flatnonzero(pc.equal(labels["kind"], "keypoints").to_numpy(zero_copy_only=False))
+    if len(places):
+        texts = labels["geometry"].take(pa.array(places)).to_pylist()
+        spanned = spanned_bounds(texts)
+        edges = [labels[e].to_numpy()[places] for e in ("x_min", "y_min", "x_max", "y_max")]
+        wider[places] = (np.stack(edges, axis=1) != spanned).any(axis=1)
+    return pa.array(wider)
+
+
+def spanned_bounds(texts: list[str]) -> np.ndarray:
+    """Bounds (n × 4) of key points by themselves: of the pixels that they are in."""
+    sizes = np.full((len(texts), 2), _ANY_SIDE)
+    scaled = np.zeros(len(texts), dtype=bool)
+    return settle(["keypoints"] * len(texts), texts, sizes=sizes, scaled=scaled).bounds

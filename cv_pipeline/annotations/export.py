@@ -120,15 +120,17 @@ def import_annotations(
             it was, and the quarantine says what was refused.
     """
     lock(project, catalog)
+    made_under = project.annotations.ontology_version or project.ontology.version
+    of_export = ontology_at(project.ontology, made_under)
     parts: list[_Part] = []
     if source is not None:
         export = read_export(source)
         parsed = _parse(export, format=project.annotations.format, catalog=catalog)
-        parts.append(_Part(export, parsed, project.ontology))
+        parts.append(_Part(export, parsed, of_export))
     if gold is not None:
         export = read_export(gold)
         parsed = _as_gold(_parse(export, format="csv", catalog=catalog))
-        parts.append(_Part(export, parsed, project.ontology))
+        parts.append(_Part(export, parsed, of_export))
     of_files = len(parts)
     for one in pulled:
         ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
@@ -147,7 +149,9 @@ def import_annotations(
     from_tool = _together(r.rows for r in resolved[of_files:])
     given_way = _without(from_files, from_tool)
     migrated = migrate(_together([given_way, from_tool]), project.ontology)
-    refusals += migrated.refusals()
+    for part in parts:
+        left = (r for r in migrated.refusals() if r.file in part.export.files)
+        refusals += _stamped(left, part.export)
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = migrated.rows.sort_by("annotation_id")
     reasons = dict(sorted(Counter(r.reason for r in refusals).items()))

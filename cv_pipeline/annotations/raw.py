@@ -24,6 +24,9 @@ UNKNOWN_ANNOTATOR = "unknown"
 GOLD_ANNOTATOR = "gold"
 """Annotator of known truth, which overrules what people said of the same image; no person's."""
 
+LEFT_OUT_REASONS = frozenset({"cancelled_annotation", "missing_annotator", "second_annotation"})
+"""Reasons of refusals after which an export without a label may still be whole."""
+
 RAW_ANNOTATIONS = pa.schema(
     [
         # image as the export names it: a path, a file name, or a stem followed by ".*"
@@ -249,7 +252,9 @@ class ExportBuilder:
                 do="Export it again.",
             )
         rows = pa.concat_tables([raw_table(self.rows), *self.tables])
-        lost = [r for r in self.quarantine if r.file in self.files]
+        lost = [
+            r for r in self.quarantine if r.file in self.files and r.reason not in LEFT_OUT_REASONS
+        ]
         if lost and not len(rows):
             raise UnusableExport(
                 f"The {self.format} export holds no annotation that can be read:"

@@ -105,6 +105,11 @@ def as_split(value: object) -> SplitName | None:
     return _SPLITS.get(text.lower()) if text else None
 
 
+def as_role(value: object) -> str:
+    """Return the role that is named; ``annotator`` for none, and for ``gold``: no file gives it."""
+    return value if isinstance(value, str) and value in ("reviewer", "model") else "annotator"
+
+
 def attributes_json(attributes: Mapping[str, object]) -> str | None:
     """Return attributes as canonical JSON (sorted keys, no blanks); None when JSON cannot."""
     try:

@@ -12,7 +12,7 @@ import pytest
 from cv_pipeline.annotations.export import STAGE, import_annotations
 from cv_pipeline.catalog.schemas import FILES, IMAGES, QUARANTINE
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.errors import AnnotationError
+from cv_pipeline.errors import AnnotationError, OntologyError
 from cv_pipeline.project import Project
 from cv_pipeline.storage import ObjectStore, open_source, open_store
 
@@ -306,3 +306,64 @@ def test_tables_are_read_at_the_versions_that_are_named(world):
     )
 
     assert report.images == 2
+
+
+class TestOlderVersions:
+    """Labels that were made under an older version of the ontology."""
+
+    @staticmethod
+    def run(world: World, **ontology: object):
+        project = PROJECT.model_dump(by_alias=True, mode="json")
+        project["annotations"]["ontology_version"] = "1"
+        project["ontology"] |= {
+            "version": "2",
+            "original": {"labels": ["pear", "apple"]},
+            "migrations": [{"from": "1", "to": "2", "steps": ontology.pop("steps")}],
+            **ontology,
+        }
+        return import_annotations(
+            project=Project.model_validate(project),
+            catalog=world.catalog,
+            store=world.store,
+            source=open_source(str(world.folder)),
+        )
+
+    def test_labels_come_along_with_the_new_name_and_say_what_they_were(self, world):
+        world.write(coco({}))
+        report = self.run(world, steps=[{"rename": {"pear": "fruit"}}], labels=["fruit", "apple"])
+        (row,) = world.catalog.table("annotations").read().to_pylist()
+        assert (row["label"], row["ontology_version"]) == ("fruit", "2")
+        assert json.loads(row["attributes"]) == {"ontology.was": "pear@1"}
+        assert (report.relabel, world.refused()) == ((), [])
+        again = self.run(world, steps=[{"rename": {"pear": "fruit"}}], labels=["fruit", "apple"])
+        assert (again.digest, again.version) == (report.digest, report.version)
+
+    def test_what_only_people_can_tell_is_quarantined_and_set_aside(self, world):
+        world.write(coco({}, {"image_id": 1}))
+        steps = [{"split": {"label": "pear", "into": ["big", "small"]}}]
+        labels = ["big", "small", "apple"]
+        report = self.run(world, steps=steps, labels=labels)
+        assert world.refused() == [
+            ("0", "label_to_be_made_again"),
+            ("1", "label_to_be_made_again"),
+        ]
+        assert report.relabel == ("ontology-2",)
+        aside = world.catalog.table("image_batches").read()
+        assert sorted(aside["image_id"].to_pylist()) == ["id-a", "id-b"]
+        self.run(world, steps=steps, labels=labels)
+        assert len(world.catalog.table("image_batches").read()) == 2
+
+    def test_classes_that_changed_under_their_version_are_refused(self, world):
+        world.write(coco({}))
+        world.run()
+        changed = PROJECT.model_copy(
+            update={"ontology": PROJECT.ontology.model_copy(update={"labels": ("pear",)})}
+        )
+        with pytest.raises(OntologyError, match="labels lost 'apple'"):
+            import_annotations(
+                project=changed,
+                catalog=world.catalog,
+                store=world.store,
+                source=open_source(str(world.folder)),
+            )
+        assert len(world.catalog.table("annotations").read()) == 1

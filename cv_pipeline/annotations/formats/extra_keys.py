@@ -12,6 +12,7 @@ from cv_pipeline.annotations.raw import RawImage
 from cv_pipeline.annotations.values import (
     as_finite,
     as_number,
+    as_role,
     as_text,
     as_time,
     attributes_json,
@@ -25,6 +26,7 @@ class Work(TypedDict):
     """Who made an object, and when: the columns of a raw row that say so."""
 
     annotator: str
+    role: str
     lead_time: float | None
     created_at: datetime | None
     updated_at: datetime | None
@@ -34,6 +36,7 @@ def read_work(entry: Mapping[str, Any]) -> Work:
     """Who made an object, and when; what is absent or unreadable is not known."""
     return Work(
         annotator=pseudonym(entry.get("annotator")),
+        role=as_role(entry.get("role")),
         lead_time=as_finite(entry.get("lead_time")),
         created_at=as_time(entry.get("created_at")),
         updated_at=as_time(entry.get("updated_at")),

@@ -1,12 +1,13 @@
 """Label Studio's JSON export: a list of tasks, each with the annotations of several people.
 
 Annotations are validated by label-studio-sdk's own type. Cancelled ones, and those that the same
-annotator has replaced by a later one of the same image, are counted and left out. Predictions and
-drafts are counted, never imported.
+annotator has replaced by a later one of the same image, are counted, named and left out.
+Predictions and drafts are counted, never imported. What is written is such an export too.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,15 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.annotations.content import Content, Target, copy_images
 from cv_pipeline.annotations.formats.json_file import read_json
 from cv_pipeline.annotations.formats.label_studio_config import declared_labels, is_config
 from cv_pipeline.annotations.formats.label_studio_regions import Annotation, Regions
+from cv_pipeline.annotations.formats.label_studio_results import result_of as result_of
 from cv_pipeline.annotations.raw import (
     UNKNOWN_ANNOTATOR,
     ExportBuilder,
@@ -34,6 +41,10 @@ from cv_pipeline.annotations.values import (
 )
 
 FIELDS = FieldNames(image="{object}: image", label="{object}.value: label", box="{object}.value")
+CHUNK = 1_000
+"""Images whose results are in memory at once: a mask's are large."""
+
+_MOST_ANNOTATORS = 1_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -73,6 +84,57 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
         regions.read(annotation)
     regions.finish()
     return export.build()
+
+
+def write(content: Content, target: Target) -> None:
+    """Write ``tasks.json`` beside ``images/``, with an annotation of each annotator of an image.
+
+    Times are those of the latest label of the annotation; each label has its own as a note.
+    """
+    content = copy_images(content, target, "images")
+    target.write("tasks.json", _written(content))
+
+
+def _written(content: Content) -> Iterator[bytes]:
+    between = "[\n"
+    for chunk in content.chunks(CHUNK):
+        on = chunk.annotations["image"].to_numpy()
+        for image in chunk.images.to_pylist():
+            first, last = np.searchsorted(on, [image["number"], image["number"] + 1])
+            labels = chunk.annotations.slice(first, last - first)
+            task = {
+                "id": image["number"],
+                "data": {
+                    "image": f"images/{image['file_name']}"
+                    if content.with_images
+                    else image["path"],
+                    "image_id": image["image_id"],
+                },
+                "annotations": list(_by_annotator(image, labels)),
+                "predictions": [],
+            }
+            yield f"{between}{json.dumps(task, ensure_ascii=False)}".encode()
+            between = ",\n"
+    yield b"\n]\n" if between == ",\n" else b"[]\n"
+
+
+def _by_annotator(image: Mapping[str, Any], labels: pa.Table) -> Iterator[dict[str, Any]]:
+    """The annotations of one image; where there is no label, one that says so."""
+    if not len(labels):
+        yield {"id": image["number"] * _MOST_ANNOTATORS, "result": [], "was_cancelled": False}
+    names = sorted(set(labels["annotator"].to_pylist()))
+    for place, annotator in enumerate(names):
+        drawn = labels.filter(pc.equal(labels["annotator"], annotator))
+        ends = {name: pc.max(drawn[name]).as_py() for name in ("created_at", "updated_at")}
+        times = {name: at.isoformat() for name, at in ends.items() if at is not None}
+        who = {} if annotator == UNKNOWN_ANNOTATOR else {"completed_by": annotator}
+        yield {
+            "id": image["number"] * _MOST_ANNOTATORS + place,
+            "was_cancelled": False,
+            **who,
+            **times,
+            "result": result_of(drawn, width=image["width"], height=image["height"]),
+        }
 
 
 def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotation]:
@@ -129,6 +191,13 @@ def _annotation(
         parsed = SdkAnnotation.model_validate(values | dict.fromkeys(wrong))
     if parsed.was_cancelled:
         export.not_imported["cancelled annotation"] += 1
+        export.refuse(path, where, "cancelled_annotation", "The annotator skipped the image.")
+        return None
+    who = entry.get("completed_by")
+    named = who is None or isinstance(who, Mapping) or who == UNKNOWN_ANNOTATOR
+    if not named and pseudonym(who) == UNKNOWN_ANNOTATOR:
+        shown = repr(who)[:60]
+        export.refuse(path, f"{where}.completed_by", "bad_annotator", f"Nobody's id: {shown}.")
         return None
     return Annotation(
         source=path,
@@ -157,11 +226,27 @@ def _latest(export: ExportBuilder, annotations: list[Annotation]) -> list[Annota
         age = _Age(a.updated_at or a.created_at or _LONG_AGO, place)
         key = (a.image, a.annotator)
         last[key] = max(age, last.get(key, age))
+    signed = any(a.annotator != UNKNOWN_ANNOTATOR for a in annotations)
     for place, a in enumerate(annotations):
-        if a.annotator == UNKNOWN_ANNOTATOR or last[a.image, a.annotator].place == place:
+        if a.annotator == UNKNOWN_ANNOTATOR:
+            kept.append(a)
+            if signed:  # in an export of people's work, this one is nobody's
+                export.refuse(
+                    a.source,
+                    f"{a.where}.completed_by",
+                    "missing_annotator",
+                    "It does not say whose it is; its labels are those of nobody known.",
+                )
+        elif last[a.image, a.annotator].place == place:
             kept.append(a)
         else:
             export.not_imported["replaced annotation"] += 1
+            export.refuse(
+                a.source,
+                a.where,
+                "second_annotation",
+                f"{a.annotator} has a later annotation of the same image, which counts.",
+            )
     return kept
 
 

@@ -38,10 +38,19 @@ def attribute_control(name: str, values: tuple[str, ...], *, of_image: bool) -> 
         of_image: whether it is asked once for the image, and not for every region.
     """
     # a lone box to tick bears its control's name, so no choice of several may bear it too
-    unclear = name in _TAKEN or name in values or name.startswith(ATTRIBUTE)
+    unclear = name in _TAKEN or name in values or name.startswith(ATTRIBUTE) or not _is_text(name)
     return f"{ATTRIBUTE}{name}" if unclear or of_image else name
 
 
 def attribute_of(control: str) -> str:
     """Name of the attribute that a control asks for."""
     return control.removeprefix(ATTRIBUTE)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the tool takes a name for text: it takes 7, 1e5, nan and true for values."""
+    try:
+        float(name)
+    except ValueError:
+        return name.strip().lower() not in ("true", "false")
+    return False

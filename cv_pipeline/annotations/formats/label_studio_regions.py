@@ -1,29 +1,46 @@
-"""The regions of a Label Studio annotation: boxes with their attributes, and image-level choices.
+"""The regions of a Label Studio annotation: shapes with their attributes, and image-level choices.
 
-Results that share an id are one region: its rectangle, its label, and what was answered about it.
-Coordinates are percent of ``original_width`` and ``original_height``. Turned rectangles, other
-shapes and several labels on one region are refused, each with its place.
+Results that share an id are one region: its shape, its label, and what was answered about it.
+Points whose parent is a rectangle are the key points of that object. Coordinates are percent of
+``original_width`` and ``original_height``. Shapes that are not read and several labels on one
+region are refused, each with its place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cv_pipeline.annotations.formats.label_studio_names import (
+    ATTRIBUTE,
+    CONTROLS,
+    attribute_of,
+)
+from cv_pipeline.annotations.formats.label_studio_shapes import (
+    BadValue,
+    Drawn,
+    drawn_shape,
+    point_of,
+    points_text,
+)
+from cv_pipeline.annotations.geometry import BadShape
 from cv_pipeline.annotations.raw import ExportBuilder, RawRow
 from cv_pipeline.annotations.values import (
+    as_finite,
     as_identifier,
-    as_number,
+    as_role,
     as_size,
     as_text,
+    as_time,
     attributes_json,
 )
 
-_RECTANGLES = frozenset({"rectangle", "rectanglelabels", "labels"})
+_SHAPES = frozenset({"rectangle", "polygon", "brush", "keypoint", "ellipse", "labels"})
 _ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
-_SIDES = ("x", "y", "width", "height")
-_OVER = 100.0 + 1e-3  # drawing to the very edge is stored with rounding errors
+_TAGS = CONTROLS["tag"][0]
+_CLASS = CONTROLS["class"][0]
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,21 @@ class _Result:
     @property
     def is_shape(self) -> bool:
         """A shape of any kind: answers about a region repeat its coordinates, so do not count."""
-        return self.kind in _RECTANGLES or self.kind.endswith("labels")
+        return self.kind in _SHAPES or self.kind.endswith("labels")
+
+    @property
+    def is_point(self) -> bool:
+        return self.kind in ("keypoint", "keypointlabels")
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A key point: its place, and the result that it is."""
+
+    name: str
+    at: tuple[float, float]
+    visible: int
+    result: _Result
 
 
 class Regions:
@@ -78,21 +109,26 @@ class Regions:
                 regions.setdefault(key, []).append(result)
         if not annotation.results:
             self._blank.add(annotation.image)
+        points = self._points_of(annotation, regions)
+        answers = _image_attributes(regions)
         for key, results in regions.items():
             shapes = [r for r in results if r.is_shape]
-            if shapes:
-                self._read_box(annotation, key, results)
-            else:
-                self._read_image_level(annotation, key, results)
+            if not shapes:
+                self._read_image_level(annotation, key, results, answers)
+            elif not all(r.is_point for r in shapes) or key in points:
+                self._read_region(annotation, key, results, points.get(key, []))
 
     def finish(self) -> None:
-        """Add the image-level choices: in an export of boxes they are no labels of ours."""
-        if self._export.rows:
-            self._export.not_imported["image-level choice"] += len(self._choices)
-            if not self._choices:
-                del self._export.not_imported["image-level choice"]
+        """Add the image-level choices: in an export of shapes those of our own control alone."""
+        own = [row for row in self._choices if row.object.endswith(f" {_CLASS}")]
+        if any(row.kind != "tag" for row in self._export.rows):
+            left = len(self._choices) - len(own)
+            if left:
+                self._export.not_imported["image-level choice"] += left
+            chosen = own
         else:
-            self._export.rows += self._choices
+            chosen = self._choices
+        self._export.rows += [row._replace(object=row.object.partition(" ")[0]) for row in chosen]
         labelled = {row.image_path for row in self._export.rows}
         self._export.empty |= self._blank - labelled
 
@@ -110,50 +146,85 @@ class Regions:
         control = as_text(entry.get("from_name")) or kind
         return _Result(where, kind.lower(), control, entry["value"], entry)
 
-    def _read_box(self, annotation: Annotation, key: str, results: list[_Result]) -> None:
+    def _points_of(
+        self, annotation: Annotation, regions: dict[str, list[_Result]]
+    ) -> dict[str, list[_Point]]:
+        """Key points by the region that is their parent; one without a parent is its own."""
+        found: dict[str, list[_Point]] = {}
+        for key, results in regions.items():
+            shapes = [r for r in results if r.is_shape]
+            if not shapes or not all(r.is_point for r in shapes):
+                continue
+            shape = shapes[0]
+            name = self._label(annotation, shape, shapes)
+            if name is None:
+                continue
+            try:
+                place = point_of(shape.value, _size(shape))
+            except BadValue as error:
+                self._refuse(annotation, f"{shape.where}.value", error.reason, error.detail)
+                continue
+            meta = shape.entry.get("meta")
+            hidden = isinstance(meta, dict) and meta.get("visible") == 1
+            parent = as_identifier(shape.entry.get("parentID"))
+            if parent is not None and parent not in regions:
+                self._refuse(
+                    annotation, f"{shape.where}.parentID", "unknown_parent", "It is of no region."
+                )
+                continue
+            point = _Point(name, place, 1 if hidden else 2, shape)
+            found.setdefault(parent or key, []).append(point)
+        return found
+
+    def _read_region(
+        self, annotation: Annotation, key: str, results: list[_Result], points: list[_Point]
+    ) -> None:
         shapes = [r for r in results if r.is_shape]
         shape = next((r for r in shapes if r.kind != "labels"), shapes[0])
-        if shape.kind not in _RECTANGLES:
-            self._refuse(
-                annotation,
-                f"{shape.where}.type",
-                "unsupported_shape",
-                f"Only rectangles are read, not {shape.kind!r}.",
-            )
+        try:
+            if shape.is_point:
+                drawn = Drawn("keypoints", None, _points_text(points), _size(shape))
+            else:
+                drawn = drawn_shape(shape.kind, shape.value, shape.entry)
+            if points and not shape.is_point:
+                if drawn.kind != "bbox" or any(_size(p.result) != drawn.size for p in points):
+                    raise BadShape(
+                        "unsupported_shape", "Key points are read on upright rectangles alone."
+                    )
+                drawn = Drawn("keypoints", drawn.edges, _points_text(points), drawn.size)
+        except BadShape as error:
+            part = error.where if isinstance(error, BadValue) else "value"
+            whole = part in ("", "value", "image_rotation")
+            inner = (part or "type") if whole else f"value.{part}"
+            self._refuse(annotation, f"{shape.where}.{inner}", error.reason, error.detail)
             return
         label = self._label(annotation, shape, shapes)
-        box = self._box(annotation, shape)
-        if label is None or box is None:
+        if label is None:
             return
-        width, height = (as_size(shape.entry.get(f"original_{s}")) for s in ("width", "height"))
-        sized = width is not None and height is not None
-        across, down = (width or 1, height or 1) if sized else (1, 1)
-        x, y, wide, high = box
+        edges = drawn.edges or (None,) * 4
         self._export.rows.append(
             RawRow(
                 image_path=annotation.image,
                 label=label,
-                kind="bbox",
+                kind=drawn.kind,
                 source=annotation.source,
                 object=shape.where,
                 original_id=f"{annotation.identifier}/{key}",
-                x_min=x / 100 * across,
-                y_min=y / 100 * down,
-                x_max=(x + wide) / 100 * across,
-                y_max=(y + high) / 100 * down,
-                normalized=not sized,
+                x_min=edges[0],
+                y_min=edges[1],
+                x_max=edges[2],
+                y_max=edges[3],
+                geometry=drawn.geometry,
+                normalized=drawn.size is None,
                 attributes=self._attributes(annotation, results),
-                annotator=annotation.annotator,
-                lead_time=annotation.lead_time,
-                created_at=annotation.created_at,
-                updated_at=annotation.updated_at,
-                width=width if sized else None,
-                height=height if sized else None,
+                width=drawn.size[0] if drawn.size else None,
+                height=drawn.size[1] if drawn.size else None,
+                **_work(annotation, shape),
             )
         )
 
     def _label(self, annotation: Annotation, shape: _Result, shapes: list[_Result]) -> str | None:
-        """The one label of a region, from the rectangle or from the labels beside it."""
+        """The one label of a region, from the shape or from the labels beside it."""
         found: dict[str, None] = {}
         for result in shapes:
             listed = result.value.get(result.kind)
@@ -173,86 +244,134 @@ class Regions:
             self._refuse(annotation, where, "missing_label", "A region without a label.")
         return None
 
-    def _box(
-        self, annotation: Annotation, shape: _Result
-    ) -> tuple[float, float, float, float] | None:
-        """x, y, width and height in percent of the image."""
-        numbers: list[float] = []
-        for side in _SIDES:
-            value = shape.value.get(side)
-            number = as_number(value)
-            where = f"{shape.where}.value.{side}"
-            if number is None:
-                shown = repr(value)[:60]
-                self._refuse(annotation, where, "bad_box", f"Expected a number, found {shown}.")
-                return None
-            if number > _OVER:
-                self._refuse(
-                    annotation,
-                    where,
-                    "percent_over_100",
-                    f"Expected percent of the image, found {number:g}: are these pixels?",
-                )
-                return None
-            numbers.append(number)
-        for place, holder in (("value.rotation", shape.value), ("image_rotation", shape.entry)):
-            angle = holder.get(place.rpartition(".")[2])
-            if angle is not None and as_number(angle) != 0:
-                self._refuse(
-                    annotation,
-                    f"{shape.where}.{place}",
-                    "rotated_box",
-                    f"Turned by {repr(angle)[:20]} degrees; only upright rectangles are read.",
-                )
-                return None
-        x, y, width, height = numbers
-        return x, y, width, height
-
-    def _attributes(self, annotation: Annotation, results: list[_Result]) -> str:
+    def _attributes(
+        self, annotation: Annotation, results: list[_Result], of_image: dict[str, Any] | None = None
+    ) -> str:
         """Answers about a region by the name of their control, and notes as ``meta.…``."""
         attributes: dict[str, Any] = {}
         for result in results:
-            meta = result.entry.get("meta")
-            if isinstance(meta, dict):
-                attributes |= {f"meta.{k}": _single(v) for k, v in meta.items()}
-            for kind in _ANSWERS:
-                if kind in result.value and not result.is_shape:
-                    answer = _single(result.value[kind])
-                    # a lone box to tick is a choice that bears its control's name
-                    attributes[result.control] = True if answer == result.control else answer
-        canonical = attributes_json(attributes)
+            attributes |= _notes(result)
+            if not result.is_shape and of_image is None:
+                attributes |= _answers(result)
+        canonical = attributes_json((of_image or {}) | attributes)
         if canonical is None:
             self._refuse(
                 annotation,
                 results[0].where,
                 "bad_attributes",
-                "Attributes that JSON cannot hold; the box is kept without them.",
+                "Attributes that JSON cannot hold; the label is kept without them.",
             )
         return canonical or "{}"
 
-    def _read_image_level(self, annotation: Annotation, key: str, results: list[_Result]) -> None:
+    def _read_image_level(
+        self,
+        annotation: Annotation,
+        key: str,
+        results: list[_Result],
+        answers: dict[str, Any],
+    ) -> None:
         for result in results:
-            if result.kind != "choices":
+            if result.control.startswith(ATTRIBUTE):
+                continue  # of the class
+            if result.kind == "taxonomy" or result.control == _TAGS:
+                self._read_tags(annotation, key, result)
+            elif result.kind != "choices":
                 self._export.not_imported[f"image-level {result.kind}"] += 1
+            else:
+                listed = [t for t in map(as_text, _listed(result.value.get("choices"))) if t]
+                label = self._only(annotation, f"{result.where}.value.choices", listed)
+                if label is not None:
+                    attributes = self._attributes(annotation, [result], answers)
+                    # the control is told with the place until it is known whether there are shapes
+                    where = f"{result.where} {result.control}"
+                    row = _whole(annotation, result, where, key, "class", label)
+                    self._choices.append(row._replace(attributes=attributes))
+
+    def _read_tags(self, annotation: Annotation, key: str, result: _Result) -> None:
+        """A tag for each choice; one of a taxonomy is the path to it, with slashes."""
+        for place, chosen in enumerate(_listed(result.value.get(result.kind))):
+            parts = [as_text(part) for part in _listed(chosen)]
+            where = f"{result.where}.value.{result.kind}[{place}]"
+            if not parts or None in parts:
+                self._refuse(annotation, where, "missing_label", "A tag without a name.")
                 continue
-            listed = [t for t in map(as_text, _listed(result.value.get("choices"))) if t]
-            label = self._only(annotation, f"{result.where}.value.choices", listed)
-            if label is None:
-                continue
-            self._choices.append(
-                RawRow(
-                    image_path=annotation.image,
-                    label=label,
-                    kind="class",
-                    source=annotation.source,
-                    object=result.where,
-                    original_id=f"{annotation.identifier}/{key}",
-                    annotator=annotation.annotator,
-                    lead_time=annotation.lead_time,
-                    created_at=annotation.created_at,
-                    updated_at=annotation.updated_at,
-                )
-            )
+            label = "/".join(part for part in parts if part)
+            row = _whole(annotation, result, where, f"{key}/{place}", "tag", label)
+            attributes = self._attributes(annotation, [result], {})
+            self._export.rows.append(row._replace(attributes=attributes))
+
+
+def _image_attributes(regions: dict[str, list[_Result]]) -> dict[str, Any]:
+    """What was answered about the image beside its class, by the attribute's name."""
+    found: dict[str, Any] = {}
+    for results in regions.values():
+        if not any(r.is_shape for r in results):
+            for result in results:
+                if result.control.startswith(ATTRIBUTE):
+                    found |= _answers(result)
+    return found
+
+
+def _whole(
+    annotation: Annotation, result: _Result, where: str, key: str, kind: str, label: str
+) -> RawRow:
+    """A row that is of the whole image."""
+    return RawRow(
+        image_path=annotation.image,
+        label=label,
+        kind=kind,
+        source=annotation.source,
+        object=where,
+        original_id=f"{annotation.identifier}/{key}",
+        **_work(annotation, result),
+    )
+
+
+def _work(annotation: Annotation, result: _Result) -> dict[str, Any]:
+    """Who made it, and when: as the annotation says, unless an export of ours knows better."""
+    meta = result.entry.get("meta")
+    known = meta.get("work") if isinstance(meta, dict) else None
+    work = known if isinstance(known, dict) else None
+    if work is None:
+        times: dict[str, Any] = {
+            name: getattr(annotation, name) for name in ("lead_time", "created_at", "updated_at")
+        }
+    else:
+        times = {name: as_time(work.get(name)) for name in ("created_at", "updated_at")}
+        times["lead_time"] = as_finite(work.get("lead_time"))
+        times["role"] = as_role(work.get("role"))
+    return {"annotator": annotation.annotator, **times}
+
+
+def _notes(result: _Result) -> dict[str, Any]:
+    """What was noted about a region, and attributes that no choice could say."""
+    meta = result.entry.get("meta")
+    if not isinstance(meta, dict):
+        return {}
+    own = meta.get("attributes")
+    notes = {f"meta.{k}": _single(v) for k, v in meta.items() if k not in ("attributes", "work")}
+    return notes | (own if isinstance(own, dict) else {})
+
+
+def _answers(result: _Result) -> dict[str, Any]:
+    """What was answered, by the name of the control."""
+    found: dict[str, Any] = {}
+    for kind in _ANSWERS:
+        if kind in result.value:
+            answer = _single(result.value[kind])
+            # a lone box to tick is a choice that bears its control's name
+            name = attribute_of(result.control)
+            found[name] = True if answer == result.control else answer
+    return found
+
+
+def _points_text(points: Sequence[_Point]) -> str:
+    return points_text([(p.name, p.at, p.visible) for p in points])
+
+
+def _size(result: _Result) -> tuple[int, int] | None:
+    width, height = (as_size(result.entry.get(f"original_{s}")) for s in ("width", "height"))
+    return (width, height) if width is not None and height is not None else None
 
 
 def _listed(value: object) -> list[object]:

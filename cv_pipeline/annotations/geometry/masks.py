@@ -75,13 +75,11 @@ def polygon_of_mask(shape: Mask) -> Polygon:
             continue
         if place[3] >= 0:
             holes.append(len(rings))
-        rings.append(edges + (left, top))
+        rings.append(edges + np.array([left, top]))
     return polygon((ring.tolist() for ring in rings), holes)
 
 
-def mask_of_crop(
-    crop: NDArray[np.bool_], *, left: int, top: int, size: tuple[int, int]
-) -> Mask:
+def mask_of_crop(crop: NDArray[np.bool_], *, left: int, top: int, size: tuple[int, int]) -> Mask:
     """A mask of which only a part (bool, height × width) is given.
 
     Raises:

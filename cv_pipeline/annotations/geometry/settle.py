@@ -127,9 +127,7 @@ def _in_pixels(kind: str, text: str, size: Floats) -> Shape:
             shape.holes,
         )
     if isinstance(shape, KeyPoints):
-        return KeyPoints(
-            tuple(replace(p, x=p.x * width, y=p.y * height) for p in shape.points)
-        )
+        return KeyPoints(tuple(replace(p, x=p.x * width, y=p.y * height) for p in shape.points))
     return shape
 
 
@@ -274,9 +272,7 @@ def _extent(points: Floats, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
     return np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
 
 
-def _areas(
-    points: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> Floats:
+def _areas(points: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
     """Signed area of each ring."""
     following = np.arange(1, len(points) + 1)
     following[starts + lengths - 1] = starts

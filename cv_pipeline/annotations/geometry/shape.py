@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,7 @@ class RotatedBox:
     @property
     def text(self) -> str:
         """Canonical JSON."""
-        return _CANONICAL.encode(
-            {"angle": self.angle, "center": self.center, "size": self.size}
-        )
+        return _CANONICAL.encode({"angle": self.angle, "center": self.center, "size": self.size})
 
     @property
     def corners(self) -> Ring:
@@ -62,7 +61,10 @@ class RotatedBox:
         cosine, sine = math.cos(turn), math.sin(turn)
         x, y = self.center
         return tuple(
-            (x + sx * across * cosine - sy * down * sine, y + sx * across * sine + sy * down * cosine)
+            (
+                x + sx * across * cosine - sy * down * sine,
+                y + sx * across * sine + sy * down * cosine,
+            )
             for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
         )
 
@@ -165,9 +167,7 @@ def box_of_corners(corners: Sequence[Sequence[float]]) -> RotatedBox | Polygon:
     return found
 
 
-def polygon(
-    rings: Iterable[Iterable[Sequence[float]]], holes: Iterable[int] = ()
-) -> Polygon:
+def polygon(rings: Iterable[Iterable[Sequence[float]]], holes: Iterable[int] = ()) -> Polygon:
     """Rings without points that repeat the one before, the first after the last included.
 
     Holes are put last.
@@ -208,7 +208,7 @@ def keypoints(points: Iterable[KeyPoint]) -> KeyPoints:
     )
     if not shown:
         raise BadShape("no_points", "Not one of its points is in the image.")
-    for one, other in zip(shown, shown[1:], strict=False):
+    for one, other in pairwise(shown):
         if one.name == other.name:
             raise BadShape("repeated_point", f"Two points are called {one.name[:60]!r}.")
     return KeyPoints(tuple(shown))

@@ -92,7 +92,7 @@ class Chain:
             _follows(migration, place, versions)
             for number, step in enumerate(migration.steps):
                 key = f"ontology.migrations.{place}.steps.{number}"
-                after = _applied(step, state, f"{key}.{step.kind}")
+                after = applied(step, state, f"{key}.{step.kind}")
                 steps.append(
                     ChainStep(migration.from_version, migration.to, key, step, state, after)
                 )
@@ -171,7 +171,7 @@ def _same(key: str, made: Iterable[str], declared: Iterable[str], what: str) -> 
         raise ChainMistake(f"{key} {' And it '.join(told)}")
 
 
-def _applied(step: Step, state: State, key: str) -> State:
+def applied(step: Step, state: State, key: str) -> State:
     """What an ontology is after a step.
 
     Raises:

@@ -45,7 +45,9 @@ def set_aside_to_relabel(
     """
     name = relabelling_batch(version)
     events = catalog.table("image_batches").read(
-        columns=["name", "image_id"], filter=pc.starts_with(pc.field("name"), name)
+        columns=["name", "image_id"],
+        # of all that begins so, "g" comes after the hexadecimal digits of a later batch
+        filter=(pc.field("name") >= name) & (pc.field("name") < f"{name}-g"),
     )
     mine = pc.match_substring_regex(events["name"], f"^{re.escape(name)}(-[0-9a-f]{{8}})?$")
     events = events.filter(mine)

@@ -133,6 +133,28 @@ def test_cancelled_and_replaced_annotations_predictions_and_drafts_are_counted()
     }
 
 
+def test_annotations_that_do_not_count_are_named():
+    parsed = parse(
+        task(
+            annotation(region(id="old"), id=1, updated_at="2025-01-01T00:00:00Z"),
+            annotation(region(id="new"), id=2, updated_at="2025-01-02T00:00:00Z"),
+            annotation(region(), id=4, was_cancelled=True),
+            annotation(region(), id=5, completed_by=[]),
+            annotation(region(id="whose"), id=6, completed_by=None),
+        )
+    )
+
+    assert refusals(parsed) == [
+        ("[0].annotations[2]", "cancelled_annotation"),
+        ("[0].annotations[3].completed_by", "bad_annotator"),
+        ("[0].annotations[0]", "second_annotation"),
+        ("[0].annotations[4].completed_by", "missing_annotator"),
+    ]
+    assert parsed.rows["original_id"].to_pylist() == ["2/new", "6/whose"]
+    # an export in which everything was skipped is whole
+    assert parse(task(annotation(region(), was_cancelled=True))).rows.num_rows == 0
+
+
 def test_annotation_without_regions_is_an_image_without_objects():
     parsed = parse(task(annotation(region())), task(annotation(), image="b.jpg"))
 
@@ -149,7 +171,7 @@ def test_annotation_without_regions_is_an_image_without_objects():
         ("ann", "ann"),
         ("gold", "annotator-" + hashlib.sha256(b"gold").hexdigest()[:10]),
         (None, "unknown"),
-        ([], "unknown"),
+        ({}, "unknown"),
     ],
 )
 def test_annotators_have_stable_names_without_addresses(who, name):
@@ -164,8 +186,8 @@ PLACE = "[0].annotations[0].result[0]"
 @pytest.mark.parametrize(
     ("bad", "field", "reason"),
     [
-        (region(value={"rotation": 12.5}), f"{PLACE}.value.rotation", "rotated_box"),
-        (region(image_rotation=90), f"{PLACE}.image_rotation", "rotated_box"),
+        (region(value={"rotation": "a bit"}), f"{PLACE}.value.rotation", "bad_box"),
+        (region(image_rotation=90), f"{PLACE}.image_rotation", "rotated_image"),
         (region(value={"x": 320}), f"{PLACE}.value.x", "percent_over_100"),
         (region(value={"width": "wide"}), f"{PLACE}.value.width", "bad_box"),
         (
@@ -178,7 +200,8 @@ PLACE = "[0].annotations[0].result[0]"
             f"{PLACE}.value.rectanglelabels",
             "several_labels",
         ),
-        (region(type="polygonlabels"), f"{PLACE}.type", "unsupported_shape"),
+        (region(type="ellipselabels"), f"{PLACE}.type", "unsupported_shape"),
+        (region(type="polygonlabels"), f"{PLACE}.value.points", "bad_box"),
         (region() | {"value": 5}, PLACE, "missing_field"),
         ("nothing", PLACE, "missing_field"),
     ],
