@@ -149,9 +149,9 @@ def import_annotations(
     from_tool = _together(r.rows for r in resolved[of_files:])
     given_way = _without(from_files, from_tool)
     migrated = migrate(_together([given_way, from_tool]), project.ontology)
+    left = migrated.refusals()
     for part in parts:
-        left = (r for r in migrated.refusals() if r.file in part.export.files)
-        refusals += _stamped(left, part.export)
+        refusals += _stamped((r for r in left if r.file in part.export.files), part.export)
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = migrated.rows.sort_by("annotation_id")
     reasons = dict(sorted(Counter(r.reason for r in refusals).items()))

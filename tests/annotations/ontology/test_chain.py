@@ -91,7 +91,7 @@ def test_the_ontology_of_a_version_is_what_labels_of_it_are_checked_against(load
         (
             "label: apple",
             "label: appel",
-            r"line 18: ontology\.migrations\.0\.steps\.0\.split\.label 'appel' is no class.*'apple'\?",
+            r"line 18: ontology\.migrations\.0\.steps\.0\..*'appel' is no class.*'apple'\?",
         ),
         ("by: ripe", "by: riped", r"line 18: .*split\.by 'riped' is no attribute .*'ripe'"),
         ("{yes: ripe_apple", "{maybe: ripe_apple", r"line 18: .*split\.into 'maybe' is no value"),
