@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
+from cv_pipeline.actor import current_actor
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.problems import RequestError
 from cv_pipeline.inspector.workspace import Workspace
@@ -23,6 +24,8 @@ KEPT = 48
 """Finished and failed pieces of work that are remembered."""
 WAITING = 24
 """Most pieces of work that may be unfinished at a time."""
+WAITING_OF_ONE = 6
+"""Most of those that one person may have asked for, so that there is room for others."""
 RETRY_SECONDS = 20.0
 """How long a failure is told before the work is tried again."""
 
@@ -46,9 +49,11 @@ class Job(Generic[T]):
         started: when, by the clock of ``time.monotonic``.
         result: what came of it; None before.
         error: why it failed, and what to do; None when it did not.
+        actor: who asked for it first.
     """
 
     def __init__(self) -> None:
+        self.actor = current_actor()
         self.state: Literal["running", "done", "failed"] = "running"
         self.share = 0.0
         self.started = time.monotonic()
@@ -132,13 +137,16 @@ class Jobs:
             if job is not None and job.state == "failed" and job.seconds > RETRY_SECONDS:
                 job = None
             if job is None:
-                unfinished = sum(j.state == "running" for j in self._jobs.values())
-                if unfinished >= WAITING:
+                made: Job[T] = Job()
+                running = [j.actor for j in self._jobs.values() if j.state == "running"]
+                own = running.count(made.actor)
+                if own >= WAITING_OF_ONE or len(running) >= WAITING:
+                    whose = f" of yours, {own}" if own >= WAITING_OF_ONE else ""
                     raise Busy(
-                        f"{unfinished} comparisons are being worked out already.",
+                        f"{len(running)} comparisons are being worked out already{whose}.",
                         do="Try again in a minute.",
                     )
-                job = self._jobs[key] = Job()
+                job = self._jobs[key] = made
                 threading.Thread(
                     target=self._do, args=(job, work), name="inspector-job", daemon=True
                 ).start()

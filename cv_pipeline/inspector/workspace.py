@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from dagster import DagsterInstance
 from fastapi import Depends
@@ -25,6 +24,7 @@ from cv_pipeline.catalog.query import parse
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.inspector.database import open_database
+from cv_pipeline.inspector.kept import Kept
 from cv_pipeline.inspector.shared_references import SharedReferences
 from cv_pipeline.project import Project, find_project, project_names
 from cv_pipeline.provenance.evaluated import Evaluated, find_evaluated
@@ -40,44 +40,6 @@ SLOW_SECONDS = 0.05
 
 PAST = 16
 """Earlier states of lakes, and selections from them, that are kept in memory."""
-
-T = TypeVar("T")
-
-
-class Kept(Generic[T]):
-    """The last few of some costly things, each made once.
-
-    Args:
-        size: how many are kept.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under a key; made when it is not."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                if key in self._kept:
-                    return self._kept[key]
-            try:
-                made = make()
-                with self._lock:
-                    self._kept[key] = made
-                    while len(self._kept) > self._size:
-                        self._kept.popitem(last=False)
-            finally:
-                with self._lock:  # only now: whoever comes between would make it again
-                    self._making.pop(key, None)
-            return made
 
 
 @dataclass(eq=False)

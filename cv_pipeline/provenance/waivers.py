@@ -91,7 +91,16 @@ def give_waiver(
         reason=reason,
         at=now or datetime.now(UTC),
     ).signed()
-    key = waiver_key(home or cv_home(), create=True)
+    home = home or cv_home()
+    key = waiver_key(home, create=True)
+    if key is None:
+        raise WaiverRefused(
+            f"The key that waivers are signed with is damaged: {_key_path(home)} does not hold"
+            f" {_KEY_BYTES} bytes.",
+            do="Restore it from a backup, so that earlier waivers count again; or delete it: the"
+            " next waiver makes another, and waivers that were signed with the old one count no"
+            " more.",
+        )
     instance.report_runless_asset_event(_observation(candidate.key, waiver, key))
     return waiver
 
@@ -139,9 +148,9 @@ def waiver_key(home: Path, *, create: bool) -> bytes | None:
         create: make one where there is none.
 
     Returns:
-        The key; None where there is none, so that no waiver can be valid.
+        The key; None where there is none or it is damaged, so that no waiver can be valid.
     """
-    path = home / "inspector" / "waivers.key"
+    path = _key_path(home)
     if create:
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
@@ -158,6 +167,10 @@ def waiver_key(home: Path, *, create: bool) -> bytes | None:
     except FileNotFoundError:
         return None
     return key if len(key) == _KEY_BYTES else None
+
+
+def _key_path(home: Path) -> Path:
+    return home / "inspector" / "waivers.key"
 
 
 def _require_role(role: str, roles: Sequence[str]) -> None:

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
-from cv_pipeline.inspector.workspace import Kept, Workspace
+from cv_pipeline.inspector.kept import Kept
+from cv_pipeline.inspector.workspace import Workspace
 
 Client = Callable[..., TestClient]
 P, API = "/p/large", "/api/v1/p/large"
@@ -96,6 +97,32 @@ def test_the_numbers_name_what_they_are_of(client: TestClient, evaluation: dict)
         assert step["version"]
         if step["href"]:
             assert client.get(step["href"], headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_an_evaluation_that_was_recorded_again_is_the_newest_again(
+    client: TestClient, workspace: Workspace, evaluation: dict, board: dict
+) -> None:
+    """When the data went back, so did the evaluation: what was recorded last is the newest."""
+    before = evaluation["before"]["digest"]
+    assert (evaluation["newest"], evaluation["digest"]) == (True, board["newest"])
+    assert not client.get(f"{API}/evaluations/{before}").json()["newest"]
+    with workspace.log() as log:
+        older = log.of_version("large/eval_slices", before)
+
+    class WentBack:
+        def __init__(self, log: object) -> None:
+            self.log = log
+
+        def latest(self, key: str) -> object:
+            return older if key == "large/eval_slices" else self.log.latest(key)  # type: ignore[attr-defined]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.log, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace, "_index", WentBack(workspace._index))
+        assert client.get(f"{API}/evaluations/{before}").json()["newest"]
+        assert not client.get(f"{API}/evaluations/{evaluation['digest']}").json()["newest"]
 
 
 def test_every_cell_of_the_confusion_leads_to_its_images(
@@ -241,6 +268,14 @@ def test_what_is_wrong_is_said_before_anything_runs(
     response = client.post(f"{API}/corrective", json=body)
     assert response.status_code == status, response.text
     assert said in response.json()["error"] + response.json()["do"]
+
+
+def test_more_like_these_are_found_for_the_model_that_is_to_be_bettered(
+    client: TestClient,
+) -> None:
+    asked = {"q": "metadata.scene = 'river' limit 20", "for_training": True, "parent": "0000"}
+    response = client.get(f"{API}/more-like", params=asked)
+    assert (response.status_code, "0000" in response.json()["error"]) == (404, True)
 
 
 def test_more_like_a_selection_is_outside_of_it(client: TestClient) -> None:

@@ -95,6 +95,7 @@ def test_a_stale_link_explains_itself(client: TestClient) -> None:
     for path in ("datasets/feedfeed", "models/feedfeed", "lineage/model/feedfeed"):
         assert "The latest: " in html(client, f"{P}/{path}", 404), path
     assert "Did you mean" in html(client, f"{P}/lineage/modell/latest", 404)
+    assert "has no image" in html(client, f"{P}/lineage/image/feedfeedfeed", 404)
     assert client.get(f"{API}/datasets/candidates/999999").status_code == 404
     assert client.get(f"{API}/queries/no_such_name").status_code == 404
 

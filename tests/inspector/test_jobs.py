@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from cv_pipeline.actor import acting_as
 from cv_pipeline.errors import DatasetError
 from cv_pipeline.inspector import jobs
 from cv_pipeline.inspector.jobs import Busy, Jobs, JobState, Progress
@@ -46,6 +47,22 @@ def test_a_failure_says_why_and_is_tried_again_later(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.0)
     pool.ask("key", fails, wait=5)
     assert len(calls) == 2
+
+
+def test_one_person_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "WAITING_OF_ONE", 2)
+    gate = threading.Event()
+    pool = Jobs()
+    with acting_as("eve"):
+        for key in ("a", "b"):
+            pool.ask(key, lambda _: gate.wait(5), wait=0)
+        with pytest.raises(Busy, match="of yours, 2"):
+            pool.ask("c", lambda _: gate.wait(5), wait=0)
+    with acting_as("ada"):
+        asked = pool.ask("c", lambda _: gate.wait(5), wait=0)
+    gate.set()
+    asked.wait(5)
+    assert asked.state == "done"
 
 
 def test_not_everything_is_taken_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from cv_pipeline.errors import ProvenanceError, QueryError
 from cv_pipeline.inspector.data.asking import ask_when
-from cv_pipeline.inspector.workspace import Kept
+from cv_pipeline.inspector.kept import Kept, weight
 
 
 def test_what_is_kept_is_made_once_by_many_threads():
@@ -40,6 +42,26 @@ def test_the_least_used_is_given_up_and_a_failure_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         kept.get("d", lambda: str(1 / 0))
     assert kept.get("d", lambda: "d") == "d"
+
+
+def test_what_is_kept_takes_no_more_room_than_there_is():
+    kept: Kept[np.ndarray] = Kept(100, room=10_000)
+    for number in range(20):
+        kept.get(number, lambda: np.zeros(4_000, np.uint8))
+    assert [n for n in range(20) if n in kept] == [18, 19]
+    kept.get("large", lambda: np.zeros(50_000, np.uint8))  # the newest one is kept whatever it is
+    assert ("large" in kept, 19 in kept) == (True, False)
+
+
+def test_a_thing_weighs_what_it_holds(inspected):
+    ids = pa.array(["0" * 64] * 1_000)
+    assert weight(ids) == ids.nbytes > 64_000
+    assert weight(pa.table({"a": ids})) >= ids.nbytes
+    assert weight([ids] * 1_000) > 999 * ids.nbytes  # the first of many stand for all
+    assert weight({"a": (ids, b"x" * 5_000)}) > ids.nbytes + 5_000
+    chosen = inspected().app.state.workspace.select("large", "all images")
+    # its images, and not the lake that they were found in
+    assert chosen.numbers.nbytes <= weight(chosen) < 200_000
 
 
 def test_one_question_is_asked_once_of_one_state(inspected):

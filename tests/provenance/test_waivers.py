@@ -170,3 +170,18 @@ def test_without_the_key_nothing_is_waived(instance, home, make_candidate, give)
     path.unlink()
     with pytest.raises(GateRefused):
         gate(instance, home, candidate)
+
+
+def test_a_damaged_key_is_named_and_what_to_do_about_it(instance, home, make_candidate, give):
+    candidate = make_candidate()
+    give(candidate, ["leakage", "coverage"])
+    path = home / "inspector" / "waivers.key"
+    path.write_bytes(b"half of it")
+    with pytest.raises(GateRefused):
+        gate(instance, home, candidate)
+    with pytest.raises(WaiverRefused, match=r"damaged: .*waivers\.key") as refused:
+        give(candidate, ["leakage"])
+    assert "backup" in refused.value.do
+    path.unlink()
+    give(candidate, ["leakage", "coverage"])
+    gate(instance, home, candidate)

@@ -41,6 +41,12 @@ MAX_DEPTH = 100
 MAX_TESTS = 100
 """Comparisons that a query may have: the time to plan a statement grows with their square."""
 
+MAX_IMAGES = 1_000
+"""Images that a query may name one by one: each of them is looked up."""
+
+MAX_ORDER = 20
+"""Keys that a query may be ordered by."""
+
 MAX_TEXT = 65_536
 """Bytes that the text form of a query may have."""
 
@@ -94,11 +100,22 @@ def check_query(query: QueryNode) -> None:
                 f"The query makes {count:,} comparisons, of {MAX_TESTS} at most.",
                 do="Write in (…) for many or.",
             )
+        named = len(values_asked(query.where, "image"))
+        if named > MAX_IMAGES:
+            raise QueryError(
+                f"The query names {named:,} images, of {MAX_IMAGES:,} at most.",
+                do="Put a tag on them, and ask for the tag.",
+            )
     if query.sample:
         check_count(query.sample.size, "The size of a sample")
         check_seed(query.sample.seed, "The seed")
         if query.sample.by:
             check_single(query.sample.by)
+    if len(query.order_by) > MAX_ORDER:
+        raise QueryError(
+            f"The query is ordered by {len(query.order_by):,} keys, of {MAX_ORDER} at most.",
+            do="Order by those that matter most.",
+        )
     for order in query.order_by:
         check_single(order.by)
     if query.limit is not None:

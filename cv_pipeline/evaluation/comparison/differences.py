@@ -6,7 +6,7 @@ paired bootstrap, in which both models are measured on the same resampled images
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,7 @@ from cv_pipeline.evaluation.detection.coco import IOU_50, IOU_75, MAX_DETECTIONS
 from cv_pipeline.evaluation.detection.scorer import DEFAULT_SCORE, DetectionScorer
 from cv_pipeline.evaluation.measure import Counts
 from cv_pipeline.evaluation.resampling import Resampling
+from cv_pipeline.evaluation.slicing.ratios import Terms, ratio_terms
 
 RESAMPLING = Resampling()
 AP_RESAMPLES = 200
@@ -58,13 +59,26 @@ class Paired:
     images: int
     before: Counts
     after: Counts
+    _known: dict[str, tuple[Terms, Terms]] = field(default_factory=dict, init=False, repr=False)
 
     def sums(self, metric: str, label: int | None = None) -> tuple[Ratio, Ratio]:
         """The sums of accuracy, recall, precision or f1 of a class, or of all."""
+        before, after = self._terms(metric)
+        images = self.images
         return (
-            _sums(self.before, metric, label, self.images),
-            _sums(self.after, metric, label, self.images),
+            Ratio(*before.by_image(label, images=images)),
+            Ratio(*after.by_image(label, images=images)),
         )
+
+    def _terms(self, metric: str) -> tuple[Terms, Terms]:
+        """The terms of a metric, of all classes: made once."""
+        if metric not in self._known:
+            classes = len(self.labels) if self.labels is not None else 1
+            self._known[metric] = (
+                ratio_terms(self.before, metric, images=self.images, labels=classes),
+                ratio_terms(self.after, metric, images=self.images, labels=classes),
+            )
+        return self._known[metric]
 
     def holding(self, label: int) -> NDArray[np.bool_]:
         """(images,) mask of those that hold a class in the labels of either."""
@@ -259,17 +273,3 @@ def _by_class(paired: Paired) -> dict[str, dict[str, Difference]]:
         for k, label in enumerate(paired.labels or ())
         if paired.holding(k).any()
     }
-
-
-def _sums(counts: Counts, metric: str, label: int | None, images: int) -> Ratio:
-    of_label = slice(None) if label is None else counts.label == label
-    image = counts.image[of_label]
-    objects, found, predicted = (
-        np.bincount(image, weights=values[of_label], minlength=images).astype(np.float64)
-        for values in (counts.objects, counts.found, counts.predicted)
-    )
-    if metric in ("accuracy", "recall"):
-        return Ratio(found, objects)
-    if metric == "precision":
-        return Ratio(found, predicted)
-    return Ratio(2 * found, objects + predicted)

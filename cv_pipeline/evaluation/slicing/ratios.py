@@ -124,6 +124,13 @@ class Terms:
         taken: NDArray[np.integer] = of_images[self.image]
         return taken
 
+    def by_image(self, label: int | None, *, images: int) -> tuple[Numbers, Numbers]:
+        """(images,) numerators and denominators of a class, or of all together; 0 without one."""
+        rows = (self.label == self.labels) | self.alone if label is None else self.label == label
+        x, y = np.zeros(images), np.zeros(images)
+        x[self.image[rows]], y[self.image[rows]] = self.x[rows], self.y[rows]
+        return x, y
+
     def whole(self) -> Sums:
         """Sums over all images by class: arrays of shape (labels + 1,)."""
         return self.sums(np.zeros(len(self.image), dtype=np.int64), 1)[0]

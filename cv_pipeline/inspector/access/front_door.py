@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
 from cv_pipeline.inspector.access.accounts import Account, Accounts
+from cv_pipeline.inspector.access.address_throttle import AddressThrottle
 from cv_pipeline.inspector.access.authenticator import AccountAuthenticator
 from cv_pipeline.inspector.access.cookies import (
     drop_session_cookie,
@@ -47,7 +48,8 @@ class FrontDoor:
         self.accounts = Accounts(database)
         self.sessions = Sessions(database, idle=settings.idle, longest=settings.longest)
         self.tokens = Tokens(database)
-        self.throttle = Throttle()
+        self.throttle = Throttle(database)
+        self.address_throttle = AddressThrottle()
         self.image_accesses = ImageAccesses()
         self._secure = settings.secure_cookies == "always"
         self._setup_key = new_secret()

@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy import Engine
 
+from cv_pipeline.inspector.access.tries import TriesInDatabase
 from cv_pipeline.inspector.problems import RequestError
 
 BY_ADDRESS = RateLimitItemPerMinute(30, 5, namespace="address")
@@ -43,10 +44,14 @@ class TooManyTries(RequestError):
 
 
 class Throttle:
-    """Counts tries to sign in, in this process."""
+    """Counts tries to sign in, of all processes of a database; a restart forgets none.
 
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    Args:
+        database: the inspector's own state.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        self._limiter = MovingWindowRateLimiter(TriesInDatabase(database))
 
     def count(self, *, name: str = "", address: str) -> None:
         """Count a try, before it is known whether it succeeds.
@@ -58,7 +63,7 @@ class Throttle:
         Raises:
             TooManyTries: there were too many; whether the password is right is not looked at.
         """
-        network = _network(address)
+        network = network_of(address)
         for item, key in _keys(name, network):
             if not self._limiter.hit(item, *key):
                 reset = self._limiter.get_window_stats(item, *key).reset_time
@@ -67,7 +72,7 @@ class Throttle:
 
     def succeeded(self, *, name: str, address: str) -> None:
         """Forget the tries of somebody who signed in."""
-        for item, key in _keys(name, _network(address)):
+        for item, key in _keys(name, network_of(address)):
             if item is not BY_ADDRESS:
                 self._limiter.clear(item, *key)
 
@@ -80,7 +85,7 @@ def _keys(name: str, network: str) -> Iterator[tuple[RateLimitItem, tuple[str, .
     yield BY_NAME, (name,)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """An address, or the network that one customer has all of."""
     try:
         ip = ipaddress.ip_address(address)

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cv_pipeline.actor import acting_as
 from cv_pipeline.correction import CorrectiveRecord, declare, write_corrective
 from cv_pipeline.errors import CorrectiveError
 from cv_pipeline.inspector.problems import NotFound
@@ -65,7 +64,6 @@ def launch(
     workspace: Workspace,
     project: str,
     *,
-    actor: str,
     parent: str,
     query: str | None,
     weight: int | None,
@@ -73,12 +71,11 @@ def launch(
     changes: Mapping[str, Any],
     reason: str,
 ) -> Launched:
-    """Declare a corrective run, and hand it to Dagster once nothing is wrong with it.
+    """Declare a corrective run of who acts, and hand it to Dagster once nothing is wrong with it.
 
     Args:
         workspace: what is read.
         project: name of the project.
-        actor: whose run it is.
         parent: digest or prefix of the model that it is to better, or ``latest``.
         query: images that are added and drawn more often; None for none.
         weight: times that each of them is drawn in an epoch; the usual by default.
@@ -92,17 +89,16 @@ def launch(
         QueryError: the query cannot be understood.
     """
     card = parent_card(workspace, project, parent)
-    with acting_as(actor):
-        record = declare(
-            workspace.lake(project),
-            workspace.project(project),
-            parent=card,
-            query=query,
-            weight=weight,
-            label=label,
-            changes=changes,
-            reason=reason,
-        )
+    record = declare(
+        workspace.lake(project),
+        workspace.project(project),
+        parent=card,
+        query=query,
+        weight=weight,
+        label=label,
+        changes=changes,
+        reason=reason,
+    )
     write_corrective(workspace.store, record)
     try:
         return Launched(submit(record, workspace.dagster_ui), record)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.snapshot import Snapshot
-from cv_pipeline.inspector.workspace import Kept
+from cv_pipeline.inspector.kept import Kept
 
 MOST_DISTINCT = 2_000
 """Values of a field above which it is no filter of values: an id, a name, a measurement."""

@@ -206,7 +206,6 @@ def launch_corrective(
     launched = launch(
         workspace,
         project,
-        actor=access.user,
         parent=asked.parent,
         query=query,
         weight=asked.weight,
@@ -243,10 +242,11 @@ def find_more_like(
     n: Annotated[int, Query(ge=1, le=MOST_LIKE)] = 24,
     labels: Annotated[Literal["any", "with", "without"], Query()] = "any",
     for_training: Annotated[bool, Query()] = False,
+    parent: Annotated[str, Query(max_length=200)] = "latest",
 ) -> More:
     """Images outside a selection that are most like it, without copies of each other.
 
-    ``for_training`` leaves out what the newest model is judged on.
+    ``for_training`` leaves out what ``parent``, the model that is to be bettered, is judged on.
     """
     chosen = workspace.select(project, q)
     snapshot = chosen.snapshot
@@ -255,7 +255,7 @@ def find_more_like(
     if labels != "any":
         open_to &= annotated if labels == "with" else ~annotated
     if for_training:
-        card = parent_card(workspace, project, "latest")
+        card = parent_card(workspace, project, parent)
         splits = splits_of(workspace, project, card.dataset_digest)
         held_out = splits.filter(pc.not_equal(splits["split"], "train"))["image_id"]
         numbers = snapshot.numbering.find(held_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ from cv_pipeline.inspector.data.versions import (
     waivers_of,
 )
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.inspector.workspace import FRESH_SECONDS, CurrentWorkspace, Workspace
 from cv_pipeline.project import Ontology
 from cv_pipeline.provenance.event_log import Materialization
 from cv_pipeline.provenance.references import find_event
@@ -256,7 +257,7 @@ def _results(
     if candidate is None:
         return rows_of_verdicts(list(recorded.values()))
     found = workspace.kept.get(
-        ("results", candidate.key, candidate.storage_id),
+        ("results", candidate.key, candidate.storage_id, int(time.monotonic() // FRESH_SECONDS)),
         lambda: check_results(workspace.instance, candidate),
     )
     ran = [r for r in found if r.at is not None]

@@ -151,6 +151,7 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
     links = Selections(project, made)
     with workspace.log() as log:
         history = evaluation_history(log, settings)
+        newest = log.latest(f"{project}/eval_slices")
     place = next((n for n, r in enumerate(history) if r.digest == made.digest), None)
     missing: list[str] = []
     try:
@@ -196,7 +197,8 @@ def evaluation(project: str, digest: str, workspace: CurrentWorkspace) -> Evalua
         missing=missing,
         notes=list(record.notes),
         all_images=links.of(None),
-        newest=place is not None and place == len(history) - 1,
+        # one that was recorded again, when the data went back, is the newest again
+        newest=newest is not None and newest.version == made.digest,
     )
 
 

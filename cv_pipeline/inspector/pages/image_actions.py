@@ -17,6 +17,7 @@ from cv_pipeline.errors import QueryError
 from cv_pipeline.inspector.access.access import Access, CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.data.saved import SavedRow
 from cv_pipeline.inspector.images.grid import GridState, open_grid
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -104,15 +105,6 @@ class QueryToSave(BaseModel):
     q: Annotated[str, StringConstraints(max_length=65_536)] = ""
 
 
-class QuerySaved(BaseModel):
-    """A query that has a name."""
-
-    name: str
-    text: str
-    count: int
-    digest: str
-
-
 @routes.api("POST", "/p/{project}/tags", permission=Permission.REVIEW)
 def change_tags(
     project: str,
@@ -143,7 +135,7 @@ def save_query(
     workspace: CurrentWorkspace,
     access: CurrentAccess,
     audit: CurrentAudit,
-) -> QuerySaved:
+) -> SavedRow:
     """Give a query a name, under which everybody can ask it again."""
     selection = workspace.select(project, query.q.strip() or "all images")
     lake: Datalake = workspace.lake(project)
@@ -159,4 +151,4 @@ def save_query(
     )
     QueryLog(lake.catalog).save(saved)
     audit("query.save", query.name, project=project, text=selection.text)
-    return QuerySaved(name=saved.name, text=saved.text, count=saved.count, digest=saved.digest)
+    return SavedRow.of(saved)

@@ -8,7 +8,7 @@ from fastapi import Path
 from pydantic import BaseModel
 
 from cv_pipeline.catalog.snapshot.look_up import find_image
-from cv_pipeline.errors import nearest
+from cv_pipeline.errors import QueryError, nearest
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data import links
 from cv_pipeline.inspector.data.lineage_graph import Drawing, draw, graph_of
@@ -130,7 +130,10 @@ def _of_project(project: str, ref: str) -> str:
 def _trace_image(workspace: Workspace, project: str, ref: str) -> Job[Trace]:
     """The lineage of an image, which looks into every dataset version."""
     snapshot = workspace.snapshot(project)
-    number = find_image(snapshot, workspace.lake(project).catalog, ref)
+    try:
+        number = find_image(snapshot, workspace.lake(project).catalog, ref)
+    except QueryError as error:
+        raise NotFound(error.what, do=error.do) from error
     image_id = snapshot.images["image_id"][number].as_py()
     with workspace.log() as log:
         newest = [log.latest(key) for key in log.asset_keys(project)]

@@ -13,6 +13,7 @@ from cv_pipeline.inspector.access.front_door import CurrentFrontDoor
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
 from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission, Role
 from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace
 
@@ -63,6 +64,29 @@ class People(BaseModel):
     shortest: int = SHORTEST
 
 
+class Member(BaseModel):
+    """Somebody with a role in a project.
+
+    Attributes:
+        name: of the account.
+        role: the one that was given in this project; null where it comes from ``everywhere``.
+        everywhere: the role in every project, which only an admin of all can change.
+        disabled: whether the account can no longer be used.
+    """
+
+    name: str
+    role: Role | None
+    everywhere: Role | None
+    disabled: bool
+
+
+class ProjectPeople(BaseModel):
+    """Who has a role in a project, and which roles there are."""
+
+    people: list[Member]
+    roles: list[RoleShown]
+
+
 class NewPerson(BaseModel):
     """An account to be made."""
 
@@ -110,6 +134,29 @@ def people(workspace: CurrentWorkspace, door: CurrentFrontDoor) -> People:
     )
 
 
+@routes.page(
+    "/p/{project}/people", template="pages/project_people.html", permission=Permission.ADMINISTER
+)
+def project_people(
+    project: str, workspace: CurrentWorkspace, door: CurrentFrontDoor
+) -> ProjectPeople:
+    """Who has a role in a project, for those who administer it; other accounts are not told."""
+    name = workspace.project(project).name
+    found = []
+    for account in door.accounts.list():
+        own, everywhere = account.roles.get(name), account.roles.get(EVERY_PROJECT)
+        if own is not None or everywhere is not None:
+            found.append(
+                Member(
+                    name=account.name, role=own, everywhere=everywhere, disabled=account.disabled
+                )
+            )
+    return ProjectPeople(
+        people=found,
+        roles=[RoleShown(name=role, permissions=sorted(ALLOWED[role])) for role in Role],
+    )
+
+
 @routes.api("POST", "/people", permission=Permission.ADMINISTER, status=201)
 def add_person(given: NewPerson, door: CurrentFrontDoor, audit: CurrentAudit) -> Person:
     """Make an account."""
@@ -133,7 +180,14 @@ def give_role(
 
     An admin of one project gives roles there.
     """
-    before = door.accounts.get(name).roles.get(project)
+    try:
+        before = door.accounts.get(name).roles.get(project)
+    except NotFound as error:
+        if access.may(Permission.ADMINISTER):
+            raise
+        raise NotFound(  # an admin of one project is not told which accounts there are
+            f"There is no account {name[:63]!r}.", do="Ask whoever it is for its exact name."
+        ) from error
     door.accounts.give_role(name, project, given.role)
     audit(
         "user.role",

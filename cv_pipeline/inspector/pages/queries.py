@@ -15,6 +15,7 @@ from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.data.asking import Again, When, ask_again, ask_when, tags_of
+from cv_pipeline.inspector.data.saved import SavedRow
 from cv_pipeline.inspector.jobs import JobState
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
@@ -24,16 +25,6 @@ from cv_pipeline.provenance.references import metrics_of
 routes = Routes("Queries")
 
 Sign = Literal[">=", "<=", ">", "<"]
-
-
-class SavedRow(BaseModel):
-    """A query with a name."""
-
-    name: str
-    text: str
-    count: int
-    actor: str
-    at: datetime
 
 
 class AskedRow(BaseModel):
@@ -121,7 +112,7 @@ def queries(
     log = lake.log(limit=offset + limit + 1)[offset:]
     return Queries(
         project=project,
-        saved=[_saved_row(query) for query in lake.queries()],
+        saved=[SavedRow.of(query) for query in lake.queries()],
         asked=[_asked_row(query) for query in log[:limit]],
         more=len(log) > limit,
         offset=offset,
@@ -176,7 +167,7 @@ def forget_query(
         raise NotFound(f"{name!r} is no name of a query but an id of the log, which stays.")
     workspace.lake(project).forget(name)
     audit("query.forget", name, project=project, text=found.text)
-    return _saved_row(found)
+    return SavedRow.of(found)
 
 
 def _find(workspace: Workspace, project: str, which: str) -> AskedQuery | SavedQuery:
@@ -216,12 +207,6 @@ def _metrics(workspace: Workspace, project: str, first: str) -> list[str]:
             if name.isidentifier()
         }
     return sorted(known, key=lambda name: (name != first, name))
-
-
-def _saved_row(query: SavedQuery) -> SavedRow:
-    return SavedRow(
-        name=query.name, text=query.text, count=query.count, actor=query.actor, at=query.at
-    )
 
 
 def _asked_row(query: AskedQuery) -> AskedRow:

@@ -24,6 +24,7 @@ from cv_pipeline.imaging.render import encode_jpeg, thumbnail_jpeg
 from cv_pipeline.imaging.thumbnails import QUALITY, small_jpeg
 from cv_pipeline.imaging.view import RENDERER, Plan, Spread, plan_view, render, spread_of
 from cv_pipeline.imaging.view_settings import ViewSettings
+from cv_pipeline.inspector.kept import Kept
 from cv_pipeline.inspector.pixels.images import (
     Facts,
     Images,
@@ -36,7 +37,7 @@ from cv_pipeline.inspector.pixels.renders import Renders
 from cv_pipeline.inspector.pixels.room import Room
 from cv_pipeline.inspector.pixels.shelf import Shelf
 from cv_pipeline.inspector.problems import NotFound
-from cv_pipeline.inspector.workspace import Kept, Workspace
+from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.storage import Blobs
 
 T = TypeVar("T")

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.catalog.query import QueryNode, compile_query, parse
-from cv_pipeline.catalog.query.checks import MAX_DEPTH, MAX_TESTS, MAX_TEXT
+from cv_pipeline.catalog.query.checks import (
+    MAX_DEPTH,
+    MAX_IMAGES,
+    MAX_ORDER,
+    MAX_TESTS,
+    MAX_TEXT,
+)
 from cv_pipeline.catalog.query.nodes import (
     And,
     Comparison,
@@ -261,6 +267,14 @@ def test_what_is_too_long() -> None:
 
 
 def test_what_compares_too_much() -> None:
+    names = [f"'{n:08x}'" for n in range(MAX_IMAGES + 1)]
+    parse(f"image in ({', '.join(names[:-1])})")
+    with pytest.raises(QueryError, match="1,001 images, of 1,000 at most"):
+        parse(f"width > 1 or image in ({', '.join(names)})")
+    keys = [f"metadata.k{n}" for n in range(MAX_ORDER + 1)]
+    parse(f"all images order by {', '.join(keys[:-1])}")
+    with pytest.raises(QueryError, match="ordered by 21 keys, of 20 at most"):
+        parse(f"all images order by {', '.join(keys)}")
     parse(" or ".join(["tag = 'x'"] * MAX_TESTS))
     with pytest.raises(QueryError, match=r"4,000 comparisons, of 100 at most.*in \(…\)"):
         parse(" or ".join(["tag = 'x'"] * 4000))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
-from cv_pipeline.inspector.access import throttle
+from cv_pipeline.inspector.access import throttle, tries
 from cv_pipeline.inspector.access.roles import Role
 from cv_pipeline.inspector.access.sessions import SESSIONS
 from cv_pipeline.inspector.access.settings import Settings
 from cv_pipeline.inspector.audit import Wanted
-from tests.inspector.access.conftest import OWN, PASSWORD, sign_in, take_proof
+from tests.inspector.access.conftest import OTHER, OWN, PASSWORD, sign_in, take_proof
 
 HOME = "/api/v1/"
 
@@ -220,6 +220,14 @@ def test_an_admin_of_one_project_gives_roles_there_and_nowhere_else(inspector):
         answer = admin.put(f"/api/v1/people/ada/roles/{where}", json={"role": "admin"})
         assert answer.status_code == status
     assert admin.get("/api/v1/people").status_code == 403
+    people = admin.get(f"/api/v1/p/{OWN}/people").json()["people"]
+    assert {p["name"]: p["role"] for p in people} == {"ada": "admin", "eve": "viewer"}
+    inspector.door.accounts.add("mallory", password=PASSWORD, roles={OTHER: Role.VIEWER})
+    page = admin.get(f"/p/{OWN}/people", headers={"accept": "text/html"}).text
+    assert ("eve" in page, "mallory" in page) == (True, False)
+    assert admin.get(f"/api/v1/p/{OTHER}/people").status_code == 404
+    missing = admin.put(f"/api/v1/people/malory/roles/{OWN}", json={"role": "viewer"})
+    assert (missing.status_code, "mallory" in missing.text) == (404, False)
 
 
 @pytest.mark.parametrize(
@@ -287,8 +295,9 @@ def test_guessing_locks_the_account_out_from_there_with_the_right_password_too(i
     assert inspector.actions().count("signin.refused") == 1  # told once a minute, not each time
 
 
-def test_an_account_is_guarded_against_many_addresses_and_an_address_against_many_names():
-    guard = throttle.Throttle()
+def test_an_account_is_guarded_against_many_addresses_and_an_address_against_many_names(inspector):
+    database = inspector.workspace.database
+    guard = throttle.Throttle(database)
     for i in range(throttle.BY_NAME.amount):
         guard.count(name="ada", address=f"10.0.0.{i}")
     with pytest.raises(throttle.TooManyTries):
@@ -298,6 +307,30 @@ def test_an_account_is_guarded_against_many_addresses_and_an_address_against_man
     with pytest.raises(throttle.TooManyTries):
         guard.count(name="another", address="2001:db8::ffff")
     guard.count(name="another", address="2001:db8:1::1")
+    with pytest.raises(throttle.TooManyTries):  # another process, which counts the same tries
+        throttle.Throttle(database).count(name="ada", address="10.0.1.1")
+
+
+def test_a_restart_does_not_let_a_guesser_go_on(open_inspector):
+    first = open_inspector()
+    first.door.accounts.add("ada", password=PASSWORD)
+    guess = {"name": "ada", "password": "a wrong one"}
+    for _ in range(throttle.BY_NAME_HERE.amount):
+        assert first.client().post("/api/v1/signin", json=guess).status_code == 401
+    again = open_inspector()
+    right = {"name": "ada", "password": PASSWORD}
+    assert again.client().post("/api/v1/signin", json=right).status_code == 429
+
+
+def test_what_was_typed_as_a_name_is_not_kept_and_old_tries_are_deleted(inspector, monkeypatch):
+    guard = throttle.Throttle(inspector.workspace.database)
+    guard.count(name="my password, typed in the wrong field", address="10.0.0.1")
+    monkeypatch.setattr(tries.time, "time", lambda real=tries.time.time: real() + 1_000)
+    guard.count(name="ada", address="10.0.0.1")
+    with inspector.workspace.database.connect() as connection:
+        rows = connection.execute(select(tries.TRIES)).all()
+    assert len(rows) == 3  # of the second alone
+    assert all(len(row.key) == 64 for row in rows)
 
 
 def test_who_signs_in_is_forgotten_as_a_guesser(inspector):

@@ -180,7 +180,7 @@ class Corrective {
     const button = this.part("find");
     button.disabled = true;
     try {
-      const query = new URLSearchParams({ q: this.chosen.query, n: this.part("n").value, labels: this.part("labels").value, for_training: "true" });
+      const query = new URLSearchParams({ q: this.chosen.query, n: this.part("n").value, labels: this.part("labels").value, for_training: "true", parent: this.preview.parent });
       const found = await api("GET", `${this.base}/more-like?${query}`);
       const head = document.createElement("div");
       head.className = "wide soft";

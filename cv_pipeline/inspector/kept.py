@@ -1,0 +1,102 @@
+"""Keeps the last few of some costly things, each made once, and no more than there is room for."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from cv_pipeline.catalog.snapshot import Snapshot
+
+T = TypeVar("T")
+
+ROOM = 1024**3
+"""Bytes that what is kept may take in memory, about."""
+_DEEP, _LOOKED_AT = 5, 64
+
+
+class Kept(Generic[T]):
+    """The last few of some costly things, each made once.
+
+    Args:
+        size: how many are kept.
+        room: bytes that they may take together, about; the newest one is kept whatever it takes.
+    """
+
+    def __init__(self, size: int, *, room: int = ROOM) -> None:
+        self._size = size
+        self._room = room
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is kept under a key; made when it is not."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._kept:
+                    return self._kept[key][0]
+            try:
+                made = make()
+                self._keep(key, made)
+            finally:
+                with self._lock:  # only now: whoever comes between would make it again
+                    self._making.pop(key, None)
+            return made
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether something is kept under a key."""
+        with self._lock:
+            return key in self._kept
+
+    def _keep(self, key: Hashable, made: T) -> None:
+        size = weight(made)
+        with self._lock:
+            self._kept[key] = (made, size)
+            self._bytes += size
+            while len(self._kept) > self._size or self._bytes > self._room:
+                if len(self._kept) == 1:
+                    break
+                _, (_, freed) = self._kept.popitem(last=False)
+                self._bytes -= freed
+
+
+def weight(thing: Any, *, deep: int = _DEEP) -> int:
+    """About how many bytes a thing takes in memory, with what it holds.
+
+    Of a long list the first elements stand for all. A snapshot of a lake weighs nothing: it is
+    mapped from files.
+    """
+    if isinstance(thing, Snapshot) or thing is None:
+        return 0
+    size = getattr(thing, "nbytes", None)  # of arrays and tables
+    if isinstance(size, int):
+        return size
+    own = sys.getsizeof(thing, 64)
+    if deep == 0 or isinstance(thing, str | bytes | int | float | type):
+        return own
+    if isinstance(thing, Mapping):
+        return own + _of_some([*thing.values()], deep)
+    if isinstance(thing, Sequence | set | frozenset):
+        return own + _of_some([*thing], deep)
+    if dataclasses.is_dataclass(thing) or hasattr(thing, "__dict__"):
+        held = getattr(thing, "__dict__", {})
+        return own + sum(weight(value, deep=deep - 1) for value in [*held.values()])
+    return own
+
+
+def _of_some(things: Sequence[Any], deep: int) -> int:
+    looked_at = things[:_LOOKED_AT]
+    if not looked_at:
+        return 0
+    known = sum(weight(thing, deep=deep - 1) for thing in looked_at)
+    return known * len(things) // len(looked_at)
