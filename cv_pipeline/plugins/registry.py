@@ -6,8 +6,10 @@ point neither is guessed at.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -26,7 +28,7 @@ GROUPS: dict[Point, str] = {
 
 def plugin_names(point: Point) -> list[str]:
     """Names of the installed plug-ins of a point, sorted."""
-    return sorted({found.name for found in entry_points(group=GROUPS[point])})
+    return sorted({found.name for found in _installed(GROUPS[point], tuple(sys.path))})
 
 
 def require_plugin(point: Point) -> Callable[[str], str]:
@@ -83,8 +85,14 @@ def blamed_on(point: Point, name: str, *, doing: str = "failed") -> Iterator[Non
 
 def _found(point: Point, name: str) -> list[EntryPoint]:
     """Entry points of a name, each way to say the same one once."""
-    every = entry_points(group=GROUPS[point], name=name)
-    return list({(_source(one), one.value): one for one in every}.values())
+    every = [one for one in _installed(GROUPS[point], tuple(sys.path)) if one.name == name]
+    return list({_source(one): one for one in every}.values())
+
+
+@lru_cache(maxsize=64)
+def _installed(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of a group; every distribution is looked at, so once for a search path."""
+    return tuple(entry_points(group=group))
 
 
 def _source(found: EntryPoint) -> str:
