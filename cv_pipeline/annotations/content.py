@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -195,6 +195,17 @@ class Content:
                 annotations=self.annotations.slice(first, last - first),
             )
 
+    def each_image(self, rows: int) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Each image with its labels, as dictionaries, of which ``rows`` images' are in memory."""
+        for chunk in self.chunks(rows):
+            labels = chunk.annotations.to_pylist()
+            on = chunk.annotations["image"].to_numpy()
+            images = chunk.images.to_pylist()
+            numbers = chunk.images["number"].to_numpy()
+            ends = np.searchsorted(on, numbers, side="right").tolist()
+            for image, first, last in zip(images, [0, *ends], ends, strict=False):
+                yield image, labels[first:last]
+
     def texts(self, sql: str, **parameters: str | bool) -> list[str]:
         """First column of a query over ``images`` and ``annotations``, as text."""
         relations = {"images": self.images, "annotations": self.annotations}
@@ -246,6 +257,11 @@ def require_images(content: Content, name: str) -> None:
             f"An export to {name} cannot do without its images.",
             do="Leave out --no-images, or export to coco, pascal_voc or yolo.",
         )
+
+
+def without_tags(labels: pa.Table) -> pa.Table:
+    """The labels that are no tags, for a format that has none."""
+    return labels.filter(pc.not_equal(labels["kind"], "tag"))
 
 
 def split_folders(content: Content, *above: str) -> pa.ChunkedArray:

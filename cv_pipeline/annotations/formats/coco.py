@@ -1,7 +1,8 @@
-"""COCO detection JSON: ``images``, ``categories`` and ``annotations`` with ``bbox`` in x y w h.
+"""COCO JSON: ``images``, ``categories`` and ``annotations`` with ``bbox`` in x y w h.
 
-``iscrowd`` and the ``attributes`` that CVAT adds become attributes. Segmentations are counted,
-not imported. Several files are read one by one, each with its own ids; a file that is named as
+``iscrowd`` and the ``attributes`` that CVAT adds become attributes. An object is one label: its key
+points, else its segmentation, else its box. A shape that cannot be read is named, and its box
+kept. Several files are read one by one, each with its own ids; a file that is named as
 COCO's own are, ``instances_train2017.json``, states the split of its images.
 """
 
@@ -9,22 +10,41 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
+from cv_pipeline.annotations.content import (
+    Content,
+    Target,
+    copy_images,
+    split_folders,
+    without_tags,
+)
+from cv_pipeline.annotations.formats.coco_shapes import (
+    point_names,
+    points_of,
+    shape_of_segmentation,
+    told_shape,
+    with_parts,
+)
 from cv_pipeline.annotations.formats.extra_keys import (
     read_box,
     read_facts,
     read_work,
 )
 from cv_pipeline.annotations.formats.json_file import read_json
+from cv_pipeline.annotations.geometry import BadShape, Mask
 from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
 from cv_pipeline.annotations.values import as_identifier, as_size, as_text, attributes_json
 
-FIELDS = FieldNames(image="{object}.image_id", label="{object}.category_id", box="{object}.bbox")
+FIELDS = FieldNames(
+    image="{object}.image_id",
+    label="{object}.category_id",
+    box="{object}.bbox",
+    shape="{object}.segmentation",
+)
 _ASTRAY = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)"
 """Paths that lead out of the folder that they are looked for in."""
 
@@ -53,11 +73,17 @@ SELECT to_json({
     'image_id': image,
     'category_id': category + 1,
     'bbox': [x_min, y_min, width, height],
-    'area': width * height,
+    'area': area,
+    'segmentation': coalesce(segmentation::JSON, '[]'::JSON),
+    'keypoints': keypoints::JSON,
+    'num_keypoints': num_keypoints,
+    'kind': kind,
+    'geometry': geometry::JSON,
     'iscrowd': CASE WHEN json_extract(attributes, '$.iscrowd') = 'true' THEN 1 ELSE 0 END,
     'edges': [x_min, y_min, x_max, y_max],
     'attributes': attributes::JSON,
     'annotator': annotator,
+    'role': role,
     'annotation_id': annotation_id,
     'lead_time': lead_time,
     'created_at': strftime(created_at, '%Y-%m-%dT%H:%M:%S.%fZ'),
@@ -107,29 +133,44 @@ def write(content: Content, target: Target) -> None:
     Ids are the numbers of ``content``, so an image has the same id whichever splits are exported.
     """
     content = copy_images(content, target, split_folders(content, "images"))
+    content = replace(content, annotations=without_tags(content.annotations))
+    names = point_names(content.annotations)
     for split in content.splits:
-        target.write(f"annotations/instances_{split}.json", _document(content.of_split(split)))
+        part = content.of_split(split)
+        target.write(f"annotations/instances_{split}.json", _document(part, names))
 
 
-def _document(content: Content) -> Iterator[bytes]:
+def _document(content: Content, names: Mapping[str, Sequence[str]]) -> Iterator[bytes]:
     info = {
         "description": f"{content.project}, dataset version {content.digest}",
         "version": content.digest,
     }
     categories = [
-        {"id": n, "name": label, "supercategory": ""} for n, label in enumerate(content.labels, 1)
+        {"id": n, "name": label, "supercategory": ""}
+        | ({"keypoints": names[label], "skeleton": []} if label in names else {})
+        for n, label in enumerate(content.labels, 1)
     ]
     head = json.dumps({"info": info, "licenses": [], "categories": categories}, ensure_ascii=False)
     yield f"{head[:-1]}".encode()
     yield from _list(content, "images", _IMAGES, with_images=content.with_images, astray=_ASTRAY)
-    yield from _list(content, "annotations", _ANNOTATIONS)
+    yield from _list(content, "annotations", _ANNOTATIONS, names=names)
     yield b"}\n"
 
 
-def _list(content: Content, key: str, sql: str, **parameters: str | bool) -> Iterator[bytes]:
+def _list(
+    content: Content,
+    key: str,
+    sql: str,
+    names: Mapping[str, Sequence[str]] | None = None,
+    **parameters: str | bool,
+) -> Iterator[bytes]:
     yield f',\n"{key}": ['.encode()
     between = "\n"
-    for chunk in content.chunks():
+    for part in content.chunks():
+        chunk = part
+        if names is not None:
+            labels = with_parts(part.annotations, part.images, names)
+            chunk = replace(part, annotations=labels)
         rows = chunk.texts(sql, **parameters)
         if rows:
             yield (between + ",\n".join(rows)).encode()
@@ -153,6 +194,7 @@ class _File:
     document: dict[str, Any]
     images: dict[str, _Image] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)
+    points: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
     def parse(self) -> None:
@@ -202,6 +244,11 @@ class _File:
                 self._refuse(f"{where}.name", "missing_label", "A category without a name.")
                 continue
             self.categories[identifier] = name
+            points = entry.get("keypoints")
+            texts = [as_text(p) for p in points] if isinstance(points, list) else []
+            known = tuple(t for t in texts if t)
+            if len(set(known)) == len(texts):
+                self.points[identifier] = known
             self.export.labels.setdefault(name)
 
     def _read_images(self) -> None:
@@ -241,21 +288,20 @@ class _File:
             )
             return
         box = read_box(entry)
-        if box is None:
+        kind, geometry = self._shape(where, entry, boxed=box is not None)
+        if box is None and kind in ("bbox", "keypoints"):
             self._refuse(
                 f"{where}.bbox",
                 "bad_box",
                 f"Expected four numbers x, y, width, height, found {_short(entry.get('bbox'))}.",
             )
             return
-        if entry.get("segmentation"):
-            self.export.not_imported["segmentation"] += 1
-        x_min, y_min, x_max, y_max = box
+        x_min, y_min, x_max, y_max = box or (None,) * 4
         self.export.rows.append(
             RawRow(
                 image_path=image.path,
                 label=label,
-                kind="bbox",
+                kind=kind,
                 source=self.path,
                 object=where,
                 original_id=identifier,
@@ -263,12 +309,36 @@ class _File:
                 y_min=y_min,
                 x_max=x_max,
                 y_max=y_max,
+                geometry=geometry,
                 attributes=self._attributes(where, entry),
                 width=image.width,
                 height=image.height,
                 **read_work(entry),
             )
         )
+
+    def _shape(self, where: str, entry: dict[str, Any], *, boxed: bool) -> tuple[str, str | None]:
+        """Kind and geometry of an object; of one whose shape cannot be read, its box alone."""
+        names = self.points.get(as_identifier(entry.get("category_id")) or "", ())
+        told = told_shape(entry, names)
+        if told is not None:
+            return told
+        key = "keypoints"
+        try:
+            points = points_of(entry.get(key), names) if boxed else None
+            if points is not None:
+                if entry.get("segmentation"):
+                    self.export.not_imported["segmentation beside key points"] += 1
+                return key, points.text
+            key = "segmentation"
+            shape = shape_of_segmentation(entry.get(key))
+        except BadShape as error:
+            kept = " Its box is kept." if boxed else ""
+            self._refuse(f"{where}.{key}", error.reason, f"{error.detail}{kept}")
+            return "bbox", None
+        if shape is None:
+            return "bbox", None
+        return ("mask" if isinstance(shape, Mask) else "polygon"), shape.text
 
     def _attributes(self, where: str, entry: dict[str, Any]) -> str:
         attributes: dict[str, object] = {}

@@ -40,7 +40,10 @@ SELECT to_json({
         'category_id': [o.category FOR o IN objects],
         'edges': [[o.x_min, o.y_min, o.x_max, o.y_max] FOR o IN objects],
         'attributes': [o.attributes FOR o IN objects],
+        'kind': [o.kind FOR o IN objects],
+        'geometry': [coalesce(o.geometry, '') FOR o IN objects],
         'annotator': [o.annotator FOR o IN objects],
+        'role': [o.role FOR o IN objects],
         'annotation_id': [o.annotation_id FOR o IN objects],
         'lead_time': [coalesce(CAST(o.lead_time AS VARCHAR), '') FOR o IN objects],
         'created_at':
@@ -69,6 +72,7 @@ SELECT to_json({
     'category_id': coalesce(a.category, -1),
     'attributes': coalesce(a.attributes, '{}'),
     'annotator': coalesce(a.annotator, ''),
+    'role': coalesce(a.role, ''),
     'annotation_id': coalesce(a.annotation_id, ''),
     'lead_time': coalesce(CAST(a.lead_time AS VARCHAR), ''),
     'created_at': coalesce(strftime(a.created_at, '%Y-%m-%dT%H:%M:%S.%fZ'), ''),

@@ -12,16 +12,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from defusedxml.ElementTree import fromstring
 
-from cv_pipeline.annotations.content import Content, Target, copy_images
+from cv_pipeline.annotations.content import Content, Target, copy_images, without_tags
+from cv_pipeline.annotations.formats.xml_file import (
+    XML_ERRORS,
+    element,
+    is_plain,
+    refuse_xml,
+    value_of,
+)
 from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
 from cv_pipeline.annotations.values import (
     as_number,
@@ -38,8 +43,6 @@ FIELDS = FieldNames(image="filename", label="{object}.name", box="{object}.bndbo
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 _FLAGS = ("truncated", "difficult", "occluded")
 _UNSPECIFIED = "Unspecified"
-_PLAIN = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-"""Text that an XML element holds as it is."""
 
 _OBJECTS = """
 SELECT coalesce(to_json(list({
@@ -84,6 +87,7 @@ def write(content: Content, target: Target) -> None:
     Edges are as they are, with their decimals.
     """
     content = copy_images(content, target, "JPEGImages")
+    content = replace(content, annotations=without_tags(content.annotations))
     for chunk in content.chunks():
         rows = chunk.images.to_pylist()
         for image, objects in zip(rows, chunk.texts(_OBJECTS), strict=True):
@@ -101,7 +105,7 @@ def _lines(
     yield "<annotation>"
     yield "\t<folder>JPEGImages</folder>"
     yield f"\t<filename>{escape(image['file_name'])}</filename>"
-    yield f"\t{_element('path', image['path'])}"
+    yield f"\t{element('path', image['path'])}"
     yield "\t<source>"
     yield f"\t\t<database>{content.project}</database>"
     yield f"\t\t<annotation>dataset version {content.digest}</annotation>"
@@ -120,8 +124,8 @@ def _object_lines(found: Mapping[str, Any]) -> Iterator[str]:
     attributes = found["attributes"]
     pose = attributes.get("pose")
     yield "\t<object>"
-    yield f"\t\t{_element('name', found['name'])}"
-    yield f"\t\t{_element('pose', pose if _is_plain(pose) else _UNSPECIFIED)}"
+    yield f"\t\t{element('name', found['name'])}"
+    yield f"\t\t{element('pose', pose if is_plain(pose) else _UNSPECIFIED)}"
     for flag in _FLAGS:
         # many readers cannot do without it
         if flag == "difficult" or isinstance(attributes.get(flag), bool):
@@ -132,56 +136,22 @@ def _object_lines(found: Mapping[str, Any]) -> Iterator[str]:
         text = int(value) if value.is_integer() else repr(value)
         yield f"\t\t\t<{edge}>{text}</{edge}>"
     yield "\t\t</bndbox>"
-    yield f"\t\t{_element('annotator', found['annotator'])}"
+    yield f"\t\t{element('annotator', found['annotator'])}"
     yield "\t\t<attributes>"
     for name, value in attributes.items():
         yield "\t\t\t<attribute>"
-        yield f"\t\t\t\t{_element('name', name)}"
-        yield f"\t\t\t\t{_element('value', value)}"
+        yield f"\t\t\t\t{element('name', name)}"
+        yield f"\t\t\t\t{element('value', value)}"
         yield "\t\t\t</attribute>"
     yield "\t\t</attributes>"
     yield "\t</object>"
 
 
-def _is_plain(value: object) -> bool:
-    """Tell whether reading gives back the same text, which it strips."""
-    return isinstance(value, str) and value == value.strip() and bool(_PLAIN.fullmatch(value))
-
-
-def _element(tag: str, value: object) -> str:
-    if _is_plain(value):
-        return f"<{tag}>{escape(str(value))}</{tag}>"
-    return f'<{tag} type="json">{escape(json.dumps(value))}</{tag}>'
-
-
-def _value(node: Element | None) -> Any:
-    """What an element holds; None when there is none, or it cannot be read."""
-    text = None if node is None else as_text(node.text)
-    if node is None or text is None or node.get("type") != "json":
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _read_xml(export: ExportBuilder, path: str, data: bytes) -> Element | None:
     try:
         root: Element = fromstring(data, forbid_dtd=True)
-    except DefusedXmlException as error:
-        export.refuse(
-            path,
-            "",
-            "hostile_xml",
-            f"It declares a document type or entities, which are refused: {error}.",
-        )
-    except ParseError as error:
-        line, column = error.position
-        export.refuse(
-            path, f"line {line} column {column + 1}", "not_xml", f"Not valid XML: {error}."
-        )
-    except (ValueError, LookupError, ExpatError) as error:  # an encoding that does not exist
-        export.refuse(path, "", "not_xml", f"Not valid XML: {error}.")
+    except XML_ERRORS as error:
+        refuse_xml(export, path, error)
     else:
         if root.tag == "annotation":
             return root
@@ -216,7 +186,7 @@ def _read_image(export: ExportBuilder, path: str, root: Element) -> None:
 
 def _read_object(export: ExportBuilder, path: str, image: _Image, i: int, node: Element) -> None:
     where = f"object[{i}]"
-    label = as_text(_value(node.find("name")))
+    label = as_text(value_of(node.find("name")))
     if label is None:
         export.refuse(path, f"{where}.name", "missing_label", "An object without a name.")
         return
@@ -247,7 +217,7 @@ def _read_object(export: ExportBuilder, path: str, image: _Image, i: int, node: 
             x_max=x_max,
             y_max=y_max,
             attributes=_attributes(node),
-            annotator=pseudonym(_value(node.find("annotator"))),
+            annotator=pseudonym(value_of(node.find("annotator"))),
             width=image.width,
             height=image.height,
         )
@@ -269,7 +239,7 @@ def _attributes(node: Element) -> str:
         if attributes.get("difficult") is False:
             del attributes["difficult"]
         for attribute in listed.findall("attribute"):
-            name = _value(attribute.find("name"))
+            name = value_of(attribute.find("name"))
             if isinstance(name, str):
-                attributes[name] = _value(attribute.find("value"))
+                attributes[name] = value_of(attribute.find("value"))
     return attributes_json(attributes) or "{}"

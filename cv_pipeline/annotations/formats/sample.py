@@ -5,13 +5,16 @@ A sample names its objects' classes, and may number them, which gives the classe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cv_pipeline.annotations.formats.extra_keys import read_box, read_facts, read_work
+from cv_pipeline.annotations.geometry import BadShape, read_shape
 from cv_pipeline.annotations.raw import ExportBuilder, RawRow
 from cv_pipeline.annotations.values import as_identifier, as_size, as_text, attributes_json
+from cv_pipeline.catalog.schemas.annotations import SHAPE_KINDS
 
 
 @dataclass
@@ -79,13 +82,14 @@ class Samples:
         number = found.get("category_id")
         if isinstance(number, int):
             self.names.setdefault(number, label)
+        kind, geometry = self._shape(found, source, where, boxed=box is not None)
         attributes = found.get("attributes")
         x_min, y_min, x_max, y_max = box or (None, None, None, None)
         self.export.rows.append(
             RawRow(
                 image_path=image,
                 label=label,
-                kind="bbox" if box else "class",
+                kind=kind,
                 source=source,
                 object=where,
                 original_id=where,
@@ -93,6 +97,7 @@ class Samples:
                 y_min=y_min,
                 x_max=x_max,
                 y_max=y_max,
+                geometry=geometry,
                 attributes=(attributes_json(attributes) if isinstance(attributes, dict) else None)
                 or "{}",
                 width=as_size(entry.get("width")),
@@ -100,3 +105,18 @@ class Samples:
                 **read_work(found),
             )
         )
+
+    def _shape(
+        self, found: Mapping[str, Any], source: str, where: str, *, boxed: bool
+    ) -> tuple[str, str | None]:
+        """Kind and geometry; of a shape that cannot be read, the box alone."""
+        kind, geometry = as_text(found.get("kind")), found.get("geometry")
+        if kind == "tag" and not boxed:
+            return "tag", None
+        if kind in SHAPE_KINDS and geometry not in (None, ""):
+            text = geometry if isinstance(geometry, str) else json.dumps(geometry)
+            try:
+                return kind, read_shape(kind, text).text
+            except BadShape as error:
+                self.export.refuse(source, f"{where}.geometry", error.reason, error.detail)
+        return "bbox" if boxed else "class", None

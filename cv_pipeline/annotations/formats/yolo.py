@@ -1,9 +1,10 @@
 """YOLO: one text file an image, a line ``class x_centre y_centre width height`` an object.
 
-Coordinates are shares of the image's sides and stay so until the image's size is known. Class
-names come from ``names`` of ``data.yaml``, else from ``classes.txt`` or ``obj.names``. The label
-file ``…/labels/a.txt`` speaks of the image ``…/images/a.*``, whatever its format. For
-classification YOLO takes a folder a class; a CSV beside them says the rest.
+Lines of turned boxes, polygons and key points are longer: see ``yolo_tasks``. Coordinates are
+shares of the image's sides and stay so until the image's size is known. Class names come from
+``names`` of ``data.yaml``, else from ``classes.txt`` or ``obj.names``. The label file
+``…/labels/a.txt`` speaks of the image ``…/images/a.*``, whatever its format. For classification
+YOLO takes a folder a class; a CSV beside them says the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import io
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,8 +30,19 @@ from cv_pipeline.annotations.content import (
     copy_images,
     require_images,
     split_folders,
+    without_tags,
 )
 from cv_pipeline.annotations.file_names import unique_names
+from cv_pipeline.annotations.formats.coco_shapes import point_names
+from cv_pipeline.annotations.formats.yolo_tasks import (
+    Lines,
+    lines_of,
+    read_line,
+    task_of,
+    with_lines,
+)
+from cv_pipeline.annotations.formats.yolo_tasks import described as described_task
+from cv_pipeline.annotations.geometry import BadShape
 from cv_pipeline.annotations.raw import (
     ExportBuilder,
     FieldNames,
@@ -57,9 +71,9 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"  # seconds with their decimals
 
 _LINES = """
 SELECT coalesce(string_agg(
-    concat_ws(' ', a.category,
+    a.category || ' ' || coalesce(a.line, concat_ws(' ',
         (a.x_min + a.x_max) / 2 / i.width, (a.y_min + a.y_max) / 2 / i.height,
-        a.width / i.width, a.height / i.height) || chr(10),
+        a.width / i.width, a.height / i.height)) || chr(10),
     '' ORDER BY a.number), '')
 FROM images AS i LEFT JOIN annotations AS a ON a.image = i.number
 GROUP BY i.number ORDER BY i.number
@@ -81,7 +95,7 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             be read.
     """
     export = ExportBuilder("yolo", FIELDS)
-    names = _read_names(export, files)
+    names, described = _read_names(export, files)
     if not names:
         told = "".join(f" {r.file}: {r.detail}" for r in export.quarantine)
         raise UnusableExport(
@@ -90,7 +104,9 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             refusals=tuple(export.quarantine),
         )
     export.labels.update(dict.fromkeys(names.values()))
-    for path in _label_files(files):
+    paths = _label_files(files)
+    lines = lines_of(described, (files[p] for p in paths))
+    for path in paths:
         export.files.add(path)
         try:
             text = files[path].decode("utf-8-sig")
@@ -98,29 +114,35 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
             where = f"byte {error.start}"
             export.refuse(path, where, "not_utf8", f"Not UTF-8 text, {where}.")
             continue
-        _read_labels(export, path, text, names)
+        _read_labels(export, path, text, names, lines)
     return export.build()
 
 
 def write(content: Content, target: Target) -> None:
     """Write ``labels/<split>/``, ``images/<split>/`` and ``data.yaml``, as Ultralytics reads them.
 
-    For classification it is ``<split>/<class>/`` and ``labels.csv``.
+    A folder holds one kind of object: key points where there are any, else polygons, else turned
+    boxes, else boxes. For classification it is ``<split>/<class>/`` and ``labels.csv``.
     """
     if content.task == "classification":
         _write_class_folders(content, target)
         return
     content = copy_images(content, target, split_folders(content, "images"))
-    for chunk in content.chunks():
+    content = replace(content, annotations=without_tags(content.annotations))
+    task, points = task_of(content), point_names(content.annotations)
+    for part in content.chunks():
+        chunk = replace(part, annotations=with_lines(part, task, points))
         paths = pc.binary_join_element_wise(
             "labels", chunk.images["split"], chunk.images["stem"], "/"
         )
         for path, lines in zip(paths.to_pylist(), chunk.texts(_LINES), strict=True):
             target.write(f"{path}.txt", [lines.encode()])
-    described = {split: f"images/{split}" for split in content.splits}
+    folders = {split: f"images/{split}" for split in content.splits}
+    of_task = described_task(task, content, points)
     text = io.BytesIO()
     YAML(typ="safe", pure=True).dump(
-        {**described, "nc": len(content.labels), "names": dict(enumerate(content.labels))}, text
+        {**folders, **of_task, "nc": len(content.labels), "names": dict(enumerate(content.labels))},
+        text,
     )
     target.write("data.yaml", [text.getvalue()])
 
@@ -187,21 +209,25 @@ def _name_files(files: Mapping[str, bytes]) -> list[str]:
     return described + listed
 
 
-def _read_names(export: ExportBuilder, files: Mapping[str, bytes]) -> dict[int, str]:
+def _read_names(
+    export: ExportBuilder, files: Mapping[str, bytes]
+) -> tuple[dict[int, str], dict[str, Any]]:
+    """Class number to name, and what ``data.yaml`` says besides."""
+    described: dict[str, Any] = {}
     for path in _name_files(files):
         export.companions.add(path)
         if path.lower().endswith((".yaml", ".yml")):
-            found = _names_of_yaml(export, path, files[path])
+            described = _yaml(export, path, files[path])
+            found = _names_of_yaml(export, path, described)
         else:
             lines = files[path].decode("utf-8-sig", "replace").split("\n")
             found = {i: name for i, line in enumerate(lines) if (name := as_text(line))}
         if found:
-            return found
-    return {}
+            return found, described
+    return {}, {}
 
 
-def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, str]:
-    """Class number to name: ``names`` is a list, or a mapping from numbers."""
+def _yaml(export: ExportBuilder, path: str, data: bytes) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # a repeated anchor is no harm here
@@ -210,7 +236,12 @@ def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, s
         first = str(error).strip().split("\n")[0]
         export.refuse(path, "", "not_yaml", f"Not valid YAML: {first}.")
         return {}
-    names = document.get("names") if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
+
+
+def _names_of_yaml(export: ExportBuilder, path: str, document: Mapping[str, Any]) -> dict[int, str]:
+    """Class number to name: ``names`` is a list, or a mapping from numbers."""
+    names = document.get("names")
     pairs: list[tuple[object, object]] = []
     if isinstance(names, list):
         pairs = list(enumerate(names))
@@ -228,7 +259,9 @@ def _names_of_yaml(export: ExportBuilder, path: str, data: bytes) -> dict[int, s
     return found
 
 
-def _read_labels(export: ExportBuilder, path: str, text: str, names: dict[int, str]) -> None:
+def _read_labels(
+    export: ExportBuilder, path: str, text: str, names: dict[int, str], lines: Lines
+) -> None:
     image = _image_path(path)
     export.images.add(image)
     if not text.strip():
@@ -239,15 +272,15 @@ def _read_labels(export: ExportBuilder, path: str, text: str, names: dict[int, s
         if not cells:
             continue
         numbers = [as_number(c) for c in cells]
-        if len(cells) > 6 and len(cells) % 2:
-            export.refuse(path, where, "unsupported_shape", "A polygon; only boxes are read.")
-            continue
-        if len(cells) != 5 or any(n is None for n in numbers):
+        if len(cells) < 5 or any(n is None for n in numbers):
             export.refuse(
-                path, where, "bad_box", f"Expected five numbers, found {line.strip()[:60]!r}."
+                path,
+                where,
+                "bad_box",
+                f"Expected five numbers or more, found {line.strip()[:60]!r}.",
             )
             continue
-        label, x, y, width, height = (n for n in numbers if n is not None)
+        label, *places = (n for n in numbers if n is not None)
         if not label.is_integer() or int(label) not in names:
             export.refuse(
                 path,
@@ -256,7 +289,7 @@ def _read_labels(export: ExportBuilder, path: str, text: str, names: dict[int, s
                 f"Class {cells[0][:60]} is not among the {len(names)} names.",
             )
             continue
-        if max(abs(v) for v in (x, y, width, height)) > _LARGEST_SHARE:
+        if max(map(abs, places)) > _LARGEST_SHARE:
             export.refuse(
                 path,
                 f"{where}: box",
@@ -264,18 +297,25 @@ def _read_labels(export: ExportBuilder, path: str, text: str, names: dict[int, s
                 f"Expected shares of the image between 0 and 1, found {line.strip()[:60]!r}.",
             )
             continue
+        try:
+            kind, edges, geometry = read_line(lines, int(label), places)
+        except BadShape as error:
+            export.refuse(path, where, error.reason, error.detail)
+            continue
+        x_min, y_min, x_max, y_max = edges or (None,) * 4
         export.rows.append(
             RawRow(
                 image_path=image,
                 label=names[int(label)],
-                kind="bbox",
+                kind=kind,
                 source=path,
                 object=where,
                 original_id=str(i),
-                x_min=x - width / 2,
-                y_min=y - height / 2,
-                x_max=x + width / 2,
-                y_max=y + height / 2,
+                x_min=x_min,
+                y_min=y_min,
+                x_max=x_max,
+                y_max=y_max,
+                geometry=geometry,
                 normalized=True,
             )
         )

@@ -45,13 +45,13 @@ def test_box_is_edges_and_categories_keep_their_declared_order():
     assert parsed.empty == ("b.jpg",)
 
 
-def test_crowd_and_extra_attributes_are_kept_and_segmentation_is_counted():
+def test_crowd_and_extra_attributes_are_kept():
     entry = annotation(iscrowd=1, attributes={"occluded": True}, segmentation=[[1, 2, 3, 4, 5, 6]])
 
     parsed = parse(document(annotations=[entry]))
 
     assert parsed.rows["attributes"].to_pylist() == ['{"iscrowd":true,"occluded":true}']
-    assert parsed.not_imported == {"segmentation": 1}
+    assert parsed.rows["kind"].to_pylist() == ["polygon"]
 
 
 @pytest.mark.parametrize(

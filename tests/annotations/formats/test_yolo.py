@@ -63,7 +63,8 @@ def test_empty_label_file_is_an_image_without_objects():
         ("2 0.5 0.5 0.1 0.1", "line 1: class", "unknown_label"),
         ("0.5 0.5 0.5 0.1 0.1", "line 1: class", "unknown_label"),
         ("nan 0.5 0.5 0.1 0.1", "line 1: class", "unknown_label"),
-        ("0 0.1 0.1 0.2 0.1 0.2 0.2", "line 1", "unsupported_shape"),
+        ("0 0.1 0.1 0.2 0.1 0.1 0.1", "line 1", "too_few_points"),
+        ("0 0.1 0.1 0.2 0.1 0.2 0.2 0.3", "line 1", "bad_box"),
         ("0 320 240 64 48", "line 1: box", "not_normalized"),
     ],
 )
