@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from cv_pipeline.correction import CorrectiveRecord
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
+from cv_pipeline.inspector.corrective import launch
 from cv_pipeline.inspector.workspace import Workspace
 
 SEVERE = {"critical", "serious"}
@@ -145,10 +148,77 @@ def test_the_dialog_counts_widens_and_says_why_a_run_cannot_be_launched(
     expect(dialog).to_be_hidden()
 
 
+@pytest.fixture
+def run(inspected_home: Path) -> Iterator[DagsterRun]:
+    """A run that seems to go on as long as the test."""
+    made = DagsterRun(job_name="large_corrective", status=DagsterRunStatus.STARTED)
+    with DagsterInstance.from_config(str(inspected_home / "dagster")) as instance:
+        instance.add_run(made)
+        yield made
+        instance.delete_run(made.run_id)
+
+
+def test_the_five_steps_from_the_board_to_a_launched_run(
+    page: Page, address: str, run: DagsterRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the walk but the training: Dagster is handed nothing, the run only seems to go on."""
+    taken: list[CorrectiveRecord] = []
+
+    def submit(record: CorrectiveRecord, _: str) -> str:
+        taken.append(record)
+        return run.run_id
+
+    monkeypatch.setattr(launch, "submit", submit)
+    clicks = 0
+
+    def click(what: Locator) -> None:
+        nonlocal clicks
+        clicks += 1
+        what.click()
+
+    page.goto(f"{address}/p/large")
+    page.evaluate("sessionStorage.clear()")
+    click(page.locator(".panel .point.alert").first)  # the point that fell
+    page.wait_for_url("**/evaluations/**")
+    shown = page.locator("#slices tr", has_text="scene = river")
+    click(shown.locator("a").first)
+    page.wait_for_url("**/images?**as_of=**")
+    expect(page.locator("[data-chips]")).to_contain_text("as of dataset large@")
+    first = page.locator(".cell[data-id]").first
+    expect(first).to_be_visible()
+    total = page.locator("[data-total]").inner_text()
+    click(first)
+    page.wait_for_url("**/images/*?**")
+    page.wait_for_load_state("load")
+    expect(page.locator("[data-place]")).to_contain_text(f"of {total}")
+    click(page.locator("button[data-corrective]"))
+    dialog = page.locator("#corrective")
+    expect(dialog.locator("[data-query]")).to_have_text("metadata.scene = 'river'")
+    expect(dialog.locator("[data-counts]")).to_contain_text("in training")
+    expect(dialog.locator("[data-launch]")).to_be_enabled()
+    click(dialog.locator("[data-launch]"))
+    page.wait_for_url(f"**/runs/{run.run_id}")
+    expect(page.get_by_role("button", name="Stop…")).to_be_visible()
+    page.wait_for_load_state("load")
+
+    [record] = taken
+    assert record.actor == "ada"
+    assert record.selection is not None
+    assert record.selection.query == "metadata.scene = 'river'"
+    assert record.selection.images > int(total)  # and not only the test images that were looked at
+    with page.expect_navigation():
+        page.locator("[data-walk] a").click()
+    expect(page.get_by_text("Its runs")).to_be_visible()
+    kept = page.request.get(page.url.replace("/p/large", "/api/v1/p/large")).json()
+    assert (kept["took"]["images_clicks"], kept["took"]["run_clicks"]) == (2, clicks)
+    assert kept["took"]["run_s"] > kept["took"]["images_s"] > 0
+    assert clicks <= 8
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nobody_is_kept_out_of_the_pages_of_the_walk(page: Page, address: str, theme: str) -> None:
     page.context.add_cookies([{"name": "theme", "value": theme, "url": address}])
-    for path in ("", "?by=time", "/evaluations/latest", "/investigations"):
+    for path in ("", "?by=time", "/evaluations/latest", "/investigations", "/runs"):
         page.goto(f"{address}/p/large{path}")
         found = Axe().run(page, options={"resultTypes": ["violations"]})
         severe = [v for v in found.response["violations"] if v["impact"] in SEVERE]
@@ -156,6 +226,6 @@ def test_nobody_is_kept_out_of_the_pages_of_the_walk(page: Page, address: str, t
         assert told == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     page.set_viewport_size({"width": 390, "height": 844})
-    for path in ("", "/evaluations/latest", "/investigations"):
+    for path in ("", "/evaluations/latest", "/investigations", "/runs"):
         page.goto(f"{address}/p/large{path}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
