@@ -72,7 +72,7 @@ def batches(
     if not found:
         console.print("No batch was set aside yet.")
         return
-    columns = ("batch", "purpose", "state", "labelled", "what", "owner", "deadline", "when", "why")
+    columns = ("batch", "to", "state", "labelled", "what", "by", "deadline", "why")
     table = Table(*columns, box=None)
     for batch in found:
         own = work[batch.name]
@@ -80,15 +80,18 @@ def batches(
         table.add_row(
             escape(batch.name),
             batch.purpose,
-            said(own.state) + (f"\n[yellow]stuck: {escape(own.stuck)}[/]" if own.stuck else ""),
+            "[yellow]stuck[/]" if own.stuck else said(own.state),
             f"{done:,} of {batch.images:,}" + (f" by {own.overlap}" if own.overlap > 1 else ""),
-            escape(f"{own.task_type} {own.difficulty}".strip()) if own.declared else "",
+            own.difficulty if own.declared else "",
             escape(own.owner or batch.actor),
             f"{own.deadline:%Y-%m-%d}" if own.deadline else "",
-            f"{batch.at:%Y-%m-%d %H:%M}",
             escape(batch.reason or batch.query),
         )
     console.print(table)
+    for own in work.values():
+        if own.stuck:
+            told = f"[yellow]{escape(own.name)} is stuck[/]: {escape(own.stuck)}"
+            console.print(told, soft_wrap=True)
 
 
 def _as_json(batch: ImageBatch, work: LabelingBatch) -> dict[str, Any]:

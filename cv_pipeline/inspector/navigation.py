@@ -40,6 +40,7 @@ _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
     ("Lineage", "/lineage", "lineage", Permission.VIEW, ()),
     ("Runs", "/runs", "play", Permission.VIEW, ()),
     ("Investigations", "/investigations", "investigation", Permission.VIEW, ()),
+    ("Labelling", "/labeling", "label", Permission.VIEW, ("/labeling",)),
     ("Ontology", "/ontology", "ontology", Permission.VIEW, ()),
     ("Guideline", "/guideline", "ontology", Permission.ASSIGNED, ()),
     ("Overview", "/overview", "overview", Permission.VIEW, ()),

@@ -1,0 +1,237 @@
+"""Batches that are labelled: all of them, and one with what people decide about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import pyarrow.compute as pc
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from cv_pipeline.errors import nearest
+from cv_pipeline.inspector.access.assignments import assignments
+from cv_pipeline.inspector.access.roles import Permission
+from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.labeling.reading import batches_of, tool_link, workforce_in
+from cv_pipeline.inspector.labeling.rows import BatchRow, batch_row
+from cv_pipeline.inspector.problems import NotFound
+from cv_pipeline.inspector.routes import Routes
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.labeling import batches as labeling
+from cv_pipeline.labeling.batch_states import ALLOWED, DIFFICULTIES
+from cv_pipeline.labeling.batches import LabelingBatch
+
+routes = Routes("Labelling")
+
+SHOWN = 100
+"""Batches on a page."""
+
+Action = Literal["pause", "resume", "cancel"]
+BatchName = Annotated[str, Field(max_length=63)]
+
+
+class BatchList(BaseModel):
+    """Batches, what is urgent first.
+
+    Attributes:
+        states: state to how many batches are in it.
+        stuck: how many are stuck.
+        state: the one that is shown; empty for all.
+        total: how many are shown in all.
+    """
+
+    project: str
+    batches: list[BatchRow]
+    states: dict[str, int]
+    stuck: int
+    state: str
+    offset: int
+    total: int
+
+
+class AnnotatorOfBatch(BaseModel):
+    """Somebody who labelled in a batch, and how much."""
+
+    name: str
+    account: str
+    labels: int
+    seconds: float | None
+
+
+class OneBatch(BaseModel):
+    """A batch, and what may be done about it.
+
+    Attributes:
+        actions: what its state allows: pause, resume, cancel.
+        assigned: accounts that it is assigned to.
+        tool_url: where it is in the annotation tool; empty where it is not.
+        query: the images of it, in the query language.
+        difficulties: what its difficulty can be.
+    """
+
+    project: str
+    batch: BatchRow
+    actions: list[Action]
+    annotators: list[AnnotatorOfBatch]
+    assigned: list[str]
+    tool_url: str
+    query: str
+    difficulties: list[str]
+
+
+class StateChange(BaseModel):
+    """What is to be done with a batch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+
+
+class BatchSettings(BaseModel):
+    """Settings of a batch; what is not given stays, and an empty deadline is none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_type: str | None = Field(None, max_length=63)
+    difficulty: str | None = Field(None, max_length=16)
+    queue: str | None = Field(None, max_length=63)
+    owner: str | None = Field(None, max_length=63)
+    overlap: int | None = Field(None, ge=1, le=50)
+    priority: int | None = Field(None, ge=-1_000_000, le=1_000_000)
+    deadline: datetime | Literal[""] | None = None
+    pilot: bool | None = None
+
+
+@routes.page(
+    "/p/{project}/labeling/batches",
+    template="pages/labeling_batches.html",
+    permission=Permission.VIEW,
+)
+def labeling_batches(
+    project: str,
+    workspace: CurrentWorkspace,
+    state: Annotated[str, Query(max_length=16)] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> BatchList:
+    """Batches that are labelled in parallel; ``state`` is one of them, or ``stuck``."""
+    every = batches_of(workspace, project)
+    states: dict[str, int] = {}
+    for batch in every:
+        states[batch.state] = states.get(batch.state, 0) + 1
+    shown = [b for b in every if not state or b.state == state or (state == "stuck" and b.stuck)]
+    return BatchList(
+        project=project,
+        batches=[batch_row(b) for b in shown[offset : offset + SHOWN]],
+        states=states,
+        stuck=sum(bool(b.stuck) for b in every),
+        state=state,
+        offset=offset,
+        total=len(shown),
+    )
+
+
+@routes.page(
+    "/p/{project}/labeling/batches/{name}",
+    template="pages/labeling_batch.html",
+    permission=Permission.VIEW,
+)
+def labeling_batch(project: str, name: str, workspace: CurrentWorkspace) -> OneBatch:
+    """One batch: its state, progress, deadline, who works on it, and why it is stuck."""
+    batch = _found(workspace, project, name)
+    assigned = assignments(workspace.database, project=project, batch=name)
+    return OneBatch(
+        project=project,
+        batch=batch_row(batch),
+        actions=_actions(batch),
+        annotators=_annotators(workspace, project, name),
+        assigned=[each.user for each in assigned],
+        tool_url=tool_link(workspace, project, batch.tool_project),
+        query=f"set_aside = '{name}'",
+        difficulties=list(DIFFICULTIES),
+    )
+
+
+@routes.api("POST", "/p/{project}/labeling/batches/{name}/state", permission=Permission.REVIEW)
+def change_batch_state(
+    project: str,
+    name: BatchName,
+    change: StateChange,
+    workspace: CurrentWorkspace,
+    audit: CurrentAudit,
+) -> BatchRow:
+    """Pause a batch, let it go on, or cancel it for good."""
+    catalog = workspace.lake(project).catalog
+    _found(workspace, project, name)
+    if change.action == "resume":
+        labeling.resume(catalog, name)
+    else:
+        labeling.change_state(catalog, name, "paused" if change.action == "pause" else "cancelled")
+    audit(f"batch.{change.action}", name, project=project)
+    return batch_row(_found(workspace, project, name))
+
+
+@routes.api("POST", "/p/{project}/labeling/batches/{name}/settings", permission=Permission.REVIEW)
+def change_batch_settings(
+    project: str,
+    name: BatchName,
+    settings: BatchSettings,
+    workspace: CurrentWorkspace,
+    audit: CurrentAudit,
+) -> BatchRow:
+    """Change what a batch's owner, deadline, overlap and so on are."""
+    before = _found(workspace, project, name)
+    given: dict[str, Any] = settings.model_dump(exclude_none=True)
+    if "deadline" in given:
+        at = given["deadline"]
+        given["deadline"] = None if at == "" else at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not before.declared:
+        declared = workspace.project(project)
+        given = {"task_type": declared.task, "overlap": declared.labeling.overlap, **given}
+    if given and labeling.change(workspace.lake(project).catalog, name, **given):
+        audit("batch.settings", name, project=project, **_plain(given))
+    return batch_row(_found(workspace, project, name))
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in given.items()}
+
+
+def _found(workspace: Workspace, project: str, name: str) -> LabelingBatch:
+    every = batches_of(workspace, project)
+    for batch in every:
+        if batch.name == name:
+            return batch
+    names = [batch.name for batch in every]
+    raise NotFound(f"There is no batch {name!r} in {project}.", do=nearest(name, names))
+
+
+def _actions(batch: LabelingBatch) -> list[Action]:
+    after = ALLOWED[batch.state]
+    actions: list[Action] = []
+    if "paused" in after:
+        actions.append("pause")
+    if batch.state == "paused":
+        actions.append("resume")
+    if "cancelled" in after:
+        actions.append("cancel")
+    return actions
+
+
+def _annotators(workspace: Workspace, project: str, name: str) -> list[AnnotatorOfBatch]:
+    people = workforce_in(workspace, project)
+    accounts = {worker.name: worker.account for worker in people.workers}
+    own = people.labels.filter(
+        pc.and_(pc.equal(people.labels["batch"], name), people.labels["stands"])
+    )
+    counted = own.group_by("annotator").aggregate([([], "count_all"), ("seconds", "mean")])
+    rows = counted.sort_by([("count_all", "descending"), ("annotator", "ascending")]).to_pylist()
+    return [
+        AnnotatorOfBatch(
+            name=row["annotator"],
+            account=accounts.get(row["annotator"], ""),
+            labels=row["count_all"],
+            seconds=row["seconds_mean"],
+        )
+        for row in rows
+    ]
