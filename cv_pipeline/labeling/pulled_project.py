@@ -212,6 +212,7 @@ class _Pull:
         gone: list[int] = []
         # one that is gone leaves no trace but in the number of tasks, which one more may hide
         has_foreign = any(stub.id not in self._tasks.known for stub in stubs)
+        has_foreign |= bool(quarantined_tasks(self._catalog, self._number) - self._tasks.known)
         if is_whole or has_foreign or found.tasks != len(self._tasks.live):
             listed = stubs if is_whole else list(self._tool.stubs(self._number))
             if not is_whole:
