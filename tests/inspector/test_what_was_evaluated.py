@@ -122,6 +122,13 @@ def test_images_that_are_named_as_a_whole_have_no_limit(
     page = behind(changed, response.headers["location"])
     assert (page["total"], page["among"]) == (len(ids), "likely label errors")
     assert [item["id"] for item in page["items"][:5]] == [item["id"] for item in ids[:5]]
+    asked = parse_qs(urlsplit(response.headers["location"]).query)
+    facets = changed.get(f"{API}/images/facets", params=asked).json()
+    kinds = next(f for f in facets["facets"] if f["name"] == "kind")
+    for value in kinds["values"]:  # a filter counts what a click on it leads to
+        led_to = {**asked, "kind": [value["value"]]}
+        count = changed.get(f"{API}/images/count", params=led_to).json()["count"]
+        assert count == value["count"]
 
 
 @pytest.mark.parametrize(

@@ -341,8 +341,10 @@ class FacetCounter:
         return counts if self._most is None else np.minimum(counts, self._most)
 
     def _seen(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-        visible = self._grid.visible
-        return numbers if visible is None else numbers[np.isin(numbers, visible)]
+        for allowed in (self._grid.visible, self._grid.named):
+            if allowed is not None:
+                numbers = numbers[np.isin(numbers, allowed)]
+        return numbers
 
     def _mask(self, numbers: NDArray[np.int32]) -> Mask:
         mask = np.zeros(len(self._snapshot.images), bool)
@@ -357,7 +359,7 @@ def _most(grid: Grid) -> int | None:
     what another draw has of it is not known before.
     """
     query, state = grid.query, grid.state
-    if state.kind or state.label or state.model or state.like:
+    if state.kind or state.label or state.model or state.like or state.among:
         return None
     bounds = [query.limit, query.sample.size if query.sample else None]
     return min((bound for bound in bounds if bound is not None), default=None)

@@ -17,6 +17,7 @@ from cv_pipeline.catalog.datalake.more_like import more_like
 from cv_pipeline.catalog.datalake.selection import Selection
 from cv_pipeline.catalog.query import QueryNode
 from cv_pipeline.catalog.query.nodes import Comparison, Condition, Field, Not, Rows
+from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.snapshot.look_up import find_images
 from cv_pipeline.errors import EvaluationError, QueryError, nearest
 from cv_pipeline.evaluation.detection.error_kinds import KINDS
@@ -93,6 +94,7 @@ class Grid:
         numbers: int32, the images in their order.
         outcomes: of the evaluation; None without one.
         visible: numbers of the images that may be seen, ascending; None for all.
+        named: numbers of the images that are named as a whole, in their order; None for any.
         ask: asks another query of the same lake.
         moment: as of when it was asked, in words; empty for now.
     """
@@ -103,6 +105,7 @@ class Grid:
     numbers: NDArray[np.int32]
     outcomes: Outcomes | None
     visible: NDArray[np.int32] | None
+    named: NDArray[np.int32] | None
     ask: Ask
     moment: str
 
@@ -144,13 +147,16 @@ def open_grid(workspace: Workspace, access: Access, project: str, state: GridSta
         evaluated.event.version if evaluated else "",
         "" if visible is None else visible.tobytes(),
     )
+    named = _named(workspace, project, state, snapshot, evaluated)
+    if named is not None:
+        key = (*key, named.tobytes())
     if "latest" in selection.text:
-        numbers = _numbers(workspace, project, state, selection, found, visible)
+        numbers = _numbers(workspace, project, state, selection, found, visible, named)
     else:
         numbers = workspace.kept.get(
-            key, lambda: _numbers(workspace, project, state, selection, found, visible)
+            key, lambda: _numbers(workspace, project, state, selection, found, visible, named)
         )
-    return Grid(state, query, selection, numbers, found, visible, ask, moment)
+    return Grid(state, query, selection, numbers, found, visible, named, ask, moment)
 
 
 def split_query(evaluated: Evaluated) -> QueryNode:
@@ -179,15 +185,12 @@ def _numbers(
     selection: Selection,
     found: Outcomes | None,
     visible: NDArray[np.int32] | None,
+    named: NDArray[np.int32] | None,
 ) -> NDArray[np.int32]:
     numbers = selection.numbers
     if visible is not None:
         numbers = numbers[np.isin(numbers, visible)]
-    if state.among:
-        evaluated = found.evaluated if found else None
-        named = selection.snapshot.numbering.find(
-            image_ids(workspace, project, Among.read(state.among), evaluated)
-        )
+    if named is not None:
         numbers = named[np.isin(named, numbers)]
         if not state.sort or found is None:
             return filtered(numbers, state, found)
@@ -198,6 +201,21 @@ def _numbers(
     if found is None:
         return numbers
     return _in_order(filtered(numbers, state, found), state, found)
+
+
+def _named(
+    workspace: Workspace,
+    project: str,
+    state: GridState,
+    snapshot: Snapshot,
+    evaluated: Evaluated | None,
+) -> NDArray[np.int32] | None:
+    """Numbers of the images that are named as a whole, as far as the lake has them."""
+    if not state.among:
+        return None
+    ids = image_ids(workspace, project, Among.read(state.among), evaluated)
+    numbers: NDArray[np.int32] = snapshot.numbering.find(ids)
+    return numbers[numbers >= 0]
 
 
 def _in_order(numbers: NDArray[np.int32], state: GridState, found: Outcomes) -> NDArray[np.int32]:
