@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
+from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.labeling.batches import (
     LabelingBatch,
@@ -15,6 +20,30 @@ from cv_pipeline.labeling.estimate import Estimate, estimate
 from cv_pipeline.labeling.workforce import Workforce, workforce_of
 from cv_pipeline.quality.label_cost import LabelCost, label_cost
 from cv_pipeline.settings import expand
+
+_SHARE_SQL = """
+WITH current AS (
+    SELECT batch, image_id, cancelled
+    FROM tool_annotations
+    WHERE annotator IN (SELECT name FROM own)
+    QUALIFY NOT deleted AND 1 = row_number() OVER (
+        PARTITION BY tool_project, annotation ORDER BY seen_at DESC, updated_at DESC, deleted
+    )
+),
+made AS (
+    SELECT batch, count(DISTINCT image_id) FILTER (NOT cancelled) AS made FROM current GROUP BY 1
+),
+open_tasks AS (
+    SELECT batch, count(*) AS "open"
+    FROM labeling_tasks
+        ANTI JOIN (SELECT DISTINCT batch, image_id FROM current) USING (batch, image_id)
+    WHERE state = 'pushed' AND list_has_any(
+        string_split(assignee, ','), (SELECT list(name) FROM own))
+    GROUP BY 1
+)
+SELECT batch, coalesce(made, 0) AS made, coalesce("open", 0) AS "open"
+FROM made FULL JOIN open_tasks USING (batch)
+"""
 
 _TABLES = ("image_batches", "labeling_batches", "labeling_tasks", "tool_annotations")
 
@@ -71,6 +100,41 @@ def tool_link(workspace: Workspace, project: str, tool_project: int | None) -> s
     if declared.labeling.public_url:
         url = expand(declared.labeling.public_url).strip()
     return f"{url.rstrip('/')}/projects/{tool_project}/data"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What somebody has of the work of each batch.
+
+    Attributes:
+        made: name of a batch to labels that they made in it.
+        open: name of a batch to labels that are meant for them and not made yet.
+    """
+
+    made: Mapping[str, int]
+    open: Mapping[str, int]
+
+
+def share_of(workspace: Workspace, project: str, account: str) -> Share:
+    """What the annotators of an account have of the work of each batch."""
+    told = workspace.project(project).labeling.annotators
+    names = [name for name, one in told.items() if one.account and one.account == account]
+    if not names:
+        return Share({}, {})
+    catalog = workspace.lake(project).catalog
+    tables = {name: catalog.table(name).relation() for name in _TABLES[2:]}
+    key = ("share", *_state(workspace, project, _TABLES[2:]), *names)
+    rows = workspace.kept.get(
+        key,
+        lambda: run_sql(
+            _SHARE_SQL,
+            relations={**tables, "own": pa.table({"name": pa.array(names, pa.string())})},
+        ).to_pylist(),
+    )
+    return Share(
+        {row["batch"]: row["made"] for row in rows if row["made"]},
+        {row["batch"]: row["open"] for row in rows if row["open"]},
+    )
 
 
 def _state(workspace: Workspace, project: str, tables: tuple[str, ...]) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ def compared_rows(
         ratio=None,
         ratio_low=None,
         ratio_high=None,
-        words="what the others are compared with",
+        words="what others are measured by",
     )
     rest = [
         ComparedRow(

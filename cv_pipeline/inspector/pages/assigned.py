@@ -17,9 +17,11 @@ from cv_pipeline.inspector.access.assignments import assign, assignments, images
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor
 from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission
 from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.labeling.reading import batches_of, share_of, tool_link
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.labeling.batch_states import said
 
 routes = Routes("Assigned images")
 
@@ -44,6 +46,11 @@ class AssignedBatch(BaseModel):
         labelled: how many of them have labels by now.
         at: when it was set aside.
         assignees: names of the accounts that have it; only for who may assign.
+        state: where it stands in the annotation tool, in words.
+        deadline: when it is to be done.
+        made: labels that whoever asks made in it.
+        own: labels that are meant for whoever asks and are not made yet.
+        tool_url: where it is labelled; empty where it is not.
     """
 
     name: str
@@ -53,6 +60,11 @@ class AssignedBatch(BaseModel):
     labelled: int
     at: datetime
     assignees: list[str]
+    state: str
+    deadline: datetime | None
+    made: int
+    own: int
+    tool_url: str
 
 
 class AssignedImage(BaseModel):
@@ -118,8 +130,17 @@ def assigned(
     users: dict[str, list[str]] = {}
     for each in own:
         users.setdefault(each.batch, []).append(each.user)
+    work = {b.name: b for b in batches_of(workspace, project)}
+    share = share_of(workspace, project, access.user)
     batches = [
         AssignedBatch(
+            state=said(work[b.name].state) if b.name in work else b.state,
+            deadline=work[b.name].deadline if b.name in work else None,
+            made=share.made.get(b.name, 0),
+            own=share.open.get(b.name, 0),
+            tool_url=tool_link(workspace, project, work[b.name].tool_project)
+            if b.name in work and work[b.name].state not in ("paused", "cancelled")
+            else "",
             name=b.name,
             purpose=b.purpose,
             reason=b.reason,

@@ -90,8 +90,9 @@ class LabelQueue(BaseModel):
 
     Attributes:
         tool: whether the project has an annotation tool that can be reached.
-        batches: those that are neither done nor cancelled, the most urgent ones.
-        more: how many there are beside those.
+        going: how many batches are neither done nor cancelled.
+        batches: the most urgent of them.
+        more: how many batches there are beside those.
         stuck: those of them that are stuck, and why.
         examined: whether annotators are examined on gold images.
     """
@@ -108,6 +109,7 @@ class LabelQueue(BaseModel):
     cost: float | None
     currency: str
     queues: list[QueueRow]
+    going: int
     batches: list[BatchRow]
     more: int
     stuck: list[BatchRow]
@@ -207,6 +209,7 @@ def label_queue(project: str, workspace: CurrentWorkspace) -> LabelQueue:
             )
             for name in queues
         ],
+        going=len(going),
         batches=[batch_row(b) for b in going[:_URGENT]],
         more=max(len(every) - min(len(going), _URGENT), 0),
         stuck=[batch_row(b) for b in going if b.stuck],

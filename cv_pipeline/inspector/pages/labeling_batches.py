@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -221,9 +222,11 @@ def _actions(batch: LabelingBatch) -> list[Action]:
 def _annotators(workspace: Workspace, project: str, name: str) -> list[AnnotatorOfBatch]:
     people = workforce_in(workspace, project)
     accounts = {worker.name: worker.account for worker in people.workers}
-    own = people.labels.filter(
-        pc.and_(pc.equal(people.labels["batch"], name), people.labels["stands"])
-    )
+    # as it counts: a tab that was left open is no work
+    seconds = pa.array(people.pace.times.seconds, from_pandas=True)  # NaN is null
+    column = people.labels.schema.get_field_index("seconds")
+    made = people.labels.set_column(column, "seconds", seconds)
+    own = made.filter(pc.and_(pc.equal(made["batch"], name), made["stands"]))
     counted = own.group_by("annotator").aggregate([([], "count_all"), ("seconds", "mean")])
     rows = counted.sort_by([("count_all", "descending"), ("annotator", "ascending")]).to_pylist()
     return [
