@@ -192,10 +192,13 @@ class _Push:
             base=self._project.labeling.images,
             addresses=ImageAddresses(cv_home()),
         )
-        if drafts.prelabelled:
-            self._tool.show_predictions(place.id, model)
         pushed, found, doubled = self._make(place.id, drafts, is_new=is_new, progress=progress)
-        waiting = self._table.read(columns=["state"], filter=one_of("batch", [self._batch]))
+        waiting = self._table.read(
+            columns=["state", "prelabel_model"], filter=one_of("batch", [self._batch])
+        )
+        # the tool knows the model only once it has predictions of it
+        if place.model != model and model in waiting["prelabel_model"].to_pylist() and model:
+            self._tool.show_predictions(place.id, model)
         return PushReport(
             project=self._project.name,
             batch=self._batch,

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.formats.label_studio_results import result_of
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.image_addresses import ImageAddresses
 from cv_pipeline.labeling.prelabels import prelabels_for
@@ -95,8 +96,6 @@ class Drafts:
         data = {"image": address, "image_id": image_id, "batch": self.batch}
         if not len(suggested):
             return {"data": data}
-        from cv_pipeline.annotations.formats.label_studio import result_of
-
         width, height = self.sizes[image_id]
         prediction = {
             "model_version": self.model,

@@ -38,6 +38,7 @@ class ToolProject:
         configuration: its labelling configuration; empty where only its name was asked for.
         overlap: people who label each task.
         instructions: what annotators read first.
+        model: model whose predictions they begin with; empty for none.
     """
 
     id: int
@@ -47,6 +48,7 @@ class ToolProject:
     configuration: str = ""
     overlap: int = 1
     instructions: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -271,4 +273,5 @@ def _project(told: Mapping[str, Any]) -> ToolProject:
         configuration=told.get("label_config") or "",
         overlap=int(told.get("maximum_annotations") or 1),
         instructions=told.get("expert_instruction") or "",
+        model=told.get("model_version") or "",
     )
