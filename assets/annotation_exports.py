@@ -10,6 +10,7 @@ from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.annotations.ontology import Migrated
 from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.errors import ToolUnavailable
+from cv_pipeline.labeling.acceptance import acceptance, acceptance_by_model, acceptance_rates
 from cv_pipeline.labeling.connection import tool_url
 from cv_pipeline.labeling.findings import STAGE as PULL_STAGE
 from cv_pipeline.labeling.one_call import tool_of
@@ -63,6 +64,7 @@ def annotation_exports(
             "frozen": report.frozen,
             **pulled,
             "pulled_rows": report.pulled,
+            **_prelabels_judged(step),
             "table_versions": {**versions, "annotations": report.version},
             "labels": metadata_table(_counts(rows, "label")),
             "by_annotator": metadata_table(_counts(rows, "annotator")),
@@ -118,6 +120,17 @@ def _pull(step: Step) -> dict[str, Any]:
         "pulled_deletions": report.deleted_annotations,
         "pulls": [one.frozen for one in report.batches if one.frozen],
         **({"pull_failed": "; ".join(report.failed.values())} if report.failed else {}),
+    }
+
+
+def _prelabels_judged(step: Step) -> dict[str, Any]:
+    """What became of pre-labels, once an image that was pushed with some came back."""
+    judged = acceptance(step.catalog)
+    if not len(judged):
+        return {}
+    return {
+        "prelabels_by_model": metadata_table(acceptance_by_model(judged)),
+        "prelabels_by_class_and_score": metadata_table(acceptance_rates(judged)),
     }
 
 

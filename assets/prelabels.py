@@ -11,6 +11,7 @@ from cv_pipeline.labeling.model_predictions import AskModel
 from cv_pipeline.labeling.prelabels import PrelabelReport, make_prelabels
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.provenance import Materialization
+from cv_pipeline.provenance.event_log import ASKED
 from cv_pipeline.training.registry import ModelRegistry
 from resources import ObjectStoreResource, Projects, Tracking
 
@@ -94,7 +95,7 @@ def _result(
     return step.result(
         report.digest,
         {
-            "asked_model": asked,
+            ASKED: asked,
             "dagster/row_count": report.objects,
             "images": report.images,
             "new_images": report.new,

@@ -8,6 +8,7 @@ training, which ``cv_pipeline.training_curve(model)`` shows;
 query)`` retrains on more of some images; ``cv_pipeline.compare(project, model, model)`` tells which
 of two models is better, and ``cv_pipeline.leaderboard(project)`` ranks all;
 ``cv_pipeline.find_errors(project)`` leads from a kind of error to its images;
+``cv_pipeline.select_batch(project, name)`` chooses images that are worth labelling;
 ``cv_pipeline.push(project, batch)`` gives images to annotators, and ``cv_pipeline.pull(project)``
 fetches what they did.
 """
@@ -28,6 +29,7 @@ __all__ = [
     "leaderboard",
     "pull",
     "push",
+    "select_batch",
     "trace",
     "training_curve",
     "worst_images",
@@ -64,6 +66,10 @@ def __getattr__(name: str) -> Any:
         from cv_pipeline.labeling import one_call
 
         return getattr(one_call, name)
+    if name == "select_batch":
+        from cv_pipeline.labeling.selection import select_batch
+
+        return select_batch
     if name == "leaderboard":
         from cv_pipeline.provenance.leaderboard import leaderboard
 

@@ -28,6 +28,8 @@ from dagster._core.definitions.data_version import (
 from cv_pipeline.errors import ProvenanceError
 
 PAGE = 500
+ASKED = "asked_model"
+"""Metadata that names a model that was read through the registry and not through the graph."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ class Materialization:
     def asset(self) -> str:
         """Last part of the key."""
         return self.key.split("/")[-1]
+
+    @property
+    def asked(self) -> tuple[Input, ...]:
+        """What it read beside the graph, where an edge would close a cycle: the model it asked."""
+        told = self.metadata.get(ASKED)
+        if not isinstance(told, Mapping) or not {"key", "version", "storage_id"} <= set(told):
+            return ()
+        return (Input(str(told["key"]), str(told["version"]), int(told["storage_id"])),)
 
     def input(self, key: str) -> Input | None:
         """The input with this key, or None when it did not read it."""

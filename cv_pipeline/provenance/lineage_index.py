@@ -127,7 +127,7 @@ class LineageIndex(EventLog):
         settled = True
         for event in super().oldest_first(key, after=self._settled.get(key)):
             self._events[key][event.storage_id] = event
-            for read in event.inputs:
+            for read in (*event.inputs, *event.asked):
                 self._readers[read.key, read.version][event.storage_id] = event
             settled = settled and event.timestamp < limit
             if settled:

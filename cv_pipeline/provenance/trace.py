@@ -17,6 +17,8 @@ from cv_pipeline.provenance.takeout_marks import MARK
 KINDS = {
     "raw_images": "images",
     "image_features": "features",
+    "prelabels": "pre-labels",
+    "annotation_batches": "pushed batches",
     "annotation_exports": "annotations",
     "dataset_candidate": "candidate",
     "dataset_version": "dataset",
@@ -114,7 +116,7 @@ def trace_up(index: LineageIndex, event: Materialization) -> list[Trace]:
     storage id are still known.
     """
     found = []
-    for parent in event.inputs:
+    for parent in (*event.inputs, *event.asked):
         made = index.event(parent.key, parent.storage_id)
         if made is None:
             asset = parent.key.split("/")[-1]
