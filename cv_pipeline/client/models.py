@@ -8,29 +8,56 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 
-class Alert(BaseModel):
-    """
-    Something to look into.
+class Value(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
 
-    Attributes:
-        key: stays the same while the cause does.
-        kind: what kind of thing it is, in words.
-        level: bad, warn or info.
-        title: what it is, in a few words.
-        sentence: the same with the numbers.
-        action: what the click does.
-        href: where it leads.
-        at: when it was recorded.
+
+class AddAttribute(BaseModel):
+    """
+    Labels get an attribute.
     """
 
-    key: str
-    kind: str
-    level: Literal['bad', 'warn', 'info']
-    title: str
-    sentence: str
-    action: str
-    href: str
-    at: AwareDatetime | None = None
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    name: Annotated[str, Field(description='name of the attribute', min_length=1)]
+    values: Annotated[
+        list[Value] | None, Field(description='allowed values; empty means yes or no')
+    ] = []
+    value: Annotated[
+        str | None, Field(description='what it is on labels that there are; null: none')
+    ] = None
+    then: Annotated[
+        Literal['keep', 'relabel'] | None,
+        Field(description='relabel: images that have labels are labelled again for it'),
+    ] = 'keep'
+
+
+class AnnotatorOfBatch(BaseModel):
+    """
+    Somebody who labelled in a batch, and how much.
+    """
+
+    name: str
+    account: str
+    labels: int
+    seconds: float | None = None
+
+
+class AnnotatorRow(BaseModel):
+    """
+    Somebody who labels; ``gets`` is the hardest that they get.
+    """
+
+    name: str
+    account: str
+    role: str
+    absent: bool
+    skill: float | None = None
+    gold_images: int
+    gets: str
+    seconds: float
+    labels: int
 
 
 class AskedRow(BaseModel):
@@ -48,6 +75,17 @@ class AskedRow(BaseModel):
     at: AwareDatetime
 
 
+class AssignWork(BaseModel):
+    """
+    How work is given out: ``anew`` gives out again what is assigned already.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    anew: bool | None = False
+
+
 class AssignedBatch(BaseModel):
     """
     A batch, and who has it.
@@ -60,6 +98,11 @@ class AssignedBatch(BaseModel):
         labelled: how many of them have labels by now.
         at: when it was set aside.
         assignees: names of the accounts that have it; only for who may assign.
+        state: where it stands in the annotation tool, in words.
+        deadline: when it is to be done.
+        made: labels that whoever asks made in it.
+        own: labels that are meant for whoever asks and are not made yet.
+        tool_url: where it is labelled; empty where it is not.
     """
 
     name: str
@@ -69,6 +112,11 @@ class AssignedBatch(BaseModel):
     labelled: int
     at: AwareDatetime
     assignees: list[str]
+    state: str
+    deadline: AwareDatetime | None = None
+    made: int
+    own: int
+    tool_url: str
 
 
 class AssignedImage(BaseModel):
@@ -103,6 +151,16 @@ class Assignees(BaseModel):
         extra='forbid',
     )
     users: Annotated[list[User], Field(max_length=200)]
+
+
+class AttributeRow(BaseModel):
+    """
+    An attribute with its values, and how many labels have each.
+    """
+
+    name: str
+    required: bool
+    values: dict[str, int]
 
 
 class AuditLine(BaseModel):
@@ -200,6 +258,89 @@ class BatchRequest(BaseModel):
     name: Name | None = None
     purpose: Literal['label', 'relabel'] | None = 'relabel'
     reason: Annotated[str | None, Field(max_length=2000)] = ''
+
+
+class BatchRow(BaseModel):
+    """
+    A batch; see :class:`cv_pipeline.labeling.batches.LabelingBatch`.
+
+    Attributes:
+        kind: how its state is coloured.
+        late: whether its deadline is over.
+        share: of its labels that are made.
+    """
+
+    name: str
+    state: str
+    kind: str
+    purpose: str
+    reason: str
+    task_type: str
+    difficulty: str
+    queue: str
+    owner: str
+    overlap: int
+    priority: int
+    deadline: AwareDatetime | None = None
+    late: bool
+    pilot: bool
+    declared: bool
+    images: int
+    pushed: int
+    labelled: int
+    partly: int
+    skipped: int
+    rejected: int
+    deleted: int
+    labels: int
+    open_labels: int
+    share: float
+    annotators: list[str]
+    last_at: AwareDatetime | None = None
+    set_aside_at: AwareDatetime
+    stuck: str
+
+
+class TaskType(RootModel[str]):
+    root: Annotated[str, Field(max_length=63)]
+
+
+class Difficulty(RootModel[str]):
+    root: Annotated[str, Field(max_length=16)]
+
+
+class Queue(RootModel[str]):
+    root: Annotated[str, Field(max_length=63)]
+
+
+class Owner(RootModel[str]):
+    root: Annotated[str, Field(max_length=63)]
+
+
+class Overlap(RootModel[int]):
+    root: Annotated[int, Field(ge=1, le=50)]
+
+
+class Priority(RootModel[int]):
+    root: Annotated[int, Field(ge=-1000000, le=1000000)]
+
+
+class BatchSettings(BaseModel):
+    """
+    Settings of a batch; what is not given stays, and an empty deadline is none.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    task_type: TaskType | None = None
+    difficulty: Difficulty | None = None
+    queue: Queue | None = None
+    owner: Owner | None = None
+    overlap: Overlap | None = None
+    priority: Priority | None = None
+    deadline: AwareDatetime | str | None = None
+    pilot: bool | None = None
 
 
 class Batches(BaseModel):
@@ -378,6 +519,19 @@ class ClassCounts(BaseModel):
     total: int
 
 
+class ClassRow(BaseModel):
+    """
+    A class with its labels, and images of it.
+    """
+
+    name: str
+    colour: int
+    labels: int
+    images: int
+    examples: list[str]
+    query: str
+
+
 class CommentLine(BaseModel):
     """
     What somebody said.
@@ -397,6 +551,25 @@ class CommentMade(BaseModel):
         extra='forbid',
     )
     text: Annotated[str, Field(max_length=5000, min_length=1)]
+
+
+class ComparedRow(BaseModel):
+    """
+    The same beside others: cost per label over theirs, with its interval, and in words.
+    """
+
+    name: str
+    labels: int
+    wasted: int
+    hours: float
+    cost: float | None = None
+    value: float
+    low: float
+    high: float
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    words: str
 
 
 class ConditionCounted(BaseModel):
@@ -488,6 +661,21 @@ class CostPair(BaseModel):
     after: float | None = None
 
 
+class CostRow(BaseModel):
+    """
+    What the labels of a group cost; ``value`` is money, or seconds where there are no prices.
+    """
+
+    name: str
+    labels: int
+    wasted: int
+    hours: float
+    cost: float | None = None
+    value: float
+    low: float
+    high: float
+
+
 class CountedRow(BaseModel):
     """
     How many images are in some state, with the query for them; empty where there is none.
@@ -528,6 +716,23 @@ class Declared(BaseModel):
     actor: str
     parent: str
     href: str
+
+
+class Delete(BaseModel):
+    """
+    A class goes.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    label: Annotated[str, Field(description='class that goes', min_length=1)]
+    then: Annotated[
+        Literal['drop', 'relabel'],
+        Field(
+            description='drop: its labels go; relabel: they go, and their images are labelled again'
+        ),
+    ]
 
 
 class Delta(BaseModel):
@@ -746,6 +951,19 @@ class FirstAccount(BaseModel):
     password: Annotated[str, Field(max_length=256)]
 
 
+class ForecastRow(BaseModel):
+    """
+    When what waits will be done with so many annotators; no end is none within 500 years.
+    """
+
+    times: int
+    annotators: int
+    labels_per_week: float
+    end: AwareDatetime | None = None
+    earliest: AwareDatetime | None = None
+    latest: AwareDatetime | None = None
+
+
 class GivenPassword(BaseModel):
     """
     A password that is given.
@@ -755,6 +973,16 @@ class GivenPassword(BaseModel):
         extra='forbid',
     )
     password: Annotated[str, Field(max_length=256)]
+
+
+class GoldRow(BaseModel):
+    """
+    Gold images of a class or an edge case, and how many there must be.
+    """
+
+    name: str
+    images: int
+    needed: int
 
 
 class Gone(BaseModel):
@@ -808,6 +1036,18 @@ class Group(BaseModel):
     images: int
     last: AwareDatetime | None = None
     query: str
+
+
+class GuidelineText(BaseModel):
+    """
+    A version of the guideline; ``html`` is safe to show.
+    """
+
+    version: str
+    current: bool
+    since: AwareDatetime | None = None
+    text: str
+    html: str
 
 
 class Headline(BaseModel):
@@ -984,6 +1224,16 @@ class LabelError(BaseModel):
     count: int
 
 
+class Labels(BaseModel):
+    """
+    What is labelled.
+    """
+
+    classes: list[ClassRow]
+    attributes: list[AttributeRow]
+    labels: int
+
+
 class LaunchedRun(BaseModel):
     """
     A corrective run that was handed to Dagster.
@@ -1002,6 +1252,16 @@ class LeftOut(BaseModel):
     image_id: str
     reason: str
     belongs_to: str
+
+
+class LeftRow(BaseModel):
+    """
+    Labels of a batch that nobody could be given, and why.
+    """
+
+    batch: str
+    labels: int
+    why: str
 
 
 class LevelOut(BaseModel):
@@ -1025,6 +1285,18 @@ class LikeImage(BaseModel):
     similarity: float
     nearest: str
     labelled: bool
+
+
+class LoadRow(BaseModel):
+    """
+    What somebody has to do.
+    """
+
+    name: str
+    account: str
+    labels: int
+    hours: float
+    weeks: float
 
 
 class LogLine(BaseModel):
@@ -1088,6 +1360,30 @@ class Mark(BaseModel):
     attributes: str | None = None
 
 
+class Label1(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class Merge(BaseModel):
+    """
+    Several classes become one.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    labels: Annotated[
+        list[Label1], Field(description='classes that are merged', min_length=1)
+    ]
+    into: Annotated[
+        str,
+        Field(
+            description='class that they become: one of them, another, or a new one',
+            min_length=1,
+        ),
+    ]
+
+
 class Metric(BaseModel):
     """
     A key metric as it is now.
@@ -1112,6 +1408,15 @@ class MetricChange(BaseModel):
     now: float | None = None
     difference: float | None = None
     dropped: bool
+
+
+class MissingRow(BaseModel):
+    """
+    One thing that is missing before volume work may start, and what to do next.
+    """
+
+    what: str
+    do: str
 
 
 class ModelSaid(BaseModel):
@@ -1202,27 +1507,56 @@ class NumberOf(BaseModel):
     high: float | None = None
 
 
-class Label1(RootModel[str]):
+class OneBatch(BaseModel):
+    """
+    A batch, and what may be done about it.
+
+    Attributes:
+        actions: what its state allows: pause, resume, cancel.
+        assigned: accounts that it is assigned to.
+        tool_url: where it is in the annotation tool; empty where it is not.
+        query: the images of it, in the query language.
+        difficulties: what its difficulty can be.
+    """
+
+    project: str
+    batch: BatchRow
+    actions: list[Literal['pause', 'resume', 'cancel']]
+    annotators: list[AnnotatorOfBatch]
+    assigned: list[str]
+    tool_url: str
+    query: str
+    difficulties: list[str]
+
+
+class Keypoint(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
 
 
-class Ontology(BaseModel):
+class Tag(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class OpenInvestigation(BaseModel):
     """
-    The classes and attributes, under a version.
+    An investigation to go on with, and where it was left.
+    """
+
+    id: str
+    title: str
+    elapsed_s: float
+    clicks: int
+
+
+class Original(BaseModel):
+    """
+    The classes and attributes that the oldest version of an ontology had.
     """
 
     model_config = ConfigDict(
         extra='forbid',
     )
-    version: Annotated[
-        str | None, Field(description='version of the classes and attributes')
-    ] = '1'
-    guideline_version: Annotated[
-        str | None, Field(description='version of the labelling guideline')
-    ] = '1'
-    labels: Annotated[
-        list[Label1], Field(description='class names, in training order', min_length=1)
-    ]
+    labels: Annotated[list[Label1], Field(description='class names', min_length=1)]
     attributes: Annotated[
         dict[str, list[str]] | None,
         Field(description='attribute to its allowed values; empty means yes or no'),
@@ -1295,6 +1629,22 @@ class Permission(
     ]
 
 
+class PilotRow(BaseModel):
+    """
+    A pilot round and how far people agree on it.
+    """
+
+    batch: str
+    finished: bool
+    images: int
+    annotators: int
+    alpha: float | None = None
+    low: float | None = None
+    high: float | None = None
+    mean_iou: float | None = None
+    why: str
+
+
 class Place(BaseModel):
     """
     Where an image is in the query that it was opened from.
@@ -1356,18 +1706,6 @@ class Problem(BaseModel):
     do: str
 
 
-class ProjectCard(BaseModel):
-    """
-    A project on the first page.
-    """
-
-    name: str
-    role: str
-    task: str | None = ''
-    problem: str | None = ''
-    problem_with_it: str | None = ''
-
-
 class Promotion(BaseModel):
     """
     What the champion's gate said of a model.
@@ -1376,17 +1714,6 @@ class Promotion(BaseModel):
     outcome: str
     passes: bool
     reason: str
-
-
-class QuerySaved(BaseModel):
-    """
-    A query that has a name.
-    """
-
-    name: str
-    text: str
-    count: int
-    digest: str
 
 
 class QueryToSave(BaseModel):
@@ -1412,7 +1739,7 @@ class Question(BaseModel):
     tag: str
 
 
-class Queue(BaseModel):
+class QueueModel(BaseModel):
     """
     What waits for a label, and when none will.
     """
@@ -1426,6 +1753,18 @@ class Queue(BaseModel):
     earliest: AwareDatetime | None = None
     latest: AwareDatetime | None = None
     query: str
+
+
+class QueueRow(BaseModel):
+    """
+    A queue and what waits in it.
+    """
+
+    name: str
+    batches: int
+    stuck: int
+    images: int
+    labels: int
 
 
 class Reason(BaseModel):
@@ -1495,6 +1834,18 @@ class RunLine(BaseModel):
     created: AwareDatetime
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None
+    seconds: float | None = None
+    corrective: str | None = ''
+
+
+class RunRow(BaseModel):
+    """
+    A run in the list, with the investigations that it was launched from.
+    """
+
+    run: RunLine
+    href: str
+    investigations: list[InvestigationLink]
 
 
 class RunStep(BaseModel):
@@ -1510,14 +1861,24 @@ class RunStep(BaseModel):
     line: str | None = ''
 
 
+class RunStopped(BaseModel):
+    """
+    A run that was told to stop; it may take a while until it has.
+    """
+
+    run_id: str
+    status: str
+
+
 class SavedRow(BaseModel):
     """
-    A query with a name.
+    A query with a name; ``digest`` is of the images that it selected when it got it.
     """
 
     name: str
     text: str
     count: int
+    digest: str
     actor: str
     at: AwareDatetime
 
@@ -1653,6 +2014,31 @@ class SliceRow(BaseModel):
     href: str
 
 
+class IntoItem(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class Split(BaseModel):
+    """
+    One class becomes several: by an attribute, or by people who label its images again.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    label: Annotated[str, Field(description='class that is split', min_length=1)]
+    by: Annotated[
+        str | None,
+        Field(description='attribute whose value decides; null: people decide'),
+    ] = None
+    into: Annotated[
+        dict[str, str] | list[IntoItem],
+        Field(
+            description='value of the attribute to its class; without an attribute, the new classes'
+        ),
+    ]
+
+
 class SplitError(BaseModel):
     """
     The error on one split.
@@ -1688,17 +2074,15 @@ class Standings(BaseModel):
     notes: list[str]
 
 
-class Step(BaseModel):
+class StateChange(BaseModel):
     """
-    A materialization that the evaluation comes from.
+    What is to be done with a batch.
     """
 
-    what: str
-    version: str
-    href: str
-    run_id: str
-    at: AwareDatetime
-    code_version: str
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    action: Literal['pause', 'resume', 'cancel']
 
 
 class StepFailure(BaseModel):
@@ -1727,6 +2111,17 @@ class StepMade(BaseModel):
     machine_s: Annotated[float | None, Field(ge=0.0, le=100000.0)] = 0.0
 
 
+class StepRow(BaseModel):
+    """
+    A step to a version, in words, and what it did at the last import; null before one.
+    """
+
+    words: str
+    converted: int | None = None
+    dropped: int | None = None
+    relabel: int | None = None
+
+
 class StepsMade(BaseModel):
     """
     Steps of an investigation, which begins with the first.
@@ -1738,6 +2133,17 @@ class StepsMade(BaseModel):
     title: Annotated[str, Field(max_length=300, min_length=1)]
     alert: Annotated[str | None, Field(max_length=300)] = ''
     steps: Annotated[list[StepMade], Field(max_length=50, min_length=1)]
+
+
+class StopRequest(BaseModel):
+    """
+    Why a run is to be stopped.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    reason: Annotated[str | None, Field(max_length=2000)] = ''
 
 
 class Summary(BaseModel):
@@ -1781,7 +2187,7 @@ class Images1(RootModel[list[Images1Item]]):
     root: Annotated[list[Images1Item], Field(max_length=20000)]
 
 
-class Tag(RootModel[str]):
+class Tag1(RootModel[str]):
     root: Annotated[str, Field(max_length=500)]
 
 
@@ -1803,7 +2209,8 @@ class TagChange(BaseModel):
     epoch: Annotated[int | None, Field(ge=0)] = 0
     like: Annotated[str | None, Field(max_length=7000)] = ''
     as_of: Annotated[str | None, Field(max_length=500)] = ''
-    tags: Annotated[list[Tag], Field(max_length=20, min_length=1)]
+    among: Annotated[str | None, Field(max_length=2000)] = ''
+    tags: Annotated[list[Tag1], Field(max_length=20, min_length=1)]
     remove: bool | None = False
 
 
@@ -1828,6 +2235,15 @@ class Tick(BaseModel):
 class Took(BaseModel):
     """
     What an investigation took; null for what it did not come to.
+
+    Attributes:
+        images_s: seconds until the first images.
+        images_clicks: clicks until then.
+        images_machine_s: seconds of those that pages took to load.
+        run_s: seconds until the first run that it launched, and its page, were there.
+        run_clicks: clicks until then.
+        run_machine_s: seconds of those that pages took to load.
+        clicks: all of them.
     """
 
     images_s: float | None = None
@@ -1904,25 +2320,6 @@ class Verdict(BaseModel):
     requirements: list[Requirement]
 
 
-class VersionRow(BaseModel):
-    """
-    One dataset version, as lists show it.
-    """
-
-    digest: str
-    made_at: AwareDatetime
-    run_id: str
-    images: int
-    objects: int
-    splits: dict[str, int]
-    warnings: list[str]
-    waived: list[str]
-    models: int
-    best: float | None = None
-    best_model: str
-    before: str
-
-
 class ViewOut(BaseModel):
     """
     A view with everything decided.
@@ -1936,6 +2333,17 @@ class ViewOut(BaseModel):
     map: str
     invert: bool
     unit: str
+
+
+class WaitingRow(BaseModel):
+    """
+    Labels that wait, of one difficulty.
+    """
+
+    difficulty: str
+    images: int
+    labels: int
+    hours: float
 
 
 class WaiverRequest(BaseModel):
@@ -2011,6 +2419,113 @@ class Words(BaseModel):
     words: list[Word]
 
 
+class CvPipelineInspectorDataOntologyVersionRow(BaseModel):
+    """
+    A version of the ontology.
+    """
+
+    version: str
+    current: bool
+    since: AwareDatetime | None = None
+    digest: str
+    labels: list[str]
+    attributes: list[str]
+    steps: list[StepRow]
+    datasets: list[str]
+    models: list[str]
+
+
+class CvPipelineInspectorDataVersionsVersionRow(BaseModel):
+    """
+    One dataset version, as lists show it.
+    """
+
+    digest: str
+    made_at: AwareDatetime
+    run_id: str
+    images: int
+    objects: int
+    splits: dict[str, int]
+    warnings: list[str]
+    waived: list[str]
+    models: int
+    best: float | None = None
+    best_model: str
+    before: str
+
+
+class CvPipelineInspectorEvaluationPageHeadlineStep(BaseModel):
+    """
+    A materialization that the evaluation comes from.
+    """
+
+    what: str
+    version: str
+    href: str
+    run_id: str
+    at: AwareDatetime
+    code_version: str
+
+
+class AddItem(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class RemoveAttribute(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class AddValue(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class RemoveValue(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class CvPipelineOntologyStepsStep(BaseModel):
+    """
+    One change; each step has exactly one of these keys.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    add: Annotated[list[AddItem] | None, Field(description='new classes')] = []
+    rename: Annotated[
+        dict[str, str] | None,
+        Field(description='class to its new name; all at once, so two may swap'),
+    ] = None
+    split: Annotated[Split | None, Field(description='one class becomes several')] = (
+        None
+    )
+    merge: Annotated[Merge | None, Field(description='several classes become one')] = (
+        None
+    )
+    delete: Annotated[Delete | None, Field(description='a class goes')] = None
+    add_attribute: Annotated[
+        AddAttribute | None, Field(description='labels get an attribute')
+    ] = None
+    rename_attributes: Annotated[
+        dict[str, str] | None, Field(description='attribute to its new name')
+    ] = None
+    remove_attributes: Annotated[
+        list[RemoveAttribute] | None, Field(description='attributes that go')
+    ] = []
+    add_values: Annotated[
+        dict[str, list[AddValue]] | None,
+        Field(description='attribute to values that it may have from now on'),
+    ] = None
+    rename_values: Annotated[
+        dict[str, dict[str, str]] | None,
+        Field(description='attribute to its values, each with its new name'),
+    ] = None
+    remove_values: Annotated[
+        dict[str, list[RemoveValue]] | None,
+        Field(description='attribute to values that go, and its labels lose it'),
+    ] = None
+
+
 class Again(BaseModel):
     """
     A query asked again: as of then, and on today's data.
@@ -2021,6 +2536,33 @@ class Again(BaseModel):
     added: Images
     removed: Images
     taken_out: int
+
+
+class Alert(BaseModel):
+    """
+    Something to look into.
+
+    Attributes:
+        key: stays the same while the cause does.
+        kind: what kind of thing it is, in words.
+        level: bad, warn or info.
+        title: what it is, in a few words.
+        sentence: the same with the numbers.
+        action: what the click does.
+        href: where it leads.
+        at: when it was recorded.
+        investigation: one of who asks that is open, which a click goes on with.
+    """
+
+    key: str
+    kind: str
+    level: Literal['bad', 'warn', 'info']
+    title: str
+    sentence: str
+    action: str
+    href: str
+    at: AwareDatetime | None = None
+    investigation: OpenInvestigation | None = None
 
 
 class Assigned(BaseModel):
@@ -2046,6 +2588,17 @@ class Assigned(BaseModel):
     people: list[str]
 
 
+class AssignedWork(BaseModel):
+    """
+    Work as it was given out.
+    """
+
+    labels: int
+    changed: int
+    annotators: list[LoadRow]
+    unassigned: list[LeftRow]
+
+
 class AuditPage(BaseModel):
     """
     Lines of the audit log, the newest first.
@@ -2063,6 +2616,26 @@ class AuditPage(BaseModel):
     older: int | None = None
     filters: Filters
     actions: list[str]
+
+
+class BatchList(BaseModel):
+    """
+    Batches, what is urgent first.
+
+    Attributes:
+        states: state to how many batches are in it.
+        stuck: how many are stuck.
+        state: the one that is shown; empty for all.
+        total: how many are shown in all.
+    """
+
+    project: str
+    batches: list[BatchRow]
+    states: dict[str, int]
+    stuck: int
+    state: str
+    offset: int
+    total: int
 
 
 class Before(BaseModel):
@@ -2113,9 +2686,9 @@ class ChangesView(BaseModel):
     """
 
     project: str
-    before: VersionRow
-    after: VersionRow
-    versions: list[VersionRow]
+    before: CvPipelineInspectorDataVersionsVersionRow
+    after: CvPipelineInspectorDataVersionsVersionRow
+    versions: list[CvPipelineInspectorDataVersionsVersionRow]
     job: JobState
     summary: Summary | None = None
     what: Literal['images', 'labels']
@@ -2125,6 +2698,7 @@ class ChangesView(BaseModel):
     total: int
     offset: int
     limit: int
+    named: int
     query: str
 
 
@@ -2266,6 +2840,16 @@ class Facets(BaseModel):
     facets: list[Facet]
 
 
+class GatePart(BaseModel):
+    """
+    One part of the gate, and what is missing of it.
+    """
+
+    part: str
+    title: str
+    missing: list[MissingRow]
+
+
 class GivenRole(BaseModel):
     """
     A role that is given; null takes it away.
@@ -2322,6 +2906,7 @@ class GridPage(BaseModel):
         focus: classes that the images are filtered by: others are not drawn.
         evaluation: the evaluation; None without one.
         moment: as of when the lake was asked, in words; empty for now.
+        among: the images that are named as a whole, in words; empty where none are.
         problem: why there is nothing to show; None when there is something.
     """
 
@@ -2336,6 +2921,7 @@ class GridPage(BaseModel):
     focus: list[str] | None = []
     evaluation: EvaluationHead | None = None
     moment: str | None = ''
+    among: str | None = ''
     problem: Problem | None = None
 
 
@@ -2349,6 +2935,16 @@ class GridRows(BaseModel):
     items: list[GridItem]
 
 
+class GuidelinePage(BaseModel):
+    """
+    The guideline that annotators work by; nothing where there is no text of its version.
+    """
+
+    project: str
+    version: str
+    guideline: GuidelineText | None = None
+
+
 class HTTPValidationError(BaseModel):
     detail: list[ValidationError] | None = None
 
@@ -2360,14 +2956,6 @@ class History(BaseModel):
 
     changes: list[LabelChange]
     more: int
-
-
-class Home(BaseModel):
-    """
-    The projects that somebody has a role in.
-    """
-
-    projects: list[ProjectCard]
 
 
 class ImageCount(BaseModel):
@@ -2445,6 +3033,7 @@ class InvestigationPage(BaseModel):
 
     id: str
     title: str
+    alert: str
     began_by: str
     began_at: AwareDatetime
     conclusion: str
@@ -2459,13 +3048,49 @@ class InvestigationPage(BaseModel):
     may_comment: bool
 
 
+class LabelQueue(BaseModel):
+    """
+    What waits to be labelled, until when, and who does it.
+
+    Attributes:
+        tool: whether the project has an annotation tool that can be reached.
+        going: how many batches are neither done nor cancelled.
+        batches: the most urgent of them.
+        more: how many batches there are beside those.
+        stuck: those of them that are stuck, and why.
+        examined: whether annotators are examined on gold images.
+    """
+
+    project: str
+    tool: bool
+    images: int
+    labels: int
+    hours: float
+    paused: int
+    waiting: list[WaitingRow]
+    forecasts: list[ForecastRow]
+    basis: str
+    cost: float | None = None
+    currency: str
+    queues: list[QueueRow]
+    going: int
+    batches: list[BatchRow]
+    more: int
+    stuck: list[BatchRow]
+    annotators: list[AnnotatorRow]
+    examined: bool
+
+
 class Line(BaseModel):
     """
     A line with its points, its band and its name; ``series`` picks its colour, from 1.
+
+    A ``guide`` is no measurement: what others are compared with, drawn faint.
     """
 
     name: str
     series: int
+    guide: bool | None = False
     path: str
     band: str
     points: list[Point]
@@ -2517,6 +3142,42 @@ class MadeToken(BaseModel):
     expires_at: AwareDatetime
     used_at: AwareDatetime | None = None
     token: str
+
+
+class Member(BaseModel):
+    """
+    Somebody with a role in a project.
+
+    Attributes:
+        name: of the account.
+        role: the one that was given in this project; null where it comes from ``everywhere``.
+        everywhere: the role in every project, which only an admin of all can change.
+        disabled: whether the account can no longer be used.
+    """
+
+    name: str
+    role: Role | None = None
+    everywhere: Role | None = None
+    disabled: bool
+
+
+class Migration(BaseModel):
+    """
+    What leads from one version to the next.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    from_: Annotated[
+        str,
+        Field(alias='from', description='version that it begins with', min_length=1),
+    ]
+    to: Annotated[str, Field(description='version that it leads to', min_length=1)]
+    steps: Annotated[
+        list[CvPipelineOntologyStepsStep],
+        Field(description='changes, one after the other; may be none'),
+    ]
 
 
 class ModelRow(BaseModel):
@@ -2605,12 +3266,68 @@ class OneQuery(BaseModel):
     again: Again | None = None
 
 
+class Ontology(BaseModel):
+    """
+    The classes and attributes, under a version.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    version: Annotated[
+        str | None, Field(description='version of the classes and attributes')
+    ] = '1'
+    guideline_version: Annotated[
+        str | None, Field(description='version of the labelling guideline')
+    ] = '1'
+    labels: Annotated[
+        list[Label1], Field(description='class names, in training order', min_length=1)
+    ]
+    attributes: Annotated[
+        dict[str, list[str]] | None,
+        Field(description='attribute to its allowed values; empty means yes or no'),
+    ] = None
+    required: Annotated[
+        list[str] | None,
+        Field(description='attributes that an annotator must answer for every label'),
+    ] = []
+    geometry: Annotated[
+        list[Literal['bbox', 'rotated_box', 'polygon', 'mask', 'keypoints', 'class']]
+        | None,
+        Field(
+            description="shapes that annotators draw; empty for the task's own: bbox for detection, class for classification"
+        ),
+    ] = []
+    keypoints: Annotated[
+        dict[str, list[Keypoint]] | None,
+        Field(description='class to the names of its key points, in their order'),
+    ] = None
+    tags: Annotated[
+        list[Tag] | None,
+        Field(
+            description='tags of the whole image that annotators may give, any number of them'
+        ),
+    ] = []
+    migrations: Annotated[
+        list[Migration] | None,
+        Field(
+            description="how labels of an older version become the current one's, oldest first (docs/labeling/ontology.md)"
+        ),
+    ] = []
+    original: Annotated[
+        Original | None,
+        Field(
+            description='classes and attributes of the oldest version that migrations begin with; required with migrations'
+        ),
+    ] = None
+
+
 class Origin(BaseModel):
     """
     What the numbers are of: everything that was followed by the event log's pointers.
     """
 
-    steps: list[Step]
+    steps: list[CvPipelineInspectorEvaluationPageHeadlineStep]
     model_name: str
     parameters: dict[str, str]
     changed: dict[str, str]
@@ -2752,6 +3469,50 @@ class Progress(BaseModel):
     lines: list[LogLine]
 
 
+class ProjectPeople(BaseModel):
+    """
+    Who has a role in a project, and which roles there are.
+    """
+
+    people: list[Member]
+    roles: list[RoleShown]
+
+
+class ProjectState(BaseModel):
+    """
+    How a project stands.
+
+    Attributes:
+        metric: the optimizing metric.
+        value: its newest value; null before the first evaluation.
+        change: from the evaluation before; null without one.
+        dropped: whether it fell too far.
+        trend: its values, the oldest first; null where an evaluation lacks it.
+        evaluation: digest of the newest evaluation.
+        alerts: how many things there are to look into.
+        bad: how many of those are bad.
+        run: the newest run.
+        images: images that are there.
+        labelled: those of them with labels.
+        missing: what could not be read.
+        at: when this was gathered, UTC.
+    """
+
+    metric: str
+    value: float | None = None
+    change: float | None = None
+    dropped: bool
+    trend: list[float | None]
+    evaluation: str | None = None
+    alerts: int
+    bad: int
+    run: RunLine | None = None
+    images: int
+    labelled: int
+    missing: list[str]
+    at: AwareDatetime
+
+
 class Queries(BaseModel):
     """
     Saved queries, the log of what was asked, and an answer to the form of the page.
@@ -2797,6 +3558,21 @@ class Refused(BaseModel):
     open: Annotated[
         list[str], Field(description='Names of the checks that stop it still.')
     ]
+
+
+class RunList(BaseModel):
+    """
+    Runs of a project, the newest first.
+
+    Attributes:
+        state: what they are limited to.
+        runs: the runs of this page.
+        older: the run after which older ones follow; null where none do.
+    """
+
+    state: Literal['all', 'unfinished', 'succeeded', 'failed', 'stopped']
+    runs: list[RunRow]
+    older: str | None = None
 
 
 class Shot(BaseModel):
@@ -2885,6 +3661,34 @@ class Compare(BaseModel):
     compared: Compared | None = None
 
 
+class CostPage(BaseModel):
+    """
+    What a label costs.
+
+    Attributes:
+        unit: of the figures per label: the currency, or s where there are no prices.
+        ordered_by: time, or image where no times are known.
+        lead_times: what was done to the lead times, as a sentence.
+    """
+
+    project: str
+    unit: str
+    currency: str
+    every: CostRow | None = None
+    chart: Chart | None = None
+    step: int
+    ordered_by: str
+    lead_times: str
+    unpriced: list[str]
+    points: list[CostRow]
+    weeks: list[CostRow]
+    batches: list[CostRow]
+    roles: list[CostRow]
+    annotators: list[CostRow]
+    prelabels: list[ComparedRow]
+    arms: list[ComparedRow]
+
+
 class Curve(BaseModel):
     """
     How a training went, by epoch.
@@ -2905,7 +3709,7 @@ class Dataset(BaseModel):
 
     project: str
     metric: str
-    row: VersionRow
+    row: CvPipelineInspectorDataVersionsVersionRow
     after: str
     others: list[str]
     candidate: CandidateRow | None = None
@@ -2944,7 +3748,7 @@ class Datasets(BaseModel):
     project: str
     metric: str
     task: str
-    versions: list[VersionRow]
+    versions: list[CvPipelineInspectorDataVersionsVersionRow]
     candidates: list[CandidateRow]
     refused: Refused | None = None
 
@@ -2985,12 +3789,25 @@ class Finding(BaseModel):
     shots: list[Shot]
 
 
+class Gate(BaseModel):
+    """
+    Whether volume work may start.
+    """
+
+    may_start: bool
+    enforced: bool
+    parts: list[GatePart]
+    gold: list[GoldRow]
+    pilots: list[PilotRow]
+
+
 class InvestigationList(BaseModel):
     """
     The newest investigations, and what they took over time.
 
     Attributes:
         investigations: the newest first.
+        idle: how many are not listed, for nothing was done in them.
         trend: seconds until images and run were there, oldest first; null without any.
         images_s: median of the seconds until the images.
         images_clicks: median of the clicks until then.
@@ -3002,6 +3819,7 @@ class InvestigationList(BaseModel):
     """
 
     investigations: list[InvestigationLine]
+    idle: int
     trend: Chart | None = None
     images_s: float | None = None
     images_clicks: float | None = None
@@ -3058,8 +3876,8 @@ class OverviewPage(BaseModel):
     growth: list[dict[str, Any]]
     chart: Chart | None = None
     quarantined: dict[str, int]
-    queue: Queue | None = None
-    versions: list[VersionRow]
+    queue: QueueModel | None = None
+    versions: list[CvPipelineInspectorDataVersionsVersionRow]
     versions_total: int
     ingested_since: dict[str, int]
     models: list[ModelRow]
@@ -3092,6 +3910,23 @@ class People(BaseModel):
     shortest: int | None = 12
 
 
+class ProjectCard(BaseModel):
+    """
+    A project on the first page.
+
+    Attributes:
+        problem_with_it: why it cannot be shown; what its file says is told to its admins only.
+        state: how it stands; null while that is gathered, and for who may not view it.
+    """
+
+    name: str
+    role: str
+    task: str | None = ''
+    problem: str | None = ''
+    problem_with_it: str | None = ''
+    state: ProjectState | None = None
+
+
 class RunPage(BaseModel):
     """
     What the page of a run shows.
@@ -3108,6 +3943,7 @@ class RunPage(BaseModel):
     outcome: Outcome | None = None
     next: list[Next]
     investigations: list[InvestigationLink]
+    may_stop: bool
     down: list[PartDown]
     dagster: str
 
@@ -3177,6 +4013,39 @@ class EvaluationPage(BaseModel):
     notes: list[str]
     all_images: str
     newest: bool
+
+
+class Found(BaseModel):
+    """
+    What is worked out in the background.
+    """
+
+    labels: Labels
+    versions: list[CvPipelineInspectorDataOntologyVersionRow]
+    gate: Gate
+
+
+class Home(BaseModel):
+    """
+    The projects that somebody has a role in.
+    """
+
+    projects: list[ProjectCard]
+
+
+class OntologyPage(BaseModel):
+    """
+    Classes and attributes with their labels, versions, guideline and gate.
+    """
+
+    project: str
+    version: str
+    guideline_version: str
+    problems: list[MissingRow]
+    guidelines: list[GuidelineText]
+    to_relabel: str
+    job: JobState
+    found: Found | None = None
 
 
 Item.model_rebuild()
