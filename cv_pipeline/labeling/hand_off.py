@@ -101,14 +101,18 @@ def missing(
 ) -> tuple[Missing, ...]:
     """What must stand before a batch is pushed, and does not; empty when it may be.
 
+    A batch that was begun under other versions of ontology or guideline may not be pushed on,
+    whatever else stands.
+
     Args:
         project: whose batch it is.
         catalog: its tables.
         batch: name of the batch; a pilot needs less.
         projects: folder of the projects; ``CV_PROJECTS`` by default.
     """
-    if not project.labeling.hand_off.enforce:
-        return ()
+    begun = _begun(project, catalog, batch)
+    if begun or not project.labeling.hand_off.enforce:
+        return begun
     found = next((b for b in list_labeling_batches(catalog) if b.name == batch), None)
     if found is not None and found.pilot:
         lacking = _schema(project, catalog, projects)
@@ -123,6 +127,27 @@ def missing(
             )
         return tuple(lacking)
     return state(project, catalog=catalog, batch=batch, projects=projects).missing
+
+
+def _begun(project: Project, catalog: Catalog, batch: str) -> tuple[Missing, ...]:
+    """That a batch was begun under other versions: the tool goes on showing those classes."""
+    keys = ["ontology_version", "guideline_version"]
+    tasks = catalog.table("labeling_tasks").read(
+        columns=[*keys, "state"], filter=one_of("batch", [batch])
+    )
+    begun = tasks.filter(pc.equal(tasks["state"], "pushed")).group_by(keys).aggregate([])
+    now = (project.ontology.version, project.ontology.guideline_version)
+    others = [then for row in begun.to_pylist() if (then := tuple(row[k] for k in keys)) != now]
+    return tuple(
+        Missing(
+            SCHEMA,
+            f"Batch {batch!r} was begun under ontology {ontology!r} and guideline {guideline!r},"
+            f" which are {now[0]!r} and {now[1]!r} now.",
+            "Let it be labelled to its end as it is, and set the images that it lacks aside as"
+            " another batch.",
+        )
+        for ontology, guideline in others
+    )
 
 
 def state(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.ontology import lock
 from cv_pipeline.catalog.datalake.image_batches import batch_images
 from cv_pipeline.catalog.schemas import LABELING_TASKS
 from cv_pipeline.catalog.tables import Catalog, one_of
@@ -118,6 +119,7 @@ def push(
     Raises:
         QueryError: there is no such batch; the message names the nearest.
         PushRefused: volume work may not start yet; everything that is missing is named.
+        OntologyError: classes or the guideline changed under a version that there are labels of.
         LabelingError: its state does not allow it, or the tool refuses it.
         ToolUnavailable: the tool does not answer; the same push again goes on where it was.
     """
@@ -146,6 +148,7 @@ def _require_pushable(project: Project, batch: str, declared: Declared, catalog:
             f"Batch {batch!r} may not be pushed yet; {len(lacking)} missing:{listed}\n",
             do=f"See what each takes: cvp hand-off {project.name} --batch {batch}",
         )
+    lock(project, catalog)
 
 
 class _Push:

@@ -196,6 +196,16 @@ def test_a_label_that_was_deleted_in_the_tool_says_nothing(catalog, tmp_path):
     assert (pilot.agreement.annotators, pilot.agreement.agreed) == (3, 9)
 
 
+def test_a_batch_that_was_begun_under_another_version_is_not_pushed_on(catalog):
+    settings = project(hand_off={"enforce": False})
+    set_aside(catalog, "volume", IMAGES)
+    push(catalog, "volume", IMAGES[:4], ontology_version="1", guideline_version="0")
+    (one,) = missing(settings, catalog=catalog, batch="volume")
+    assert "begun under ontology '1' and guideline '0', which are '1' and '1' now" in one.what
+    push(catalog, "volume", IMAGES[:4], ontology_version="1", guideline_version="1")
+    assert missing(settings, catalog=catalog, batch="volume") == ()
+
+
 def test_gold_is_counted_by_images(catalog):
     make_gold(catalog)
     counts = {c.name: c.images for c in gold_counts(project(), catalog)}
