@@ -7,7 +7,7 @@ same whichever part of it is exported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -269,12 +269,15 @@ def split_folders(content: Content, *above: str) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*above, content.images["split"], "/")
 
 
-def lost_fields(content: Content, *, held: Iterable[str]) -> dict[str, int]:
+def lost_fields(
+    content: Content, *, held: Iterable[str], altered: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """How many labels, images or classes have something that a format has no place for.
 
     Args:
         content: what is exported.
         held: the fields of ``FIELDS`` that the format has a place for.
+        altered: labels that it has a place for, but not in this content, by field.
     """
     images, labels = content.images, content.annotations
     annotators = pc.unique(labels["annotator"]).to_pylist()
@@ -304,7 +307,9 @@ def lost_fields(content: Content, *, held: Iterable[str]) -> dict[str, int]:
         # an import gives nobody the name of known truth, which would overrule all others
         counts["gold"] = pc.sum(pc.equal(labels["annotator"], GOLD_ANNOTATOR)).as_py() or 0
         lost_here |= {"gold"}
-    return {name: counts[name] for name in sorted(lost_here) if counts[name]}
+    lost_now = {name: counts[name] for name in lost_here if counts[name]}
+    lost_now |= {name: count for name, count in (altered or {}).items() if count}
+    return dict(sorted(lost_now.items()))
 
 
 def _several_rings(labels: pa.Table) -> pa.Array:

@@ -1,22 +1,25 @@
-"""CSV of labels: a row is one image's label, or one box, by one annotator.
+"""CSV of labels: a row is one image's label, or one object, by one annotator.
 
-Columns are ``image`` and ``label``, and where there are any ``annotator``, ``seconds``,
-``x_min``, ``y_min``, ``x_max``, ``y_max``, ``width``, ``height``, ``created_at``, and of the image
-``captured_at`` and ``split``; their usual other names are known too. Rows are read by column,
-never one by one.
+Columns are ``image`` and ``label``, and where there are any ``kind``, ``geometry``, ``attributes``,
+``annotator``, ``role``, ``seconds``, ``x_min``, ``y_min``, ``x_max``, ``y_max``, ``width``,
+``height``, ``created_at``, ``updated_at``, and of the image ``captured_at`` and ``split``; their
+usual other names are known too. Rows are read by column; shapes and attributes alone one by one.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
+from cv_pipeline.annotations.geometry import BadShape, read_shape
 from cv_pipeline.annotations.raw import (
     RAW_ANNOTATIONS,
     UNKNOWN_ANNOTATOR,
@@ -25,12 +28,17 @@ from cv_pipeline.annotations.raw import (
     ParsedExport,
     RawImage,
 )
-from cv_pipeline.annotations.values import as_split, pseudonym
+from cv_pipeline.annotations.values import as_role, as_split, attributes_json, pseudonym
+from cv_pipeline.catalog.schemas.annotations import KINDS, SHAPE_KINDS
 
 COLUMNS = {
     "image": ("image", "image_path", "filename", "file_name", "path"),
     "label": ("label", "class"),
+    "kind": ("kind",),
+    "geometry": ("geometry",),
+    "attributes": ("attributes",),
     "annotator": ("annotator",),
+    "role": ("role",),
     "seconds": ("seconds", "lead_time"),
     "x_min": ("x_min", "xmin"),
     "y_min": ("y_min", "ymin"),
@@ -39,6 +47,7 @@ COLUMNS = {
     "width": ("width",),
     "height": ("height",),
     "created_at": ("created_at",),
+    "updated_at": ("updated_at",),
     "captured_at": ("captured_at",),
     "split": ("split", "subset"),
 }
@@ -46,7 +55,8 @@ COLUMNS = {
 
 FIELDS = FieldNames(image="{object}: image", label="{object}: label", box="{object}: x_min…y_max")
 _BOX = ("x_min", "y_min", "x_max", "y_max")
-_NUMBER = r"^[+-]?(\d{1,18}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?$"
+_NUMBER = r"^[+-]?(\d{1,18}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?$"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"  # seconds with their decimals
 
 
 def sniff(files: Mapping[str, bytes]) -> bool:
@@ -203,10 +213,12 @@ class _Rows:
         self._kept &= ~nothing
         self._drop(unlabelled, "label", "missing_label", "No label is given.")
         self._drop(any_edge & ~whole_box, "x_min…y_max", "bad_box", "An edge is missing.")
+        kinds = self._kinds(whole_box)
         columns = {
             "image_path": image,
             "label": label,
-            "kind": pc.if_else(pa.array(whole_box), "bbox", "class"),
+            "kind": kinds,
+            "geometry": self._geometry(kinds),
             "source": pa.repeat(self._path, n),
             "object": pc.binary_join_element_wise(
                 "row", pc.cast(self._cells["row"], pa.string()), " "
@@ -214,17 +226,66 @@ class _Rows:
             "original_id": _occurrence(image),
             **box,
             "normalized": pa.repeat(False, n),
-            "attributes": pa.repeat("{}", n),
+            "attributes": self._attributes(),
             "annotator": self._annotators(),
-            "role": pa.repeat("annotator", n),
+            "role": self._roles(),
             "lead_time": self._numbers("seconds", keep_row=True),
             "created_at": self._times("created_at"),
+            "updated_at": self._times("updated_at"),
             "width": _sizes(self._numbers("width", keep_row=True)),
             "height": _sizes(self._numbers("height", keep_row=True)),
         }
         arrays = [columns.get(f.name, pa.nulls(n, f.type)) for f in RAW_ANNOTATIONS]
         table = pa.table(arrays, names=RAW_ANNOTATIONS.names).cast(RAW_ANNOTATIONS)
         return table.filter(pa.array(self._kept))
+
+    def _kinds(self, whole_box: np.ndarray) -> pa.Array:
+        """Kind of each row: as it says, else a box or the class of its image."""
+        plain = pc.if_else(pa.array(whole_box), "bbox", "class")
+        if "kind" not in self._cells.column_names:
+            return plain
+        told = self._cells["kind"].combine_chunks()
+        known = _mask(pc.is_in(told, value_set=pa.array(KINDS)))
+        self._drop(~known & ~_mask(pc.equal(told, "")), "kind", "unknown_kind", "No kind: {}.")
+        boxed = _mask(pc.equal(told, "bbox")) & ~whole_box
+        self._drop(boxed, "x_min…y_max", "bad_box", "A box without edges.")
+        return pc.if_else(pa.array(known), told, plain)
+
+    def _geometry(self, kinds: pa.Array) -> pa.Array:
+        """Shapes, as canonical JSON."""
+        found: list[str | None] = [None] * len(kinds)
+        cells = self._cells
+        shaped = _mask(pc.is_in(kinds, value_set=pa.array(SHAPE_KINDS))) & self._kept
+        texts = cells["geometry"] if "geometry" in cells.column_names else None
+        for place in np.flatnonzero(shaped).tolist():
+            text = texts[place].as_py() if texts is not None else ""
+            try:
+                found[place] = read_shape(kinds[place].as_py(), text).text
+            except BadShape as error:
+                where = f"row {cells['row'][place].as_py()}: geometry"
+                self._export.refuse(self._path, where, error.reason, error.detail)
+                self._kept[place] = False
+        return pa.array(found, pa.string())
+
+    def _attributes(self) -> pa.Array:
+        """Attributes as canonical JSON; what is no JSON object is refused, its row kept."""
+        if "attributes" not in self._cells.column_names:
+            return pa.repeat("{}", len(self._cells))
+        encoded = self._cells["attributes"].combine_chunks().dictionary_encode()
+        texts = [_json_object(text) for text in encoded.dictionary.to_pylist()]
+        bad = np.array([text is None for text in texts], dtype=bool)
+        unread = bad[encoded.indices.to_numpy()] if len(texts) else np.zeros(0, dtype=bool)
+        self._report(
+            unread & self._kept, "attributes", "bad_attributes", "Expected a JSON object, found {}."
+        )
+        return pa.array([text or "{}" for text in texts], pa.string()).take(encoded.indices)
+
+    def _roles(self) -> pa.Array:
+        if "role" not in self._cells.column_names:
+            return pa.repeat("annotator", len(self._cells))
+        encoded = self._cells["role"].combine_chunks().dictionary_encode()
+        roles = [as_role(text) for text in encoded.dictionary.to_pylist()]
+        return pa.array(roles, pa.string()).take(encoded.indices)
 
     def _drop(self, bad: np.ndarray, column: str, reason: str, detail: str) -> None:
         """Refuse the rows of ``bad`` that were not refused before."""
@@ -293,6 +354,62 @@ class _Rows:
         encoded = self._cells["annotator"].combine_chunks().dictionary_encode()
         names = [pseudonym(name) for name in encoded.dictionary.to_pylist()]
         return pa.array(names, pa.string()).take(encoded.indices)
+
+
+def _json_object(text: str) -> str | None:
+    """An object as canonical JSON, and none for an empty cell; None when it is something else."""
+    if not text:
+        return "{}"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return attributes_json(found) if isinstance(found, dict) else None
+
+
+def write(content: Content, target: Target) -> None:
+    """Write ``labels.csv`` beside ``images/<split>/``, a row a label.
+
+    An image without a label has a row too, with nothing but its facts.
+    """
+    content = copy_images(content, target, split_folders(content, "images"))
+    target.write("labels.csv", _parts(content))
+
+
+def _parts(content: Content) -> Iterator[bytes]:
+    for place, chunk in enumerate(content.chunks()):
+        text = io.BytesIO()
+        options = pa_csv.WriteOptions(include_header=place == 0)
+        pa_csv.write_csv(_written(chunk), text, options)
+        yield text.getvalue()
+
+
+def _written(content: Content) -> pa.Table:
+    images, labels = content.images, content.annotations
+    numbers = images["number"].to_numpy()
+    on = labels["image"].to_numpy()
+    blank = numbers[~np.isin(numbers, on)]
+    of_image = np.concatenate([on, blank])
+    order = np.argsort(of_image, kind="stable")
+    rows = pa.array(order, mask=order >= len(on))
+    labels = labels.take(rows)
+    images = images.take(pa.array(np.searchsorted(numbers, of_image[order])))
+    names = images["path"]
+    if content.with_images:
+        names = pc.binary_join_element_wise("images", images["split"], images["file_name"], "/")
+    return pa.table(
+        {
+            "image": names,
+            **{name: labels[name] for name in ("label", "kind", *_BOX, "geometry")},
+            **{name: labels[name] for name in ("attributes", "annotator", "role")},
+            "seconds": labels["lead_time"],
+            "width": images["width"],
+            "height": images["height"],
+            **{n: pc.strftime(labels[n], format=_TIME) for n in ("created_at", "updated_at")},
+            "captured_at": pc.strftime(images["captured_at"], format=_TIME),
+            "split": images["split"],
+        }
+    )
 
 
 def _occurrence(image: pa.ChunkedArray) -> pa.Array:

@@ -30,11 +30,13 @@ from cv_pipeline.annotations.raw import (
     ExportBuilder,
     FieldNames,
     ParsedExport,
+    RawImage,
 )
 from cv_pipeline.annotations.values import (
     IMAGE_SUFFIXES,
     as_finite,
     as_identifier,
+    as_split,
     as_text,
     as_utc,
     pseudonym,
@@ -109,6 +111,7 @@ def _written(content: Content) -> Iterator[bytes]:
                     if content.with_images
                     else image["path"],
                     "image_id": image["image_id"],
+                    "split": image["split"],
                 },
                 "annotations": list(_by_annotator(image, labels)),
                 "predictions": [],
@@ -154,10 +157,14 @@ def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotati
                 "Expected a task with a list of annotations: export as JSON, not JSON-MIN.",
             )
             continue
-        image = image_path(task.get("data"))
+        data = task.get("data")
+        image = image_path(data)
         if image is None:
             export.refuse(path, f"{where}.data", "missing_image", "The task names no image.")
             continue
+        split = as_split(data.get("split"))
+        if split is not None:
+            export.facts.append(RawImage(image, split))
         for key in ("predictions", "drafts"):
             if isinstance(task.get(key), list) and task[key]:
                 export.not_imported[key] += len(task[key])

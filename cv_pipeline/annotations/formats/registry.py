@@ -16,11 +16,14 @@ from cv_pipeline.annotations.content import FIELDS, Content, Target
 from cv_pipeline.annotations.formats import (
     coco,
     csv,
+    cvat,
     huggingface,
     label_studio,
+    labelme,
     pascal_voc,
     webdataset,
     yolo,
+    yolo_tasks,
 )
 from cv_pipeline.annotations.raw import ParsedExport, UnusableExport
 from cv_pipeline.catalog.quarantine import Refusal
@@ -49,6 +52,8 @@ class Format:
         write: writes a dataset; None where that is not done.
         holds: the fields of ``content.FIELDS`` that it has a place for, for each task that it can
             be written for.
+        altered: how many labels become another shape than they are, by what they are, where that
+            depends on what else there is.
     """
 
     name: str
@@ -57,9 +62,24 @@ class Format:
     parse: Callable[[Mapping[str, bytes]], ParsedExport]
     write: Callable[[Content, Target], None] | None = None
     holds: Mapping[Task, frozenset[str]] = field(default_factory=dict)
+    altered: Callable[[Content], Mapping[str, int]] = lambda _: {}
 
 
+TASKS: tuple[Task, ...] = ("detection", "classification")
 _ALL_BUT_UNUSED = FIELDS - {"unused_class"}
+_OF_IMAGES = {"metadata", "path", "fold"}
+_OF_CLASSES = {"class_order", "unused_class"}
+_VERSIONS = {"ontology_version", "guideline_version"}
+_CSV = FIELDS - _OF_IMAGES - _OF_CLASSES - _VERSIONS
+_WORK = {"annotator", "role", "lead_time", "created_at", "updated_at"}
+_LABEL_STUDIO = FIELDS - {"rings", "captured_at"} - _OF_IMAGES - _OF_CLASSES - _VERSIONS
+_CVAT = FIELDS - {"rings", "keypoints_box", "captured_at"} - _WORK - _OF_IMAGES - _VERSIONS
+_LABELME = (
+    FIELDS
+    - {"rings", "rotated_box", "captured_at", "role", "lead_time", "created_at", "updated_at"}
+    - _OF_IMAGES
+    - _VERSIONS
+)
 
 FORMATS = {
     f.name: f
@@ -70,9 +90,24 @@ FORMATS = {
             coco.sniff,
             coco.parse,
             coco.write,
-            {"detection": FIELDS},
+            {"detection": FIELDS - {"tag"}},
         ),
-        Format("csv", "a .csv with the columns image and label", csv.sniff, csv.parse),
+        Format(
+            "csv",
+            "a .csv with the columns image and label",
+            csv.sniff,
+            csv.parse,
+            csv.write,
+            dict.fromkeys(TASKS, _CSV),
+        ),
+        Format(
+            "cvat",
+            "an .xml file with <annotations>, for images",
+            cvat.sniff,
+            cvat.parse,
+            cvat.write,
+            dict.fromkeys(TASKS, _CVAT),
+        ),
         Format(
             "huggingface",
             "metadata.jsonl with file_name",
@@ -86,6 +121,16 @@ FORMATS = {
             "a .json list of tasks with data and annotations",
             label_studio.sniff,
             label_studio.parse,
+            label_studio.write,
+            dict.fromkeys(TASKS, _LABEL_STUDIO),
+        ),
+        Format(
+            "labelme",
+            ".json files with shapes and imagePath",
+            labelme.sniff,
+            labelme.parse,
+            labelme.write,
+            dict.fromkeys(TASKS, _LABELME),
         ),
         Format(
             "pascal_voc",
@@ -110,11 +155,15 @@ FORMATS = {
             yolo.parse,
             yolo.write,
             {
-                "detection": frozenset({"class_order", "unused_class", "unlabelled_image"}),
+                "detection": frozenset(
+                    {"class_order", "unused_class", "unlabelled_image", "keypoints_box"}
+                    | {"rotated_box", "polygon", "mask", "keypoints"}
+                ),
                 "classification": frozenset(
                     {"annotator", "lead_time", "created_at", "captured_at"}
                 ),
             },
+            yolo_tasks.altered,
         ),
     )
 }

@@ -183,7 +183,7 @@ def _record(
             split: ExportedSplit(images=len(part.images), labels=len(part.annotations))
             for split, part in parts.items()
         },
-        lost=lost_fields(content, held=kind.holds[content.task]),
+        lost=lost_fields(content, held=kind.holds[content.task], altered=kind.altered(content)),
         taken_out=tuple(sorted(taken_out)),
         digest=files_digest(files),
         files=files,
