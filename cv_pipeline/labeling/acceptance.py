@@ -2,7 +2,8 @@
 
 Every annotation of an image that was pushed with pre-labels is one judgement of each of them. Boxes
 are compared by where they are and not by the tool's ids, so that one that was deleted and drawn
-again counts as corrected, and one that was made through the API counts too. Cancelled and deleted
+again counts as corrected, and one that was made through the API counts too; what the tool itself says
+was changed is corrected however little it was. Cancelled and deleted
 annotations are left out, and of an annotation that was changed its last state counts.
 """
 
@@ -69,7 +70,7 @@ RATES = pa.schema(
     ]
 )
 
-_REGION = """[{"type":"VARCHAR","original_width":"DOUBLE","original_height":"DOUBLE",
+_REGION = """[{"type":"VARCHAR","origin":"VARCHAR","original_width":"DOUBLE","original_height":"DOUBLE",
 "value":{"x":"DOUBLE","y":"DOUBLE","width":"DOUBLE","height":"DOUBLE",
 "rectanglelabels":["VARCHAR"],"choices":["VARCHAR"]}}]"""
 
@@ -84,6 +85,7 @@ WITH judged AS (
 regions AS (
     SELECT *, row_number() OVER () AS region FROM (
         SELECT tool_project, annotation, image_id, model,
+            coalesce(r.origin, '') = 'prediction-changed' AS changed,
             CASE WHEN r.type = 'choices' THEN 'class' ELSE 'bbox' END AS kind,
             CASE WHEN r.type = 'choices' THEN r.value.choices[1]
                 ELSE r.value.rectanglelabels[1] END AS label,
@@ -104,7 +106,7 @@ suggested AS (
     JOIN prelabels p ON p.image_id = j.image_id AND p.model = j.model AND p.kind <> 'none'
 ),
 pairs AS (
-    SELECT s.tool_project, s.annotation, s.object, r.region, r.label AS given,
+    SELECT s.tool_project, s.annotation, s.object, r.region, r.label AS given, r.changed,
         s.label = r.label AS same_label,
         CASE WHEN s.kind = 'class' THEN 1.0 ELSE
             greatest(least(s.x_max, r.x1) - greatest(s.x_min, r.x0), 0)
@@ -140,7 +142,7 @@ matched AS (
 SELECT s.tool_project, s.annotation, s.image_id, s.batch, s.annotator, s.model, s.arm, s.object,
     s.label, m.given, s.score,
     CASE WHEN m.region IS NULL THEN 'deleted'
-        WHEN m.same_label AND m.iou >= {SAME} THEN 'accepted' ELSE 'corrected' END AS outcome
+        WHEN m.same_label AND m.iou >= {SAME} AND NOT m.changed THEN 'accepted' ELSE 'corrected' END AS outcome
 FROM suggested s
 LEFT JOIN matched m USING (tool_project, annotation, object)
 UNION ALL

@@ -95,6 +95,14 @@ def test_a_new_name_alone_and_a_move_alone_are_corrections(catalog):
     assert [o[3] for o in outcomes(catalog)] == ["corrected", "corrected", "deleted"]
 
 
+def test_what_label_studio_makes_of_predictions(catalog):
+    """As version 1.23.2 saved it when one box was dragged by little and one deleted by hand."""
+    kept = region(10, 10, 40, 40, "cat") | {"origin": "prediction", "score": 0.95}
+    moved = region(60.1, 60, 30, 30, "dog") | {"origin": "prediction-changed", "score": 0.55}
+    say(catalog, A, [kept, moved], parent_prediction=2203)
+    assert [o[3] for o in outcomes(catalog)] == ["accepted", "corrected", "deleted"]
+
+
 def test_two_boxes_at_one_place_answer_to_one_suggestion(catalog):
     say(catalog, A, [region(10, 10, 40, 40, "cat"), region(11, 10, 40, 40, "cat")])
     found = outcomes(catalog)
