@@ -2,9 +2,9 @@
 
 Every annotation of an image that was pushed with pre-labels is one judgement of each of them. Boxes
 are compared by where they are and not by the tool's ids, so that one that was deleted and drawn
-again counts as corrected, and one that was made through the API counts too; what the tool itself says
-was changed is corrected however little it was. Cancelled and deleted
-annotations are left out, and of an annotation that was changed its last state counts.
+again counts as corrected, and one that was made through the API counts too; what the tool itself
+says was changed is corrected, however little it was. Cancelled and deleted annotations are left
+out, and of an annotation that was changed its last state counts.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ RATES = pa.schema(
     ]
 )
 
-_REGION = """[{"type":"VARCHAR","origin":"VARCHAR","original_width":"DOUBLE","original_height":"DOUBLE",
+_REGION = """[{"type":"VARCHAR","origin":"VARCHAR",
+"original_width":"DOUBLE","original_height":"DOUBLE",
 "value":{"x":"DOUBLE","y":"DOUBLE","width":"DOUBLE","height":"DOUBLE",
 "rectanglelabels":["VARCHAR"],"choices":["VARCHAR"]}}]"""
 
@@ -142,7 +143,8 @@ matched AS (
 SELECT s.tool_project, s.annotation, s.image_id, s.batch, s.annotator, s.model, s.arm, s.object,
     s.label, m.given, s.score,
     CASE WHEN m.region IS NULL THEN 'deleted'
-        WHEN m.same_label AND m.iou >= {SAME} AND NOT m.changed THEN 'accepted' ELSE 'corrected' END AS outcome
+        WHEN m.same_label AND m.iou >= {SAME} AND NOT m.changed THEN 'accepted'
+        ELSE 'corrected' END AS outcome
 FROM suggested s
 LEFT JOIN matched m USING (tool_project, annotation, object)
 UNION ALL
