@@ -6,14 +6,24 @@ import json
 
 import pytest
 
+from cv_pipeline.annotations.ontology.record import ontology_versions
 from cv_pipeline.catalog.tables import CatalogTable
-from cv_pipeline.errors import LabelingError, PushRefused, ToolDenied, ToolUnavailable
+from cv_pipeline.errors import (
+    LabelingError,
+    OntologyError,
+    PushRefused,
+    ToolDenied,
+    ToolUnavailable,
+)
 from cv_pipeline.labeling import connection as connections
 from cv_pipeline.labeling import task_drafts
 from cv_pipeline.labeling.batches import change_state, declare, declared_batches
+from cv_pipeline.labeling.configuration import labelling_configuration
 from cv_pipeline.labeling.history import current_annotations
 from cv_pipeline.labeling.image_addresses import ImageAddresses
+from cv_pipeline.labeling.local_server import ADMIN
 from cv_pipeline.labeling.tool import Tool
+from cv_pipeline.ontology import Ontology
 from cv_pipeline.settings import cv_home
 from tests.labeling.cutting_proxy import cutting_proxy
 from tests.labeling.studio import NAMES, box
@@ -162,6 +172,37 @@ class TestPush:
         with pytest.raises(PushRefused, match=r"(?s)may not be pushed yet; \d+ missing:.*\n  - "):
             lake.push()
         assert lake.catalog.table("labeling_tasks").version == 0
+
+
+class TestVersions:
+    def test_a_push_records_what_its_versions_stand_for(self, lake):
+        guidelines = lake.folder / "projects" / lake.name / "guidelines"
+        guidelines.mkdir()
+        (guidelines / "1.md").write_text("Draw <b>tight</b> boxes.")
+        report = lake.push()
+        shown = lake.studio.tool.project(report.tool_project).instructions
+        assert "Draw &lt;b&gt;tight&lt;/b&gt; boxes." in shown
+        assert [v.version for v in ontology_versions(lake.catalog)] == ["1"]
+        (guidelines / "1.md").write_text("Draw other boxes.")
+        with pytest.raises(OntologyError, match=r"1\.md has changed"):
+            lake.push()
+
+    def test_the_server_takes_whatever_names_there_are(self, lake):
+        names = ('a"b<c>&d', "x" * 300, "$image", "Red", "red", "7", "true", "two\tparts")
+        ontology = Ontology(
+            labels=names,
+            attributes=dict.fromkeys(names, ("yes", "no")),
+            tags=names,
+            geometry=("rotated_box", "polygon", "mask", "keypoints", "class"),
+            keypoints={"red": names},
+        )
+        text = labelling_configuration(ontology, task="detection")
+        made = lake.studio.tool.make_project(
+            lake.name, description="", configuration=text, overlap=1, instructions=""
+        )
+        parsed = lake.studio.of(ADMIN).get(f"/api/projects/{made.id}")["parsed_label_config"]
+        for control in ("label", "polygon", "brush", "keypoints", "class", "tags"):
+            assert parsed[control]["labels"] == list(names)
 
 
 class TestPull:
