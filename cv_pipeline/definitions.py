@@ -20,6 +20,8 @@ from cv_pipeline.provenance.abandoned_runs import end_abandoned_runs
 from cv_pipeline.settings import dagster_home, mlflow_tracking_uri, projects_dir, store_url
 from resources import ObjectStoreResource, Projects, Tracking
 from sensors import (
+    annotations_job,
+    annotations_sensor,
     corrective_job,
     ingest_job,
     metric_drift_sensor,
@@ -38,8 +40,14 @@ def project_definitions(project: Project) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES, key_prefix=name, group_name=name),
         asset_checks=dg.load_asset_checks_from_modules(STAGES, asset_key_prefix=name),
-        jobs=[pipeline_job(name), ingest_job(name), retraining_job(name), corrective_job(name)],
-        sensors=[metric_drift_sensor(name), new_images_sensor(name)],
+        jobs=[
+            pipeline_job(name),
+            ingest_job(name),
+            annotations_job(name),
+            retraining_job(name),
+            corrective_job(name),
+        ],
+        sensors=[metric_drift_sensor(name), new_images_sensor(name), annotations_sensor(name)],
         schedules=[nightly_schedule(name, project.schedule)],
     )
 

@@ -36,6 +36,15 @@ def ingest_job(project: str) -> UnresolvedAssetJobDefinition:
     )
 
 
+def annotations_job(project: str) -> UnresolvedAssetJobDefinition:
+    """What annotators did, into the catalogue."""
+    return dg.define_asset_job(
+        f"{project}_annotations",
+        selection=dg.AssetSelection.assets([project, "annotation_exports"]),
+        description=f"What annotators of {project} did, into the catalogue.",
+    )
+
+
 def retraining_job(project: str) -> UnresolvedAssetJobDefinition:
     """Everything of the project, with a training of its own even on unchanged data."""
     return dg.define_asset_job(

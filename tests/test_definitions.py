@@ -16,6 +16,7 @@ from cv_pipeline.vocabulary import CHECK_NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = [
+    "annotation_batches",
     "annotation_exports",
     "champion",
     "dataset_candidate",
@@ -24,6 +25,7 @@ ASSETS = [
     "eval_slices",
     "image_features",
     "predictions",
+    "prelabels",
     "raw_images",
     "trained_model",
 ]
@@ -76,6 +78,7 @@ def test_what_needs_a_machine_or_moves_the_champion_does_so_alone(repository):
     assert {name: pool for name, pool in pools.items() if pool} == {
         "trained_model": "training",
         "predictions": "training",
+        "prelabels": "training",
         "error_analysis": "training",
         "champion": "champion",
     }
@@ -103,11 +106,11 @@ def test_every_check_is_blocking_but_the_verdict_on_a_model(repository):
 
 def test_jobs_sensors_and_schedules(repository):
     jobs = sorted(j.name for j in repository.get_all_jobs() if not j.name.startswith("__"))
-    suffixes = ("corrective", "ingest", "pipeline", "retraining")
+    suffixes = ("annotations", "corrective", "ingest", "pipeline", "retraining")
     assert jobs == sorted(f"{p}_{s}" for p in PROJECTS for s in suffixes)
     sensors = {s.name: s for s in repository.sensor_defs}
     assert sorted(sensors) == sorted(
-        f"{p}_{s}" for p in PROJECTS for s in ("metric_drift", "new_images")
+        f"{p}_{s}" for p in PROJECTS for s in ("annotations", "metric_drift", "new_images")
     )
     assert {s.default_status for s in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
     schedules = {s.name: s for s in repository.schedule_defs}
@@ -124,6 +127,8 @@ def test_the_graph_is_the_one_of_the_architecture(repository):
     assert parents == {
         "raw_images": [],
         "image_features": ["raw_images"],
+        "prelabels": ["image_features"],
+        "annotation_batches": ["prelabels"],
         "annotation_exports": ["raw_images"],
         "dataset_candidate": ["annotation_exports", "image_features"],
         "dataset_version": ["dataset_candidate"],

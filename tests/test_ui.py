@@ -56,6 +56,7 @@ def address(world: TinyWorld) -> Iterator[str]:
     inspector, dagster, mlflow = free_port(), free_port(), free_port()
     command = [str(Path(sys.executable).with_name("cvp")), "ui", "--port", str(inspector)]
     command += ["--dagster-port", str(dagster), "--mlflow-port", str(mlflow)]
+    command += ["--no-label-studio"]  # tests/labeling/test_local_server.py
     log = (world.folder / "ui.log").open("w")
     process = subprocess.Popen(
         command, env=world.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT

@@ -20,6 +20,7 @@ from cv_pipeline.cli.hand_off import hand_off
 from cv_pipeline.cli.history import history
 from cv_pipeline.cli.init import init
 from cv_pipeline.cli.label_cost import label_cost
+from cv_pipeline.cli.label_studio import label_studio
 from cv_pipeline.cli.leaderboard import leaderboard
 from cv_pipeline.cli.more import more
 from cv_pipeline.cli.new import new
@@ -97,6 +98,7 @@ for command in (
     export,
     verify,
     takeout,
+    label_studio,
     ui,
 ):
     app.command()(command)

@@ -19,6 +19,8 @@ from cv_pipeline.errors import LabelingError, SettingsError, ToolDenied, ToolUna
 from cv_pipeline.project import Project
 from cv_pipeline.settings import expand
 
+URL_VARIABLE = "CV_LABEL_STUDIO_URL"
+"""Where ``cvp ui`` tells the processes that it starts where Label Studio is."""
 TOKEN_VARIABLE = "CV_LABEL_STUDIO_TOKEN"  # noqa: S105 - the name of a variable, no secret
 OLDEST = (1, 20)
 """Oldest version of Label Studio that has what is used here."""

@@ -23,6 +23,7 @@ import httpx
 from filelock import FileLock
 
 from cv_pipeline.errors import SettingsError, ToolUnavailable
+from cv_pipeline.settings import cv_home
 
 HOST = "127.0.0.1"
 ADMIN = "admin@localhost"
@@ -67,6 +68,16 @@ class Account:
 def is_installed(installed: Path = INSTALLED) -> bool:
     """Whether Label Studio is installed beside the repository."""
     return (installed / "bin" / "label-studio").is_file()
+
+
+def data_folder() -> Path:
+    """Data directory of the Label Studio that ``cvp ui`` starts."""
+    return cv_home() / "label_studio"
+
+
+def is_ready(data: Path) -> bool:
+    """Whether :func:`prepare` has made a data directory ready."""
+    return ADMIN in _kept(data)
 
 
 def prepare(

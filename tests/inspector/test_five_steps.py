@@ -68,7 +68,7 @@ def cvp(environment: dict[str, str], *command: str, said: str | None = None) -> 
 def address(environment: dict[str, str]) -> Iterator[str]:
     """`cvp ui` with everything that it starts."""
     ports = free_port(), free_port(), free_port()
-    command = [str(Path(sys.executable).with_name("cvp")), "ui"]
+    command = [str(Path(sys.executable).with_name("cvp")), "ui", "--no-label-studio"]
     for option, port in zip(("--port", "--dagster-port", "--mlflow-port"), ports, strict=True):
         command += [option, str(port)]
     log = (Path(environment["CV_HOME"]).parent / "ui.log").open("w")
