@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batch_states import Declared, State
@@ -187,7 +188,10 @@ def found_batches(
             "overlap": pa.array(overlaps, pa.int32()),
         }
     )
-    relations = {"current": current, "image_batches": set_aside, "settings": settings}
+    # the images themselves are read only where some were set aside to be labelled again
+    again = any(batch["purpose"] == "relabel" for batch in batches)
+    images = set_aside if again else IMAGE_BATCHES.empty_table()
+    relations = {"current": current, "image_batches": images, "settings": settings}
     labelled = _by_batch(run_sql(_LABELLED_SQL, relations=relations))
     annotators = _by_batch(run_sql(_ANNOTATORS_SQL, relations={"current": current}))
     found = [
