@@ -31,18 +31,18 @@ def test_the_version_and_its_model_are_listed_with_the_metric(page):
 
 
 def test_the_text_names_states_versions_and_models(materialized_world, page):
-    shown = materialized_world.run("cvp", "overview", "tiny").stdout
+    shown = materialized_world.cvp("overview", "tiny").stdout
     for part in ("unlabelled", "contested", "stale", "nothing waits", page["models"][0]["version"]):
         assert part[:12] in shown
 
 
 def test_all_projects_are_one_row_each(materialized_world):
-    found = json.loads(materialized_world.run("cvp", "overview", "--json").stdout)
+    found = json.loads(materialized_world.cvp("overview", "--json").stdout)
     assert [one["project"] for one in found] == ["tiny"]
-    assert "tiny" in materialized_world.run("cvp", "overview").stdout
+    assert "tiny" in materialized_world.cvp("overview").stdout
 
 
 def test_an_unknown_project_names_the_nearest(materialized_world):
-    refused = materialized_world.run("cvp", "overview", "tinny", check=False)
+    refused = materialized_world.cvp("overview", "tinny", check=False)
     assert refused.returncode == 1
     assert "Did you mean 'tiny'?" in refused.stderr

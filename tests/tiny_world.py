@@ -5,15 +5,19 @@ Everything about it is deterministic: two worlds of one seed have the same bytes
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cv_pipeline.settings import TELEMETRY_OFF
@@ -112,6 +116,33 @@ class TinyWorld:
             raise AssertionError(f"{command} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
         return done
 
+    def cvp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`cvp` as ``run`` gives it, without a process of its own: for what only reads."""
+        from cv_pipeline.cli import app
+        from cv_pipeline.cli.app import console, errors
+
+        out, said = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            warnings.catch_warnings(),
+            redirect_stdout(out),
+            redirect_stderr(said),
+        ):
+            warnings.simplefilter("ignore")
+            for name in {*os.environ} - {*self.environment}:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["cvp", *arguments])
+            patch.chdir(ROOT)
+            for shown in (console, errors):  # made before there were these COLUMNS
+                patch.setattr(shown, "width", int(self.environment["COLUMNS"]))
+            status = _status(lambda: app(list(arguments), prog_name="cvp"))
+        printed, complaint = (f.buffer.getvalue().decode() for f in (out, said))  # type: ignore[attr-defined]
+        if check and status != 0:
+            raise AssertionError(f"cvp {arguments} failed:\n{printed[-6000:]}\n{complaint[-6000:]}")
+        return subprocess.CompletedProcess(["cvp", *arguments], status, printed, complaint)
+
     def materialize(self, select: str = 'key:"tiny/*"', **options: str) -> str:
         """Materialize a selection with Dagster's own command; returns what it printed."""
         extra = [x for k, v in options.items() for x in (f"--{k.replace('_', '-')}", v)]
@@ -120,6 +151,15 @@ class TinyWorld:
             *("--select", select, *extra),
         )
         return done.stdout + done.stderr
+
+
+def _status(command: Callable[[], object]) -> int:
+    """The exit status of a program's main function."""
+    try:
+        command()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
 
 
 def copy_tiny_world(world: TinyWorld, folder: Path) -> TinyWorld:

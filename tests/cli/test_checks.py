@@ -16,7 +16,7 @@ DATASET = ("dataset_candidate", "dataset_version")
 
 def cvp(world: TinyWorld, *arguments: str, status: int = 0) -> Any:
     """Run a command with ``--json`` and return what it printed."""
-    done = world.run("cvp", *arguments, "--json", check=False)
+    done = world.cvp(*arguments, "--json", check=False)
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
@@ -37,7 +37,7 @@ def test_the_verdicts_of_the_newest_candidate(materialized_world: TinyWorld) -> 
     assert [c["check"] for c in told["checks"]] == list(CHECK_NAMES)
     assert not any(c["blocks"] for c in told["checks"])
     assert all(c["at"] and c["summary"] for c in told["checks"])
-    text = materialized_world.run("cvp", "checks", "tiny", "--candidate", told["candidate"][:10])
+    text = materialized_world.cvp("checks", "tiny", "--candidate", told["candidate"][:10])
     assert "class_coverage" in text.stdout
     assert "All 2 classes are in every split." in text.stdout
 
@@ -48,7 +48,7 @@ def test_the_rows_of_one_check(materialized_world: TinyWorld) -> None:
     assert told["metrics"]["classes"] == 2
     assert [row["label"] for row in told["found"]] == ["red", "blue"]
     assert all(row["status"] == "covered" for row in told["found"])
-    text = materialized_world.run("cvp", "checks", "tiny", "class_coverage").stdout
+    text = materialized_world.cvp("checks", "tiny", "class_coverage").stdout
     assert "red" in text
     assert "covered" in text
 

@@ -19,7 +19,7 @@ from tests.tiny_world import TinyWorld
 
 
 def told(world: TinyWorld, *command: str, check: bool = True):
-    return json.loads(world.run("cvp", *command, "--json", check=check).stdout)
+    return json.loads(world.cvp(*command, "--json", check=check).stdout)
 
 
 def test_a_model_is_judged_and_becomes_the_champion(own_world: TinyWorld):

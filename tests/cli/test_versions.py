@@ -15,7 +15,7 @@ from tests.tiny_world import TinyWorld
 
 def cvp(world: TinyWorld, *arguments: str, status: int = 0) -> Any:
     """Run a command with ``--json`` and return what it printed."""
-    done = world.run("cvp", *arguments, "--json", check=False)
+    done = world.cvp(*arguments, "--json", check=False)
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
@@ -126,10 +126,10 @@ def test_mistakes_are_sentences(
 
 def test_text_for_people(materialized_world: TinyWorld, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    run = materialized_world.run
-    told = run("cvp", "export", "tiny@latest", "--format", "yolo", "--to", out).stdout
+    run = materialized_world.cvp
+    told = run("export", "tiny@latest", "--format", "yolo", "--to", out).stdout
     assert "40 images, 80 labels as yolo" in told
     assert "yolo has no place for: annotator (80)" in told
-    assert "all as they say they are" in run("cvp", "verify", "--folder", out).stdout
-    assert "the same images" in run("cvp", "diff", "tiny@latest", "tiny@latest").stdout
-    assert "now: blue, red" in run("cvp", "history", "003.png").stdout
+    assert "all as they say they are" in run("verify", "--folder", out).stdout
+    assert "the same images" in run("diff", "tiny@latest", "tiny@latest").stdout
+    assert "now: blue, red" in run("history", "003.png").stdout

@@ -269,13 +269,13 @@ def test_only_models_of_the_dataset_version_are_ranked_and_equal_ones_share_a_pl
 
 
 def test_on_what_the_pipeline_made(materialized_world: TinyWorld) -> None:
-    done = materialized_world.run("cvp", "compare", "tiny", "latest", "latest", "--json")
+    done = materialized_world.cvp("compare", "tiny", "latest", "latest", "--json")
     found = json.loads(done.stdout)
     assert found["notes"][0] == "Both evaluations are of one model."
     assert {"AP", "AP50", "recall"} < set(found["metrics"])
     assert found["metrics"]["AP50"]["difference"] == 0.0
     assert {row["slice_key"] for row in found["slices"]} == {"camera"}
     assert found["costs"]["latency_p95_ms"]["before"] > 0
-    told = materialized_world.run("cvp", "leaderboard", "tiny").stdout
+    told = materialized_world.cvp("leaderboard", "tiny").stdout
     assert "1 of 1 models" in told
     assert "note" not in told
