@@ -690,7 +690,7 @@ class CountedRow(BaseModel):
 
 class Credentials(BaseModel):
     """
-    A name and its password.
+    A name and its password; a code too, where the account has a second factor.
     """
 
     model_config = ConfigDict(
@@ -698,6 +698,7 @@ class Credentials(BaseModel):
     )
     name: Annotated[str, Field(max_length=63)]
     password: Annotated[str, Field(max_length=256)]
+    code: Annotated[str | None, Field(max_length=40)] = ''
     next: Annotated[str | None, Field(max_length=4000)] = '/'
 
 
@@ -905,6 +906,36 @@ class Fact(BaseModel):
     query: str | None = ''
 
 
+class FactorBegun(BaseModel):
+    """
+    What an authenticator app is to know; shown this once.
+    """
+
+    secret: str
+    address: str
+
+
+class FactorRequest(BaseModel):
+    """
+    The password, without which no second factor is begun or taken away.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    password: Annotated[str, Field(max_length=256)]
+    code: Annotated[str | None, Field(max_length=40)] = ''
+
+
+class FactorState(BaseModel):
+    """
+    Whether an account has a second factor.
+    """
+
+    name: str
+    on: bool
+
+
 class FaultShown(BaseModel):
     """
     What is wrong with some lines.
@@ -949,6 +980,17 @@ class FirstAccount(BaseModel):
     key: Annotated[str, Field(max_length=100)]
     name: Annotated[str, Field(max_length=63)]
     password: Annotated[str, Field(max_length=256)]
+
+
+class FirstCode(BaseModel):
+    """
+    A code that shows that the app knows the secret.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    code: Annotated[str, Field(max_length=40)]
 
 
 class ForecastRow(BaseModel):
@@ -1775,6 +1817,14 @@ class Reason(BaseModel):
     change: str
     reason: str
     count: int
+
+
+class RecoveryCodes(BaseModel):
+    """
+    Codes that stand in for a lost device, each once; shown this once.
+    """
+
+    codes: list[str]
 
 
 class Refined(BaseModel):
@@ -3892,6 +3942,8 @@ class OwnAccount(BaseModel):
     name: str
     roles: dict[str, Role]
     has_password: bool
+    second_factor: bool
+    recovery_codes: int
     sessions: list[OwnSession]
     tokens: list[OwnToken]
     scopes: list[Permission]
