@@ -35,10 +35,12 @@ SELECT to_json({
     'metadata': i.metadata,
     'fold': coalesce(CAST(i.fold AS VARCHAR), ''),
     'objects': {
-        'bbox': [[o.x_min, o.y_min, o.width, o.height] FOR o IN objects],
+        'bbox': [CASE WHEN o.x_min IS NOT NULL
+            THEN [o.x_min, o.y_min, o.width, o.height] END FOR o IN objects],
         'category': [o.label FOR o IN objects],
         'category_id': [o.category FOR o IN objects],
-        'edges': [[o.x_min, o.y_min, o.x_max, o.y_max] FOR o IN objects],
+        'edges': [CASE WHEN o.x_min IS NOT NULL
+            THEN [o.x_min, o.y_min, o.x_max, o.y_max] END FOR o IN objects],
         'attributes': [o.attributes FOR o IN objects],
         'kind': [o.kind FOR o IN objects],
         'geometry': [coalesce(o.geometry, '') FOR o IN objects],

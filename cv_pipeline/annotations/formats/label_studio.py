@@ -124,17 +124,21 @@ def _written(content: Content) -> Iterator[bytes]:
 def _by_annotator(image: Mapping[str, Any], labels: pa.Table) -> Iterator[dict[str, Any]]:
     """The annotations of one image; where there is no label, one that says so."""
     if not len(labels):
-        yield {"id": image["number"] * _MOST_ANNOTATORS, "result": [], "was_cancelled": False}
+        yield {
+            "id": image["number"] * _MOST_ANNOTATORS,
+            "completed_by": UNKNOWN_ANNOTATOR,
+            "was_cancelled": False,
+            "result": [],
+        }
     names = sorted(set(labels["annotator"].to_pylist()))
     for place, annotator in enumerate(names):
         drawn = labels.filter(pc.equal(labels["annotator"], annotator))
         ends = {name: pc.max(drawn[name]).as_py() for name in ("created_at", "updated_at")}
         times = {name: at.isoformat() for name, at in ends.items() if at is not None}
-        who = {} if annotator == UNKNOWN_ANNOTATOR else {"completed_by": annotator}
         yield {
             "id": image["number"] * _MOST_ANNOTATORS + place,
             "was_cancelled": False,
-            **who,
+            "completed_by": annotator,
             **times,
             "result": result_of(drawn, width=image["width"], height=image["height"]),
         }
@@ -216,6 +220,7 @@ def _annotation(
         created_at=as_utc(parsed.created_at),
         updated_at=as_utc(parsed.updated_at),
         results=tuple(results),
+        signed=who == UNKNOWN_ANNOTATOR or pseudonym(who) != UNKNOWN_ANNOTATOR,
     )
 
 
@@ -233,11 +238,11 @@ def _latest(export: ExportBuilder, annotations: list[Annotation]) -> list[Annota
         age = _Age(a.updated_at or a.created_at or _LONG_AGO, place)
         key = (a.image, a.annotator)
         last[key] = max(age, last.get(key, age))
-    signed = any(a.annotator != UNKNOWN_ANNOTATOR for a in annotations)
+    signed = any(a.signed for a in annotations)
     for place, a in enumerate(annotations):
         if a.annotator == UNKNOWN_ANNOTATOR:
             kept.append(a)
-            if signed:  # in an export of people's work, this one is nobody's
+            if signed and not a.signed:  # in an export of people's work, this one is nobody's
                 export.refuse(
                     a.source,
                     f"{a.where}.completed_by",

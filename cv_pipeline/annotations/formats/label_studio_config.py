@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from cv_pipeline.annotations.formats.label_studio_names import ATTRIBUTE, CONTROLS
 from cv_pipeline.annotations.raw import ExportBuilder
 from cv_pipeline.annotations.values import as_text
 
-_LABELLING = frozenset({"RectangleLabels", "Labels", "Choices"})
+_SHAPES = frozenset({"RectangleLabels", "PolygonLabels", "BrushLabels", "EllipseLabels", "Labels"})
 
 
 def is_config(path: str, data: bytes) -> bool:
@@ -20,9 +21,10 @@ def is_config(path: str, data: bytes) -> bool:
 
 
 def declared_labels(export: ExportBuilder, path: str, data: bytes) -> Iterable[str]:
-    """Return the labels of boxes, and where there are none the image-level choices.
+    """Return the labels of shapes, and where there are none the image-level choices.
 
-    Choices that are asked for every region are attributes, not labels.
+    Choices that are asked for every region are attributes, not labels, and so are those of a
+    generated configuration that are called so; its tags and names of key points are no labels.
     """
     from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
     from label_studio_sdk._extensions.label_studio_tools.core.utils.exceptions import (
@@ -40,11 +42,12 @@ def declared_labels(export: ExportBuilder, path: str, data: bytes) -> Iterable[s
         export.refuse(path, "", "not_xml", f"Not a labelling configuration: {error}.")
         return []
     per_region = {n.get("name") for n in root.iter() if n.get("perRegion") == "true"}
-    labelling = {
-        name: control
+    no_labels = {CONTROLS["tag"][0], *per_region}
+    shapes = [c for c in controls.values() if c["type"] in _SHAPES]
+    choices = [
+        control
         for name, control in controls.items()
-        if control["type"] in _LABELLING and name not in per_region
-    }
-    boxes = [c for c in labelling.values() if c["type"] != "Choices"]
-    names = (as_text(v) for c in boxes or labelling.values() for v in c["labels"])
-    return [n for n in names if n is not None]
+        if control["type"] == "Choices" and name not in no_labels and not name.startswith(ATTRIBUTE)
+    ]
+    names = (as_text(v) for c in shapes or choices for v in c["labels"])
+    return list(dict.fromkeys(n for n in names if n is not None))

@@ -45,7 +45,7 @@ _CLASS = CONTROLS["class"][0]
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one annotator answered on one image."""
+    """What one annotator answered on one image; ``signed`` is whether it says who that was."""
 
     source: str
     where: str
@@ -56,6 +56,7 @@ class Annotation:
     created_at: datetime | None
     updated_at: datetime | None
     results: tuple[Any, ...]
+    signed: bool = True
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
@@ -42,7 +44,14 @@ from cv_pipeline.annotations.geometry.run_lengths import (
     check_size,
     mask_of_runs,
 )
-from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawImage, RawRow
+from cv_pipeline.annotations.raw import (
+    UNKNOWN_ANNOTATOR,
+    ExportBuilder,
+    FieldNames,
+    ParsedExport,
+    RawImage,
+    RawRow,
+)
 from cv_pipeline.annotations.values import (
     as_identifier,
     as_number,
@@ -328,6 +337,18 @@ def write(content: Content, target: Target) -> None:
         target.write(f"{folder}/{image['stem']}.json", [text.encode()])
     lines = "".join(f"{label}\n" for label in content.labels)
     target.write(LIST, [lines.encode()])
+
+
+def altered(content: Content) -> dict[str, int]:
+    """What flags have no place for: of a tag or class they hold nothing but that it is there."""
+    labels = content.annotations
+    whole = labels.filter(pc.is_in(labels["kind"], value_set=pa.array(["class", "tag"])))
+    distinct = whole.group_by(["image", "label"]).aggregate([])
+    return {
+        "annotator": pc.sum(pc.not_equal(whole["annotator"], UNKNOWN_ANNOTATOR)).as_py() or 0,
+        "attributes": pc.sum(pc.not_equal(whole["attributes"], "{}")).as_py() or 0,
+        "tag": len(whole) - len(distinct),
+    }
 
 
 def _shapes(rows: list[dict[str, Any]], size: tuple[int, int]) -> Iterator[dict[str, Any]]:

@@ -52,8 +52,7 @@ class Format:
         write: writes a dataset; None where that is not done.
         holds: the fields of ``content.FIELDS`` that it has a place for, for each task that it can
             be written for.
-        altered: how many labels become another shape than they are, by what they are, where that
-            depends on what else there is.
+        altered: field to how many labels lose it all the same, in this very content.
     """
 
     name: str
@@ -130,7 +129,8 @@ FORMATS = {
             labelme.sniff,
             labelme.parse,
             labelme.write,
-            dict.fromkeys(TASKS, _LABELME),
+            {"detection": _LABELME, "classification": _LABELME - {"annotator", "attributes"}},
+            labelme.altered,
         ),
         Format(
             "pascal_voc",

@@ -219,7 +219,7 @@ def _keypoints(
     _refuse(done, places[~finite], "not_finite", "Not finite numbers.")
     points = np.where(np.isfinite(points), points, 0.0)
     low, high = _extent(points, starts)
-    inside = _bounds(done, places, low, high, sizes, finite)
+    inside = _bounds(done, places, low, high, sizes, finite, points=True)
     clipped = np.clip(points, 0.0, np.repeat(sizes, lengths, axis=0))
     # the pixels that the points are in: a lone point has bounds too
     low, high = np.clip(low, 0, sizes), np.clip(high, 0, sizes)
@@ -244,10 +244,13 @@ def _bounds(
     high: Floats,
     sizes: Floats,
     among: NDArray[np.bool_],
+    *,
+    points: bool = False,
 ) -> NDArray[np.bool_]:
     """Give bounds to the shapes of ``among`` that lie in their image, and tell which those are."""
     out = (low < -CLIPPED_PIXELS).any(axis=1) | (high > sizes + CLIPPED_PIXELS).any(axis=1)
-    out |= (low >= sizes).any(axis=1) | (high <= 0).any(axis=1)
+    if not points:  # what lies beside the image, and reaches it nowhere
+        out |= (low >= sizes).any(axis=1) | (high <= 0).any(axis=1)
     for at in np.flatnonzero(out & among).tolist():
         (x, y), (right, bottom) = low[at].tolist(), high[at].tolist()
         width, height = sizes[at].tolist()
