@@ -30,6 +30,7 @@ ASSETS = [
     "trained_model",
 ]
 CHECKS = [
+    ("annotation_batches", "hand_off"),
     *[("dataset_candidate", name) for name in sorted(CHECK_NAMES)],
     ("eval_slices", "corrective"),
     ("eval_slices", "requirements"),
@@ -101,7 +102,13 @@ def test_every_check_is_blocking_but_the_verdict_on_a_model(repository):
     assert sorted((k.asset_key.path[1], k.name) for k in fruit) == CHECKS
     # what a model fails is to be looked at, so its error analysis is still made
     free = {k.name for k in graph.asset_check_keys if not graph.get(k).blocking}
-    assert free == {"corrective", "requirements", "too_good_to_be_true", "validation_drop"}
+    assert free == {
+        "corrective",
+        "hand_off",
+        "requirements",
+        "too_good_to_be_true",
+        "validation_drop",
+    }
 
 
 def test_jobs_sensors_and_schedules(repository):

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 
+from cv_pipeline.annotations.formats.label_studio_config import declared_labels
 from cv_pipeline.annotations.formats.label_studio_names import CONTROLS, attribute_of
+from cv_pipeline.annotations.raw import ExportBuilder, FieldNames
 from cv_pipeline.errors import ProjectError
 from cv_pipeline.labeling.configuration import SHOWN, labelling_configuration
 from cv_pipeline.ontology import Ontology
@@ -128,6 +130,29 @@ def test_hostile_names_come_back_as_they_are():
         assert found.pop(name)["labels"] == list(HOSTILE)
     assert [attribute_of(name) for name in found] == list(HOSTILE)
     assert all(control["labels"] == list(HOSTILE) for control in found.values())
+
+
+@pytest.mark.parametrize(
+    ("task", "geometry"),
+    [
+        ("detection", ()),
+        ("detection", ("polygon", "mask", "keypoints", "class")),
+        ("classification", ()),
+    ],
+)
+def test_an_export_beside_it_declares_the_classes_and_no_more(task, geometry):
+    names = tuple(name.strip() for name in HOSTILE)
+    ontology = Ontology(
+        labels=names,
+        attributes=dict.fromkeys(names, ("l", "r")),
+        tags=("night",),
+        geometry=geometry,
+        keypoints={"apple": ("nose",)},
+    )
+    export = ExportBuilder("label_studio", FieldNames("", "", ""))
+    text = labelling_configuration(ontology, task=task)
+    assert list(declared_labels(export, "config.xml", text.encode())) == list(names)
+    assert not export.quarantine
 
 
 def test_nothing_that_is_shown_is_long_or_looked_up_in_the_task():
