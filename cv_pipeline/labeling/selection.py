@@ -25,6 +25,7 @@ from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import QueryError
 from cv_pipeline.labeling import unlabelled as lake_arrays
+from cv_pipeline.labeling.batches import declared_batches
 from cv_pipeline.labeling.prelabels import known_model
 from cv_pipeline.labeling.seen import disagreement_of_models, seen_by
 from cv_pipeline.plugins.sample import Drawn, Need, Pool, draw
@@ -162,15 +163,19 @@ def arms_of(catalog: Catalog, batch: str) -> pa.Table:
 def _open_images(
     lake: Datalake, name: str, purpose: Purpose, among: str | None
 ) -> tuple[Snapshot, NDArray[np.int32]]:
-    """The images to choose from, ascending: those of batches that others wait for are left out."""
+    """The images to choose from, ascending: those of other batches are left out.
+
+    Images of a cancelled batch wait for nobody."""
     where = OPEN_QUERY[purpose]
     found = lake.query(f"{where} and ({among})" if among else where)
     snapshot = lake.snapshot(found.table_versions)
     numbers = np.sort(found.numbers)
     if purpose == "label":
-        waiting = snapshot.set_aside.filter(
-            pc.not_equal(snapshot.set_aside["name"].cast(pa.string()), name)
-        )
+        states = declared_batches(lake.catalog)
+        given_up = [batch for batch, told in states.items() if told.state == "cancelled"]
+        names = snapshot.set_aside["name"].cast(pa.string())
+        others = pc.invert(pc.is_in(names, pa.array([name, *given_up], pa.string())))
+        waiting = snapshot.set_aside.filter(others)
         numbers = np.setdiff1d(numbers, waiting["n"].to_numpy())
     return snapshot, numbers
 

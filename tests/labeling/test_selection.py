@@ -76,6 +76,14 @@ def test_images_that_others_wait_for_are_not_chosen_again(world):
         select_batch(world.open(), "third", algorithms=["random"], images=1)
 
 
+def test_images_of_a_cancelled_batch_can_be_chosen_again(world):
+    from cv_pipeline.labeling.batches import change_state
+
+    select_batch(world.open(), "first", algorithms=["random"], images=3)
+    change_state(world.catalog, "first", "cancelled")
+    assert select_batch(world.open(), "second", algorithms=["random"], images=2).pool == 4
+
+
 def test_images_that_no_model_has_looked_at_come_last(world):
     prelabel(world, SAYS, images=2)
     made = select_batch(world.open(), "next", algorithms=["uncertainty"], images=3, control=0.01)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.plugins.sample.interface import Matrix, Need, Pool
 
-MOST_DISTANCES = 500_000_000
+MOST_DISTANCES = 200_000_000
 """Distances that are worked out at most: of a larger pool, candidates are drawn by chance first."""
 MOST_LABELLED = 4_096
 """Labelled images that are compared with at most; of more, as many are drawn by chance."""
