@@ -12,7 +12,8 @@ SHELL := bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-TEST_PROCESSES ?= 2
+# one more than CI has cores: some tests wait, for a browser, a daemon, a minute of load
+TEST_PROCESSES ?= 3
 UV := $(BIN)/uv
 READY := .venv/.ready
 LABEL_STUDIO := .label_studio/.ready
@@ -56,7 +57,7 @@ ui: $(READY) $(LABEL_STUDIO)
 
 test: $(READY) $(LABEL_STUDIO)
 	@tests/install_browser.sh
-	$(BIN)/python -m pytest -m "not soak" -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -m "not soak" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 soak: $(READY) $(LABEL_STUDIO)
 	@tests/install_browser.sh

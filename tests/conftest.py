@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from cv_pipeline.storage import ObjectStore, open_store
 from tests import once
+from tests.longest_first import longest_first
 from tests.tiny_world import TinyWorld, copy_tiny_world, make_tiny_world
 
 # how fast something is depends on what else runs: benchmarks/ says it, and no test
@@ -19,6 +20,10 @@ settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = longest_first(items)
 
 
 @pytest.fixture(scope="session")
