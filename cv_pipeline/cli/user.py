@@ -130,6 +130,27 @@ def password(name: Name, password_stdin: PasswordFromInput = False, as_json: Jso
     _show(door.accounts.get(name), "changed", as_json=as_json)
 
 
+@user.command("second-factor")
+def second_factor(
+    name: Name,
+    off: Annotated[
+        bool, typer.Option("--off", help="Take it away, for who lost device and recovery codes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether an account has a second factor, or take it away; its sessions end then."""
+    door = open_door()
+    account = door.accounts.get(name)
+    if off and door.second_factors.take_away(account.name):
+        ended = door.sessions.end_all(account.name)
+        write_down("user.second_factor.off", account.name, sessions=ended)
+    on = door.second_factors.on(account.name)
+    if as_json:
+        print_json({"name": account.name, "second_factor": on})
+    else:
+        console.print(f"{escape(account.name)} has {'a' if on else 'no'} second factor.")
+
+
 @user.command()
 def disable(
     name: Name,

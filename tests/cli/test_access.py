@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import pyotp
 import pytest
 from typer.testing import CliRunner
 
 from cv_pipeline.cli import app
+from cv_pipeline.cli.user import open_door
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.authenticator import AccountAuthenticator
 from cv_pipeline.inspector.access.sessions import Sessions
@@ -64,6 +66,18 @@ def test_accounts_are_made_changed_and_disabled(cvp):
         "user.add",
         "user.add",
     ]
+
+
+def test_who_lost_a_second_factor_is_let_in_again(cvp):
+    cvp("user", "add", "ada", "--role", "admin", "--password-stdin", given=PASSWORD)
+    factors = open_door().second_factors
+    secret = factors.begin("ada").secret
+    factors.confirm("ada", pyotp.TOTP(secret).now())
+    assert cvp("user", "second-factor", "ada") == "ada has a second factor.\n"
+    assert cvp("user", "second-factor", "ada", "--off") == "ada has no second factor.\n"
+    assert not json.loads(cvp("user", "second-factor", "ada", "--json"))["second_factor"]
+    [line, _] = json.loads(cvp("audit", "list", "--json"))
+    assert (line["action"], line["target"]) == ("user.second_factor.off", "ada")
 
 
 def test_what_cannot_be_is_refused_with_the_next_thing_to_do(cvp):

@@ -19,6 +19,7 @@ from cv_pipeline.inspector.access.cookies import (
 )
 from cv_pipeline.inspector.access.image_accesses import ImageAccesses
 from cv_pipeline.inspector.access.next_page import safe_next
+from cv_pipeline.inspector.access.second_factor import SecondFactors
 from cv_pipeline.inspector.access.secrets import new_secret, same
 from cv_pipeline.inspector.access.sessions import Sessions
 from cv_pipeline.inspector.access.settings import Settings
@@ -48,6 +49,7 @@ class FrontDoor:
         self.accounts = Accounts(database)
         self.sessions = Sessions(database, idle=settings.idle, longest=settings.longest)
         self.tokens = Tokens(database)
+        self.second_factors = SecondFactors(database)
         self.throttle = Throttle(database)
         self.address_throttle = AddressThrottle()
         self.image_accesses = ImageAccesses()

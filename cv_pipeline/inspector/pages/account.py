@@ -66,6 +66,8 @@ class OwnAccount(BaseModel):
     name: str
     roles: dict[str, Role]
     has_password: bool
+    second_factor: bool
+    recovery_codes: int
     sessions: list[OwnSession]
     tokens: list[OwnToken]
     scopes: list[Permission]
@@ -119,6 +121,8 @@ def account(
         name=access.user,
         roles=dict(access.roles),
         has_password=door.has_password(access.user),
+        second_factor=door.second_factors.on(access.user),
+        recovery_codes=door.second_factors.codes_left(access.user),
         sessions=[
             OwnSession(
                 name=s.name,

@@ -16,6 +16,7 @@ from cv_pipeline.inspector.access.front_door import (
 from cv_pipeline.inspector.access.next_page import safe_next
 from cv_pipeline.inspector.access.passwords import LONGEST, SHORTEST
 from cv_pipeline.inspector.access.roles import EVERY_PROJECT, Permission, Role
+from cv_pipeline.inspector.access.second_factor import FactorNeeded
 from cv_pipeline.inspector.access.single_sign_on import NotLetIn
 from cv_pipeline.inspector.access.throttle import TooManyTries
 from cv_pipeline.inspector.audit import CurrentAudit
@@ -76,12 +77,13 @@ class Setup(BaseModel):
 
 
 class Credentials(BaseModel):
-    """A name and its password."""
+    """A name and its password; a code too, where the account has a second factor."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=63)
     password: str = Field(max_length=LONGEST)
+    code: str = Field("", max_length=40)
     next: str = Field("/", max_length=4000)
 
 
@@ -142,9 +144,16 @@ def sign_in(
         raise SignInRefused(
             "The name or the password is wrong.", do="Try again, or ask an admin for a new one."
         )
+    by = "password"
+    if door.second_factors.on(account.name):
+        if not door.second_factors.passes(account.name, given.code):
+            if given.code.strip():
+                audit("signin.failed", account.name, why="wrong code of the second factor")
+            raise FactorNeeded(wrong=bool(given.code.strip()))
+        by = "password and second factor"
     door.throttle.succeeded(name=name, address=address)
     door.let_in(request, response, account)
-    audit.of(account.name)("signin", account.name, by="password")
+    audit.of(account.name)("signin", account.name, by=by)
     return SignedIn(user=account.name, next=safe_next(given.next))
 
 

@@ -31,6 +31,30 @@ onSubmit(document.querySelector("[data-password]"), async (data, form) => {
   setTimeout(() => location.reload(), 1500);
 });
 
+const factor = document.querySelector("[data-factor]");
+const confirmation = document.querySelector("[data-factor-confirm]");
+onSubmit(factor, async (data, form) => {
+  const body = { password: data.get("password"), code: data.get("code") ?? "" };
+  if (form.dataset.factor === "off") {
+    await api("DELETE", "/account/second-factor", body);
+    location.reload();
+    return;
+  }
+  const begun = await api("POST", "/account/second-factor", body);
+  form.hidden = true;
+  confirmation.hidden = false;
+  confirmation.querySelector("[data-factor-secret]").textContent = begun.secret.replace(/(.{4})/g, "$1 ").trim();
+  confirmation.querySelector("[data-factor-address]").href = begun.address;
+  confirmation.querySelector("input").focus();
+});
+onSubmit(confirmation, async (data, form) => {
+  const { codes } = await api("PUT", "/account/second-factor", { code: data.get("code") });
+  form.hidden = true;
+  document.querySelector("[data-factor-list]").textContent = codes.join("\n");
+  document.querySelector("[data-factor-codes]").hidden = false;
+  toast("The second factor is on.", "good");
+});
+
 const dialog = document.getElementById("new-token");
 onSubmit(document.querySelector("[data-new-token]"), async (data) => {
   const everywhere = data.getAll("project").filter((project) => project !== "*");

@@ -23,7 +23,11 @@ export async function api(method, path, body, { signal } = {}) {
   }
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiError(response.status, answer);
+  if (!response.ok) {
+    const error = new ApiError(response.status, answer);
+    error.secondFactor = response.headers.get("X-Second-Factor") === "needed";
+    throw error;
+  }
   return answer;
 }
 

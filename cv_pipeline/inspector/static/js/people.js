@@ -84,6 +84,14 @@ dialog.querySelector("[data-give-password]").addEventListener("submit", async (e
   const password = new FormData(event.target).get("password");
   if (await change(() => api("PUT", path("password"), { password }))) toast("The password is set. Tell it in person.", "good");
 });
+dialog.querySelector("[data-reset-factor]").addEventListener("click", async () => {
+  try {
+    await api("DELETE", path("second-factor"));
+    toast(`${name} signs in by password alone, and is signed out everywhere where there was a second factor.`, "good");
+  } catch (error) {
+    tell(error);
+  }
+});
 dialog.querySelector("[data-end-sessions]").addEventListener("click", async () => {
   try {
     await api("DELETE", path("sessions"));

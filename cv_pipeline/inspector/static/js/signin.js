@@ -18,14 +18,19 @@ function send(form, path, values) {
       button.disabled = false;
       problem.textContent = [error.message, error.todo].filter(Boolean).join(" ");
       problem.hidden = false;
-      form.querySelector("input[type=password]").select();
+      const code = form.querySelector("[data-code-field]");
+      if (code && error.secondFactor) {
+        problem.hidden = !code.querySelector("input").value;
+        code.hidden = false;
+        code.querySelector("input").select();
+      } else form.querySelector("input[type=password]").select();
     }
   });
 }
 
 const signIn = document.querySelector("[data-signin]");
 if (signIn) {
-  send(signIn, "/signin", (data) => ({ name: data.get("name"), password: data.get("password"), next: data.get("next") }));
+  send(signIn, "/signin", (data) => ({ name: data.get("name"), password: data.get("password"), code: data.get("code"), next: data.get("next") }));
 }
 
 const setup = document.querySelector("[data-setup]");
