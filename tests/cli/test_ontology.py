@@ -3,23 +3,87 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from cv_pipeline.annotations.ontology import lock
+from cv_pipeline.catalog.schemas import ANNOTATIONS, IMAGES
+from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.cli import app
-from tests.tiny_world import TinyWorld
+from cv_pipeline.project import load_project
+from cv_pipeline.provenance.event_log import Input, Materialization
+from cv_pipeline.provenance.ontology_use import ontology_use
+from cv_pipeline.storage import open_store
+from tests.labeling.label_tables import table_of
+
+PROJECT = """\
+name: tiny
+task: detection
+charter: {problem: find coloured squares}
+source: {images: unused}
+annotations:
+  source: labels.csv
+ontology:
+  labels: [red, blue]
+training: {model: fcos_resnet18, input_size: [48, 64]}
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """A project with four labels on three images, found through the environment."""
+
+    file: Path
+    catalog: Catalog
 
 
 @pytest.fixture
-def world(materialized_world: TinyWorld, monkeypatch: pytest.MonkeyPatch) -> TinyWorld:
-    """The world that everything was run on, found by this process."""
-    for name, value in materialized_world.environment.items():
-        monkeypatch.setenv(name, value)
-    return materialized_world
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for name, folder in (("CV_HOME", "home"), ("CV_STORE", "store"), ("CV_PROJECTS", "projects")):
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    file = tmp_path / "projects" / "tiny" / "project.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(PROJECT)
+    catalog = Catalog(open_store(str(tmp_path / "store")), "tiny")
+    images = ["a" * 64, "b" * 64, "c" * 64]
+    known = filled(IMAGES, [{"image_id": i} for i in images])
+    catalog.table("images").merge(known, on=["image_id"])
+    rows = table_of(
+        ANNOTATIONS,
+        4,
+        annotation_id=list("1234"),
+        image_id=[*images, images[0]],
+        label=["red", "red", "blue", "blue"],
+        kind="bbox",
+        x_min=0.0,
+        y_min=0.0,
+        x_max=9.0,
+        y_max=9.0,
+        attributes="{}",
+        annotator="ann",
+        role="annotator",
+        ontology_version="1",
+        guideline_version="1",
+    )
+    catalog.table("annotations").replace(rows)
+    lock(load_project(file), catalog)
+    return World(file, catalog)
+
+
+def filled(schema: pa.Schema, rows: list[dict[str, object]]) -> pa.Table:
+    """Rows of a schema in which what does not matter is 0, empty or null."""
+    zero: dict[Any, Any] = {pa.string(): "", pa.timestamp("us", tz="UTC"): datetime.now(UTC)}
+    base = {f.name: None if f.nullable else zero.get(f.type, 0) for f in schema}
+    return pa.Table.from_pylist([base | row for row in rows], schema=schema)
 
 
 def cvp(*arguments: str) -> Result:
@@ -27,7 +91,9 @@ def cvp(*arguments: str) -> Result:
 
 
 def told(*arguments: str, status: int = 0) -> dict[str, Any]:
-    result = cvp(*arguments, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cvp", *arguments, "--json"])
+        result = cvp(*arguments, "--json")
     assert result.exit_code == status, result.output
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
@@ -38,16 +104,14 @@ def test_versions_are_listed_with_what_was_made_under_them(world):
     assert (found["version"], found["guideline_version"]) == ("1", "1")
     assert [v["version"] for v in found["recorded"]] == ["1"]
     assert found["recorded"][0]["content"]["labels"] == ["blue", "red"]
-    (made,) = found["made_under"]
-    assert (made["version"], len(made["datasets"]), len(made["models"])) == ("1", 1, 1)
+    assert found["made_under"] == []  # nothing was run yet
     assert found["effect"]["problems"] == []
     assert "1 (current)" in cvp("ontology", "tiny").output
 
 
 def test_a_change_is_previewed_without_being_made(world, tmp_path):
-    file = Path(world.environment["CV_PROJECTS"]) / "tiny" / "project.yaml"
     changed = tmp_path / "changed.yaml"
-    text = file.read_text().replace(
+    text = PROJECT.replace(
         "  labels: [red, blue]",
         '  version: "2"\n  labels: [crimson, blue]\n  original: {labels: [red, blue]}\n'
         '  migrations:\n    - {from: "1", to: "2", steps: [{rename: {red: crimson}}]}',
@@ -56,7 +120,7 @@ def test_a_change_is_previewed_without_being_made(world, tmp_path):
     found = told("ontology", "tiny", "--preview", str(changed), status=1)
     (step,) = found["effect"]["steps"]
     of_class = {c["label"]: (c["before"], c["after"]) for c in found["effect"]["classes"]}
-    assert step["converted"] == of_class["red"][0] == of_class["crimson"][1] > 0
+    assert step["converted"] == of_class["red"][0] == of_class["crimson"][1] == 2
     assert of_class["red"][1] == 0
     # the file of labels is the one of before, and must be said to be
     assert "annotations.ontology_version: '1'" in found["effect"]["problems"][0]
@@ -77,16 +141,42 @@ def test_what_is_missing_before_volume_work_is_named(world):
     assert "missing: There is no text of guideline version '1'." in output
 
 
-def test_gold_images_may_be_named_by_a_query(world, tmp_path, monkeypatch):
-    folder = tmp_path / "projects" / "tiny"
-    folder.mkdir(parents=True)
-    text = (Path(world.environment["CV_PROJECTS"]) / "tiny" / "project.yaml").read_text()
-    text += "labeling:\n  hand_off:\n    gold: {query: labelled, min_per_class: 1}\n"
-    (folder / "project.yaml").write_text(text)
-    monkeypatch.setenv("CV_PROJECTS", str(folder.parent))
+def test_gold_images_may_be_named_by_a_query(world):
+    rule = "labeling:\n  hand_off:\n    gold: {query: %s, min_per_class: 2}\n"
+    world.file.write_text(PROJECT + rule % "labelled")
     found = told("hand-off", "tiny", status=1)
     assert "gold" not in [m["part"] for m in found["missing"]]
-    assert all(one["images"] > 0 for one in found["gold"])
+    assert [one["images"] for one in found["gold"]] == [2, 2]
+    world.file.write_text(PROJECT + rule % "\"label = 'red'\"")
+    found = told("hand-off", "tiny", status=1)
+    assert "blue (1 of 2)" in next(m for m in found["missing"] if m["part"] == "gold")["what"]
+
+
+def test_what_was_made_under_each_version_is_told(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    for digest, version in (("d1", "1"), ("d2", "2"), ("d3", "2")):
+        record = json.dumps({"ontology": {"version": version}}).encode()
+        store.create(f"projects/tiny/datasets/{digest}/dataset.json", record)
+    at = datetime.now(UTC)
+
+    def made(asset: str, version: str, dataset: str = "") -> Materialization:
+        inputs = (Input("tiny/dataset_version", dataset, 1),) if dataset else ()
+        return Materialization(f"tiny/{asset}", 1, "", at, version, "", inputs, {})
+
+    class Log:
+        def oldest_first(self, key: str):
+            if key == "tiny/dataset_version":
+                # the last one's folder is gone, and one was made twice
+                yield from (made("dataset_version", d) for d in ("d1", "d2", "d1", "d3", "gone"))
+            else:
+                yield from (made("trained_model", m, d) for m, d in (("m1", "d1"), ("m2", "d3")))
+
+    found = ontology_use(Log(), store, project="tiny")  # type: ignore[arg-type]
+    assert [(one.version, one.datasets, one.models) for one in found] == [
+        ("1", ("d1",), ("m1",)),
+        ("2", ("d2", "d3"), ("m2",)),
+        ("", ("gone",), ()),
+    ]
 
 
 @pytest.fixture
