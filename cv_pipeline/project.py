@@ -96,7 +96,8 @@ class Annotations(Section):
         " in the annotation tool",
     )
     format: Literal[
-        "auto", "coco", "csv", "huggingface", "label_studio", "pascal_voc", "webdataset", "yolo"
+        "auto", "coco", "csv", "cvat", "huggingface", "label_studio", "labelme", "pascal_voc",
+        "webdataset", "yolo",
     ] = Field("auto", description="format of the export")
     aggregation: Literal["latest", "majority"] = Field(
         "latest",

@@ -8,7 +8,7 @@ same whichever part of it is exported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -155,6 +155,8 @@ class Content:
         images: ``EXPORT_IMAGES``.
         annotations: ``EXPORT_LABELS``.
         with_images: whether the images themselves are exported too.
+        kinds: geometry kinds of the whole dataset version, sorted.
+        points: class to the names of its key points in the whole dataset version, sorted.
     """
 
     digest: str
@@ -164,6 +166,8 @@ class Content:
     images: pa.Table
     annotations: pa.Table
     with_images: bool = True
+    kinds: tuple[str, ...] = ()
+    points: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def splits(self) -> tuple[SplitName, ...]:
@@ -255,7 +259,7 @@ def require_images(content: Content, name: str) -> None:
     if not content.with_images:
         raise DatasetError(
             f"An export to {name} cannot do without its images.",
-            do="Leave out --no-images, or export to coco, pascal_voc or yolo.",
+            do="Leave out --no-images, or export to another format.",
         )
 
 

@@ -21,7 +21,7 @@ def export(
         typer.Argument(help="project@version, a digest or prefix, or the folder of a copy."),
     ],
     format: Annotated[  # noqa: A002 - the word for it
-        str, typer.Option(help="coco, huggingface, pascal_voc, webdataset or yolo.")
+        str, typer.Option(help="coco, csv, cvat, huggingface, label_studio, labelme, pascal_voc, …")
     ],
     to: Annotated[Path, typer.Option(help="Folder to make, or an empty one.")],
     split: Annotated[

@@ -97,7 +97,7 @@ def dataset_digest(
             do="Use the version that made it, or a newer one.",
         )
     of_image = _HASHED_IMAGE[schema_id]
-    of_label = _HASHED_LABEL
+    of_label: tuple[str, ...] = _HASHED_LABEL
     if schema_id not in ("dataset/1", "dataset/2"):
         of_label = (*_HASHED_LABEL, "geometry")
     images = manifest.select(list(of_image))

@@ -23,7 +23,6 @@ from cv_pipeline.annotations.content import (
     without_tags,
 )
 from cv_pipeline.annotations.formats.coco_shapes import (
-    point_names,
     points_of,
     shape_of_segmentation,
     told_shape,
@@ -134,26 +133,25 @@ def write(content: Content, target: Target) -> None:
     """
     content = copy_images(content, target, split_folders(content, "images"))
     content = replace(content, annotations=without_tags(content.annotations))
-    names = point_names(content.annotations)
     for split in content.splits:
         part = content.of_split(split)
-        target.write(f"annotations/instances_{split}.json", _document(part, names))
+        target.write(f"annotations/instances_{split}.json", _document(part))
 
 
-def _document(content: Content, names: Mapping[str, Sequence[str]]) -> Iterator[bytes]:
+def _document(content: Content) -> Iterator[bytes]:
     info = {
         "description": f"{content.project}, dataset version {content.digest}",
         "version": content.digest,
     }
     categories = [
         {"id": n, "name": label, "supercategory": ""}
-        | ({"keypoints": names[label], "skeleton": []} if label in names else {})
+        | ({"keypoints": content.points[label], "skeleton": []} if label in content.points else {})
         for n, label in enumerate(content.labels, 1)
     ]
     head = json.dumps({"info": info, "licenses": [], "categories": categories}, ensure_ascii=False)
     yield f"{head[:-1]}".encode()
     yield from _list(content, "images", _IMAGES, with_images=content.with_images, astray=_ASTRAY)
-    yield from _list(content, "annotations", _ANNOTATIONS, names=names)
+    yield from _list(content, "annotations", _ANNOTATIONS, names=content.points)
     yield b"}\n"
 
 

@@ -40,7 +40,7 @@ from cv_pipeline.annotations.values import as_number, as_text
 Entry = Mapping[str, Any]
 
 
-def shape_of_segmentation(value: object) -> Shape | None:
+def shape_of_segmentation(value: Any) -> Shape | None:
     """The shape of a ``segmentation``; None for an empty one.
 
     Raises:
@@ -154,7 +154,7 @@ def shape_parts(
     return {"segmentation": {"size": list(shape.size), "counts": encode_counts(shape.counts)}}
 
 
-def point_names(labels: pa.Table) -> dict[str, list[str]]:
+def point_names(labels: pa.Table) -> dict[str, tuple[str, ...]]:
     """The names of the points of each class, sorted.
 
     Args:
@@ -166,7 +166,7 @@ def point_names(labels: pa.Table) -> dict[str, list[str]]:
         chosen["label"].to_pylist(), chosen["geometry"].to_pylist(), strict=True
     ):
         found.setdefault(label, set()).update(p["name"] for p in json.loads(text)["points"])
-    return {label: sorted(names) for label, names in sorted(found.items())}
+    return {label: tuple(sorted(names)) for label, names in sorted(found.items())}
 
 
 def with_parts(labels: pa.Table, images: pa.Table, names: Mapping[str, Sequence[str]]) -> pa.Table:

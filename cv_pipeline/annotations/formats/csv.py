@@ -368,12 +368,13 @@ def _json_object(text: str) -> str | None:
 
 
 def write(content: Content, target: Target) -> None:
-    """Write ``labels.csv`` beside ``images/<split>/``, a row a label.
+    """Write ``labels_<split>.csv`` beside ``images/<split>/``, a row a label.
 
     An image without a label has a row too, with nothing but its facts.
     """
     content = copy_images(content, target, split_folders(content, "images"))
-    target.write("labels.csv", _parts(content))
+    for split in content.splits:
+        target.write(f"labels_{split}.csv", _parts(content.of_split(split)))
 
 
 def _parts(content: Content) -> Iterator[bytes]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element  # the type alone; parsing is defusedxml's
 
 FIELDS = FieldNames(image="{object}: name", label="{object}.label", box="{object}")
-FILE = "annotations.xml"
 CHUNK = 5_000
 """Images whose labels are in memory at once."""
 
@@ -195,9 +194,10 @@ def _attributes(node: Element) -> str:
 
 
 def write(content: Content, target: Target) -> None:
-    """Write ``annotations.xml`` beside ``images/<split>/``."""
+    """Write ``annotations_<split>.xml`` beside ``images/<split>/``."""
     content = copy_images(content, target, split_folders(content, "images"))
-    target.write(FILE, _document(content))
+    for split in content.splits:
+        target.write(f"annotations_{split}.xml", _document(content.of_split(split)))
 
 
 def _document(content: Content) -> Iterator[bytes]:

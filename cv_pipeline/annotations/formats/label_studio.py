@@ -89,12 +89,13 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
 
 
 def write(content: Content, target: Target) -> None:
-    """Write ``tasks.json`` beside ``images/``, with an annotation of each annotator of an image.
+    """Write ``tasks_<split>.json`` beside ``images/``, an annotation for each annotator.
 
     Times are those of the latest label of the annotation; each label has its own as a note.
     """
     content = copy_images(content, target, "images")
-    target.write("tasks.json", _written(content))
+    for split in content.splits:
+        target.write(f"tasks_{split}.json", _written(content.of_split(split)))
 
 
 def _written(content: Content) -> Iterator[bytes]:

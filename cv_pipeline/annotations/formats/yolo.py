@@ -33,7 +33,6 @@ from cv_pipeline.annotations.content import (
     without_tags,
 )
 from cv_pipeline.annotations.file_names import unique_names
-from cv_pipeline.annotations.formats.coco_shapes import point_names
 from cv_pipeline.annotations.formats.yolo_tasks import (
     Lines,
     lines_of,
@@ -129,16 +128,16 @@ def write(content: Content, target: Target) -> None:
         return
     content = copy_images(content, target, split_folders(content, "images"))
     content = replace(content, annotations=without_tags(content.annotations))
-    task, points = task_of(content), point_names(content.annotations)
+    task = task_of(content)
     for part in content.chunks():
-        chunk = replace(part, annotations=with_lines(part, task, points))
+        chunk = replace(part, annotations=with_lines(part, task, content.points))
         paths = pc.binary_join_element_wise(
             "labels", chunk.images["split"], chunk.images["stem"], "/"
         )
         for path, lines in zip(paths.to_pylist(), chunk.texts(_LINES), strict=True):
             target.write(f"{path}.txt", [lines.encode()])
     folders = {split: f"images/{split}" for split in content.splits}
-    of_task = described_task(task, content, points)
+    of_task = described_task(task, content)
     text = io.BytesIO()
     YAML(typ="safe", pure=True).dump(
         {**folders, **of_task, "nc": len(content.labels), "names": dict(enumerate(content.labels))},

@@ -133,7 +133,7 @@ def _edges(numbers: Sequence[float]) -> tuple[float, float, float, float]:
 
 def task_of(content: Content) -> YoloTask:
     """The task that a dataset of detection is written for."""
-    kinds = set(pc.unique(content.annotations["kind"]).to_pylist())
+    kinds = {*content.kinds}
     if "keypoints" in kinds:
         return "pose"
     if kinds & {"polygon", "mask"}:
@@ -223,14 +223,13 @@ def joined(shape: Polygon) -> Ring:
     return tuple(ring[:-1])
 
 
-def described(
-    task: YoloTask, content: Content, names: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
+def described(task: YoloTask, content: Content) -> dict[str, Any]:
     """What ``data.yaml`` says of the task."""
     if task == "detect":
         return {}
     if task != "pose":
         return {"task": task}
+    names = content.points
     most = max((len(n) for n in names.values()), default=0)
     listed = {
         place: [*names.get(label, ()), *_blanks(most - len(names.get(label, ())))]

@@ -118,8 +118,10 @@ def runs_of_line(line: NDArray[np.bool_]) -> Runs:
     """Run lengths of pixels in a row, first of those outside."""
     edges = np.flatnonzero(line[1:] != line[:-1]) + 1
     bounds = np.r_[0, edges, len(line)]
-    runs = np.diff(bounds)
-    return np.r_[0, runs].astype(np.int64) if len(line) and line[0] else runs.astype(np.int64)
+    runs: Runs = np.diff(bounds).astype(np.int64)
+    if len(line) and line[0]:
+        runs = np.insert(runs, 0, 0)
+    return runs
 
 
 def mask_of_runs(runs: Runs, size: tuple[int, int]) -> NDArray[np.bool_]:

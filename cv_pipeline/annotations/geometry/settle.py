@@ -6,8 +6,9 @@ and canonical text; what does not is named. A polygon that crosses itself is rep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from cv_pipeline.annotations.geometry.run_lengths import (
     bounds_of_runs,
 )
 from cv_pipeline.annotations.geometry.shape import (
-    KeyPoint,
     KeyPoints,
     Mask,
     Polygon,
@@ -35,6 +35,7 @@ CLIPPED_PIXELS = 1.0
 """A shape may reach this far out of its image: it is clipped. Further out it is refused."""
 
 Floats = NDArray[np.float64]
+_OneKind = TypeVar("_OneKind", RotatedBox, Polygon, Mask, KeyPoints)
 
 
 @dataclass
@@ -87,15 +88,10 @@ def settle(
             done.refused[place] = error
             continue
         shapes[place] = shape
-    for kind, look in (
-        (RotatedBox, _rotated_boxes),
-        (Polygon, _polygons),
-        (Mask, _masks),
-        (KeyPoints, _keypoints),
-    ):
-        places = [p for p, shape in shapes.items() if isinstance(shape, kind)]
-        if places:
-            look(done, np.array(places), [shapes[p] for p in places], sizes[places])  # type: ignore[operator]
+    _look(done, shapes, RotatedBox, _rotated_boxes, sizes)
+    _look(done, shapes, Polygon, _polygons, sizes)
+    _look(done, shapes, Mask, _masks, sizes)
+    _look(done, shapes, KeyPoints, _keypoints, sizes)
     for place, allowed in (point_names or {}).items():
         shape_of = shapes.get(place)
         if isinstance(shape_of, KeyPoints):
@@ -113,6 +109,20 @@ def settle(
         done.texts[place] = None
         done.bounds[place] = np.nan
     return done
+
+
+def _look(
+    done: Settled,
+    shapes: Mapping[int, Shape],
+    kind: type[_OneKind],
+    look: Callable[[Settled, NDArray[np.int64], list[_OneKind], Floats], None],
+    sizes: Floats,
+) -> None:
+    """Look at the shapes of one kind."""
+    chosen = {place: shape for place, shape in shapes.items() if isinstance(shape, kind)}
+    if chosen:
+        places = np.array(list(chosen))
+        look(done, places, list(chosen.values()), sizes[places])
 
 
 def _in_pixels(kind: str, text: str, size: Floats) -> Shape:
@@ -231,7 +241,7 @@ def _keypoints(
     ):
         if good:
             made = [
-                KeyPoint(p.name, *clipped[start + k].tolist(), p.visible)
+                replace(p, x=float(clipped[start + k, 0]), y=float(clipped[start + k, 1]))
                 for k, p in enumerate(shape.points)
             ]
             done.texts[place] = KeyPoints(tuple(made)).text

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,7 +224,7 @@ def read_shape(kind: str, text: str) -> Shape:
         BadShape: it is none of that kind.
     """
     try:
-        found = json.loads(text)
+        found: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise BadShape("bad_geometry", f"Not JSON: {text[:60]!r}.") from None
     try:
@@ -233,7 +234,7 @@ def read_shape(kind: str, text: str) -> Shape:
             case "rotated_box", {"center": center, "size": size, "angle": angle}:
                 return rotated_box(_numbers(center), _numbers(size), _number(angle))
             case "polygon", {"rings": [*rings], **rest}:
-                holes = rest.get("holes", [])
+                holes: Any = rest.get("holes", [])
                 if all(type(k) is int for k in holes):
                     return polygon(([_numbers(p) for p in ring] for ring in rings), holes)
             case "mask", {"size": [int(height), int(width)], "counts": str(counts)}:
@@ -254,7 +255,8 @@ def read_corners(text: str) -> Ring:
         BadShape: it has none.
     """
     try:
-        first, second, third, fourth = map(_numbers, json.loads(text)["corners"])
+        corners = [_numbers(c) for c in json.loads(text)["corners"]]
+        first, second, third, fourth = corners
     except (LookupError, TypeError, ValueError, RecursionError):
         raise BadShape("bad_geometry", f"No four corners: {text[:60]!r}.") from None
     return first, second, third, fourth
@@ -278,7 +280,7 @@ def _place(values: Sequence[float]) -> Place:
 
 
 def _numbers(values: object) -> Place:
-    first, second = values  # type: ignore[misc]  # what it cannot unpack is refused
+    first, second = cast("list[object]", values)  # what cannot be unpacked is refused
     return _number(first), _number(second)
 
 

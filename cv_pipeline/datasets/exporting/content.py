@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from cv_pipeline.annotations.content import EXPORT_IMAGES, EXPORT_LABELS, Content
 from cv_pipeline.annotations.file_names import stems_of, suffix_of, unique_names
+from cv_pipeline.annotations.formats.coco_shapes import point_names
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
@@ -45,14 +46,17 @@ def read_content(version: DatasetVersion, *, catalog: Catalog | None, with_image
     )
     unknown = set(pc.unique(annotations["label"]).to_pylist()) - {*record.ontology.labels}
     labels = (*record.ontology.labels, *sorted(unknown))
+    numbered = _labels(annotations, manifest["image_id"], labels)
     return Content(
         digest=record.digest,
         project=record.project,
         task=record.task,
         labels=labels,
         images=_images(manifest, None if catalog is None else _metadata(catalog, record)),
-        annotations=_labels(annotations, manifest["image_id"], labels),
+        annotations=numbered,
         with_images=with_images,
+        kinds=tuple(sorted(pc.unique(numbered["kind"]).to_pylist())),
+        points=point_names(numbered),
     )
 
 
