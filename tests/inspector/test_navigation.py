@@ -22,6 +22,7 @@ def access(role: Role, project: str = "fruit") -> Access:
         ("/p/fruit/images/1a2b", ["Images"]),
         ("/p/fruit/imagesque", []),
         ("/p/fruit/compare", ["Models"]),
+        ("/p/fruit/runs/1a2b", ["Runs"]),
     ],
 )
 def test_one_section_holds_an_address(path, expected):
@@ -33,7 +34,9 @@ def test_sections_are_for_who_may_see_them():
     def names(role, project="fruit"):
         return {s.name for s in navigation(access(role, project), "fruit")}
 
-    assert names(Role.ANNOTATOR) == {"Assigned"}
+    assert names(Role.ANNOTATOR) == {"Assigned", "Guideline"}
+    assert "People" in names(Role.ADMIN)  # of their project
+    assert "People" not in names(Role.ENGINEER)
     assert "Board" in names(Role.VIEWER)
     assert not {"Assigned", "Batches"} & names(Role.VIEWER)
     assert "Batches" in names(Role.REVIEWER)

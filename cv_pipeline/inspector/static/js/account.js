@@ -52,6 +52,9 @@ onSubmit(confirmation, async (data, form) => {
   form.hidden = true;
   document.querySelector("[data-factor-list]").textContent = codes.join("\n");
   document.querySelector("[data-factor-codes]").hidden = false;
+  const badge = document.querySelector("#factor-title + .badge");
+  badge.textContent = "on";
+  badge.classList.add("good");
   toast("The second factor is on.", "good");
 });
 
