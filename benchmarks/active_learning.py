@@ -30,6 +30,7 @@ import tarfile
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -148,24 +149,35 @@ def fruit() -> World:
     )
 
 
-def head(world: World, rows: NDArray[np.int64], at: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(len(at), c) probabilities by a head that was trained on some images of the pool."""
+def head(world: World, rows: NDArray[np.int64]) -> Callable[[NDArray], NDArray]:
+    """A head that was trained on some images of the pool: features to (n, c) probabilities."""
     from sklearn.linear_model import LogisticRegression
 
     features, answers = world.features[rows], world.answers[rows]
-    out = np.zeros((len(at), answers.shape[1]))
+
+    def fitted(given: NDArray) -> LogisticRegression:
+        return LogisticRegression(max_iter=1000, tol=1e-3).fit(features, given)
+
     if world.one:
-        given = answers.argmax(axis=1)
-        model = LogisticRegression(max_iter=1000).fit(features, given)
-        out[:, model.classes_] = model.predict_proba(at)
-        return out
-    for column, shown in enumerate(answers.T):
-        if shown.all() or not shown.any():
-            out[:, column] = shown[0]
-        else:
-            model = LogisticRegression(max_iter=1000).fit(features, shown)
-            out[:, column] = model.predict_proba(at)[:, 1]
-    return out
+        model = fitted(answers.argmax(axis=1))
+
+        def which(at: NDArray) -> NDArray:
+            out = np.zeros((len(at), answers.shape[1]))
+            out[:, model.classes_] = model.predict_proba(at)
+            return out
+
+        return which
+    varied = [shown.any() and not shown.all() for shown in answers.T]
+    models = [fitted(shown) if v else None for v, shown in zip(varied, answers.T, strict=True)]
+
+    def whether(at: NDArray) -> NDArray:
+        columns = [
+            m.predict_proba(at)[:, 1] if m else np.full(len(at), float(shown[0]))
+            for m, shown in zip(models, answers.T, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    return whether
 
 
 def said(world: World, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -189,7 +201,13 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9), np.float32)
 
 
-def pool_of(world: World, algorithm: str, labelled: NDArray[np.int64], seed: int) -> Pool:
+def pool_of(
+    world: World,
+    algorithm: str,
+    labelled: NDArray[np.int64],
+    seed: int,
+    known_head: Callable[[NDArray], NDArray],
+) -> Pool:
     """What an algorithm may know of the images that are not labelled yet."""
     left = np.setdiff1d(np.arange(len(world.features)), labelled)
     known: dict[str, NDArray] = {}
@@ -197,7 +215,7 @@ def pool_of(world: World, algorithm: str, labelled: NDArray[np.int64], seed: int
         known["embeddings"] = unit(world.features[left])
         known["labelled"] = unit(world.features[labelled])
     if algorithm in ("uncertainty", "rarity"):
-        p = head(world, labelled, world.features[left])
+        p = known_head(world.features[left])
         best = np.sort(p, axis=1)
         margin = 1 - (best[:, -1] - best[:, -2])
         known["uncertainty"] = margin if world.one else np.minimum(p, 1 - p).sum(axis=1)
@@ -208,7 +226,7 @@ def pool_of(world: World, algorithm: str, labelled: NDArray[np.int64], seed: int
         votes = np.zeros((len(left), world.answers.shape[1]))
         for _ in range(COMMITTEE):
             drawn = rng.choice(labelled, len(labelled))
-            votes += said(world, head(world, drawn, world.features[left]))
+            votes += said(world, head(world, drawn)(world.features[left]))
         share = votes / COMMITTEE
         known["disagreement"] = (
             1 - share.max(axis=1) if world.one else np.minimum(share, 1 - share).sum(axis=1)
@@ -217,7 +235,7 @@ def pool_of(world: World, algorithm: str, labelled: NDArray[np.int64], seed: int
         parts = np.array_split(np.random.default_rng(seed).permutation(labelled), FOLDS)
         wrong = []
         for part in parts:
-            answers = said(world, head(world, np.setdiff1d(labelled, part), world.features[part]))
+            answers = said(world, head(world, np.setdiff1d(labelled, part))(world.features[part]))
             wrong.append(part[(answers != world.answers[part]).any(axis=1)])
         known["failures"] = unit(world.features[np.concatenate(wrong)])
     ids = pa.array([f"{n:06d}" for n in left])
@@ -230,10 +248,11 @@ def curve(world: World, algorithm: str, seed: int) -> list[float]:
     labelled = np.random.default_rng([seed, 7]).choice(n, world.step, replace=False)
     found = []
     while True:
-        found.append(accuracy(world, said(world, head(world, labelled, world.test))))
+        trained = head(world, labelled)
+        found.append(accuracy(world, said(world, trained(world.test))))
         if len(labelled) >= world.budget:
             return found
-        pool = pool_of(world, algorithm, labelled, seed)
+        pool = pool_of(world, algorithm, labelled, seed, trained)
         left = np.setdiff1d(np.arange(n), labelled)
         rows = sampled(algorithm, pool, budget=world.step, seed=seed * 1000 + len(labelled))
         labelled = np.concatenate([labelled, left[rows]])
@@ -284,7 +303,7 @@ def measure(world: World, seeds: int) -> tuple[list[str], dict[str, NDArray]]:
             f"| {world.name} | {algorithm} | {whole} | {share} | {spread} |"
             f" {last.mean():.4f} ± {last.std(ddof=1):.4f} |"
         )
-    print(f"  target {target:.4f}")
+    print(f"  target {target:.4f}", *rows, sep="\n", flush=True)
     return rows, curves
 
 
