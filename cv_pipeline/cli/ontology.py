@@ -120,7 +120,7 @@ def _show_versions(catalog: Any, project: Project) -> None:
 
 
 def _show(found: Effect, use: tuple[OntologyUse, ...]) -> None:
-    if found.steps:
+    if any(step.converted or step.dropped or step.relabel for step in found.steps):
         table = Table("from", "to", "step", "converted", "dropped", "to label again", box=None)
         for step in found.steps:
             counts = (f"{n:,}" for n in (step.converted, step.dropped, step.relabel))

@@ -47,7 +47,7 @@ class StepCount:
         to: version after it.
         key: where it is declared.
         kind: which word it is: split, rename, ….
-        converted: labels that it changed.
+        converted: labels that it changed and that came along.
         dropped: labels that went with their class.
         relabel: labels that people must make again, or complete.
     """
@@ -105,7 +105,6 @@ def migrate(rows: pa.Table, ontology: Ontology) -> Migrated:
         counts = tuple(_count(s, (0, 0, 0)) for s in chain.steps)
         return Migrated(rows, none, pa.array([], pa.string()), counts)
     distinct, of_row = _distinct(rows)
-    weights = np.bincount(of_row, minlength=len(distinct))
     said = distinct.to_pylist()
     fates = [_fate(entry, chain, ontology) for entry in said]
     reasons = pa.array([f.reason for f in fates], pa.string()).take(pa.array(of_row))
@@ -118,13 +117,15 @@ def migrate(rows: pa.Table, ontology: Ontology) -> Migrated:
     details = pc.if_else(pa.array(incomplete), sentence, details)
     gone = lost | incomplete
     changed = _changed(rows, said, fates, of_row)
+    came = np.bincount(of_row[~gone], minlength=len(distinct))
+    all_of = np.bincount(of_row, minlength=len(distinct))
     unconverted = rows.append_column(reason, reasons.fill_null(""))
     unconverted = unconverted.append_column(detail, details.fill_null("")).filter(pa.array(gone))
     return Migrated(
         rows=changed.filter(pa.array(~gone)),
         unconverted=unconverted,
         relabel=_to_relabel(rows, again, older),
-        counts=tuple(_of_step(chain.steps, fates, weights)),
+        counts=tuple(_of_step(chain.steps, fates, came=came, all_of=all_of)),
     )
 
 
@@ -323,17 +324,22 @@ def _changed(
 
 
 def _of_step(
-    steps: Iterable[ChainStep], fates: list[_Fate], weights: NDArray[np.int64]
+    steps: Iterable[ChainStep],
+    fates: list[_Fate],
+    *,
+    came: NDArray[np.int64],
+    all_of: NDArray[np.int64],
 ) -> Iterable[StepCount]:
+    """What each step did, by how many rows of each fate came along, and how many there were."""
     for step in steps:
         done = (0, 0, 0)
-        for fate, weight in zip(fates, weights.tolist(), strict=True):
+        for fate, along, count in zip(fates, came.tolist(), all_of.tolist(), strict=True):
             stopped = fate.stopped == step.key
             again = step.key in fate.asked or (stopped and fate.reason == RELABEL)
             done = (
-                done[0] + weight * (step.key in fate.steps and not stopped),
-                done[1] + weight * (stopped and fate.reason == DROPPED),
-                done[2] + weight * again,
+                done[0] + along * (step.key in fate.steps),
+                done[1] + count * (stopped and fate.reason == DROPPED),
+                done[2] + count * again,
             )
         yield _count(step, done)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from cv_pipeline.annotations.ontology import changed_versions, read_guideline
 from cv_pipeline.annotations.ontology.record import guideline_versions
 from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
+from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data.ontology import Labels, VersionRow, labels_of, versions_of
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
@@ -18,7 +19,8 @@ from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.hand_off import PARTS, HandOffState, state
 from cv_pipeline.labeling.pilot import Pilot
 from cv_pipeline.project import Project
-from cv_pipeline.provenance.ontology_use import OntologyUse, ontology_use
+from cv_pipeline.provenance.lineage_index import LineageIndex
+from cv_pipeline.provenance.ontology_use import ontology_use
 
 routes = Routes("Ontology and guideline")
 
@@ -119,10 +121,9 @@ def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
             next((e.storage_id for e in log.newest_first(f"{project}/{asset}")), 0)
             for asset in ("annotation_exports", "dataset_version", "trained_model")
         ]
-        use = ontology_use(log, workspace.store, project=project)
 
     def work(_: Progress) -> Found:
-        return _found(workspace, settings, use)
+        return _found(workspace, settings)
 
     tables = ("annotations", "labeling_batches", "labeling_tasks", "tool_annotations")
     identities = tuple(catalog.table(name).identity() for name in (*tables, "ontology_versions"))
@@ -160,10 +161,11 @@ def guideline(project: str, workspace: CurrentWorkspace) -> GuidelinePage:
     )
 
 
-def _found(workspace: Workspace, settings: Project, use: tuple[OntologyUse, ...]) -> Found:
+def _found(workspace: Workspace, settings: Project) -> Found:
     catalog = workspace.lake(settings.name).catalog
-    with workspace.log() as log:
-        versions = versions_of(settings, catalog, log, use)
+    log = LineageIndex(workspace.instance)
+    use = ontology_use(log, workspace.store, project=settings.name)
+    versions = versions_of(settings, catalog, log, use)
     gate = state(settings, catalog=catalog, projects=workspace.projects_folder)
     return Found(labels=labels_of(settings, catalog), versions=versions, gate=_gate(gate))
 
@@ -192,8 +194,8 @@ def _guidelines(workspace: Workspace, settings: Project) -> list[GuidelineText]:
 def _relabelling(workspace: Workspace, settings: Project) -> str:
     """Name of the batch of images that this version needs labelled again; empty for none."""
     name = relabelling_batch(settings.ontology.version)
-    names = workspace.lake(settings.name).catalog.table("image_batches").read(columns=["name"])
-    return name if name in set(names["name"].unique().to_pylist()) else ""
+    table = workspace.lake(settings.name).catalog.table("image_batches")
+    return name if len(table.read(columns=["name"], filter=one_of("name", [name]))) else ""
 
 
 def _gate(found: HandOffState) -> Gate:

@@ -173,6 +173,7 @@ def test_a_split_that_only_people_can_make_sets_the_images_aside(annotations):
     )
     found = migrate(rows, ontology)
     assert found.relabel.to_pylist() == ["1"]
+    assert (found.counts[0].converted, found.counts[0].relabel) == (0, 1)
     assert found.unconverted.select(["annotation_id", "reason"]).to_pylist() == [
         {"annotation_id": "000", "reason": "label_to_be_made_again"},
         {"annotation_id": "001", "reason": "image_to_be_labelled_again"},
@@ -185,6 +186,17 @@ def test_a_split_that_only_people_can_make_sets_the_images_aside(annotations):
         "label_to_be_made_again",
         "image_to_be_labelled_again",
     ]
+
+
+def test_a_label_that_is_lost_with_its_image_is_not_counted_as_converted(annotations):
+    steps = [
+        {"rename": {"pear": "williams"}},
+        {"split": {"label": "apple", "into": ["red", "green"]}},
+    ]
+    ontology = ontology_of(*steps, labels=("red", "green", "williams"))
+    rows = annotations({"label": "apple"}, {"label": "pear"}, {"label": "pear", "image_id": "2"})
+    renamed, split = migrate(rows, ontology).counts
+    assert (renamed.converted, split.relabel) == (1, 1)
 
 
 def test_images_that_were_labelled_again_since_need_it_no_more(annotations):
