@@ -28,7 +28,11 @@ _EDGE = 2
 
 
 class CopyPaste:
-    """The rarer a class, the likelier its objects: by the inverse of how many there are."""
+    """The rarer a class, the likelier its objects: by the inverse root of how many there are.
+
+    The root is that of repeat factor sampling (Gupta, Dollár and Girshick, "LVIS", CVPR 2019):
+    without it a class of a handful of objects would be nearly all that is pasted.
+    """
 
     tasks: tuple[Task, ...] = ("detection",)
     wants_donors = True
@@ -38,7 +42,7 @@ class CopyPaste:
         known = np.array([len(of_class) > 0 for of_class in donors.of_class], bool)
         if not known.any() or rng.random() >= PROBABILITY:
             return Augmented(scene, {})
-        weight = np.where(known, 1 / np.maximum(donors.counts, 1), 0)
+        weight = np.where(known, 1 / np.sqrt(np.maximum(donors.counts, 1)), 0)
         pasted: list[Mapping[str, Value]] = []
         for _ in range(int(rng.integers(1, MOST + 1))):
             label = int(rng.choice(len(weight), p=weight / weight.sum()))
