@@ -211,18 +211,21 @@ def read_back(folder: Path, name: str) -> tuple[pa.Table, dict[str, str], dict[s
     return resolved.rows, split_of, {ids[row.pop("path")]: row for row in rows}
 
 
-def expected(row: dict[str, Any], made: Export, fields: set[str]) -> dict[str, Any] | None:
+def expected(
+    row: dict[str, Any], name: str, fields: set[str], kinds: set[str]
+) -> dict[str, Any] | None:
     """A label as it must come back, by what the format holds; None for one that it leaves out."""
-    kind, name = row["kind"], made.record.format
+    kind = row["kind"]
     shape = read_shape(kind, row["geometry"]) if row["geometry"] else None
     if kind == "tag":
         return row if "tag" in fields else None
     becoming: Shape | None = shape
-    if (name == "yolo" and kind in made.lost) or (kind == "bbox" and "bbox" in made.lost):
-        becoming = None if "bbox" not in made.lost else outline(row, shape)
+    if name == "yolo" and "keypoints" in kinds:  # one kind of object in a folder
+        becoming = shape if kind == "keypoints" else None
+    elif name == "yolo" and kinds & {"polygon", "mask"}:
+        becoming = outline(row, shape)
     elif isinstance(shape, Polygon) and shape.holes and "rings" not in fields:
-        filled = outline(row, shape) if name == "yolo" else mask_of_polygon(shape, (HEIGHT, WIDTH))
-        becoming = filled if "polygon" in fields else None
+        becoming = mask_of_polygon(shape, (HEIGHT, WIDTH)) if "polygon" in fields else None
     elif kind == "rotated_box" and kind not in fields and "polygon" in fields:
         becoming = outline(row, shape)
     elif kind not in fields:
@@ -283,7 +286,7 @@ def check(store: Store, name: str, task: Task, world: Any) -> None:
     held = [f for f in ("attributes", *WORK) if f in fields]
     left = rows.to_pylist()
     for row in before:
-        wanted = expected(row, made, fields)
+        wanted = expected(row, name, fields, {r["kind"] for r in before})
         if wanted is not None:
             whole = row["kind"] == "tag" and name == "labelme"  # a flag says nothing else
             found = [got for got in left if same(wanted, got, [] if whole else held)]
