@@ -29,6 +29,7 @@ def assign(
     """Spread the open tasks of all batches over annotators; doing it again changes nothing."""
     from cv_pipeline.actor import current_actor
     from cv_pipeline.catalog.tables import Catalog
+    from cv_pipeline.cli.user import write_down
     from cv_pipeline.inspector.access.assignments import share_batches
     from cv_pipeline.inspector.database import open_database
     from cv_pipeline.labeling.work import accounts_by_batch, apply_plan, plan_work
@@ -42,13 +43,16 @@ def assign(
     changed = 0
     if not dry_run:
         changed = apply_plan(catalog, plan)
-        share_batches(
+        shared = share_batches(
             open_database(cv_home()),
             project=project,
             shared=accounts_by_batch(plan),
             known={load.worker.account for load in plan.loads},
             actor=current_actor(),
         )
+        if changed or shared:
+            told = {"labels": plan.labels, "changed": changed, "batches": shared, "anew": anew}
+            write_down("labeling.assign", project, **told)
     if as_json:
         print_json(_as_json(plan, changed))
         return

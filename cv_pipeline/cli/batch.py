@@ -39,6 +39,7 @@ def batch(
 ) -> None:
     """Show a batch that is labelled, or change its settings or state."""
     from cv_pipeline.catalog.tables import Catalog
+    from cv_pipeline.cli.user import write_down
     from cv_pipeline.labeling import batches
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import projects_dir, store_url
@@ -67,14 +68,16 @@ def batch(
     if changes and not before.declared:
         defaults = {"task_type": declared.task, "overlap": declared.labeling.overlap}
         changes = {**defaults, **changes}
-    if changes:
-        batches.change(catalog, name, **changes)
-    if pause:
-        batches.change_state(catalog, name, "paused")
+    if changes and batches.change(catalog, name, **changes):
+        plain = {k: str(v) if isinstance(v, datetime) else v for k, v in changes.items()}
+        write_down("batch.settings", name, project=project, **plain)
+    if pause and batches.change_state(catalog, name, "paused"):
+        write_down("batch.pause", name, project=project)
     if resume:
         batches.resume(catalog, name)
-    if cancel:
-        batches.change_state(catalog, name, "cancelled")
+        write_down("batch.resume", name, project=project)
+    if cancel and batches.change_state(catalog, name, "cancelled"):
+        write_down("batch.cancel", name, project=project)
     found = batches.labeling_batch(catalog, name, stuck_hours=hours)
     if as_json:
         print_json({**asdict(found), "open_labels": found.open_labels})

@@ -22,6 +22,7 @@ from cv_pipeline.inspector.routes import PERMISSION
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.storage import open_store
 from tests.inspector.access.conftest import Inspector
+from tests.labeling.label_tables import annotate, push
 from tests.tiny_world import copy_tiny_world
 
 P = "tiny"
@@ -140,6 +141,29 @@ def test_the_page_lists_own_batches_and_no_others(assigned):
     assert html.count("/thumbnail?size=256") == 5
     beyond = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned", params={"offset": 5}).json()
     assert (beyond["images"], beyond["total"]) == ([], 5)
+
+
+def test_the_page_says_what_is_left_for_one_and_leads_into_the_tool(assigned):
+    file = assigned.workspace.projects_folder / P / "project.yaml"
+    before = file.read_text()
+    assert "labeling:" not in before
+    told = "labeling: {url: 'http://127.0.0.1:9', annotators: {a1: {account: ann}}}"
+    file.write_text(f"{before}\n{told}\n")
+    catalog = assigned.workspace.lake(P).catalog
+    first = sorted(ids(assigned, "first"))
+    push(catalog, "first", first, tool_project=7, assignee=["a1", "a1,a2", "a2", "a1", ""])
+    annotate(catalog, "first", first[:1], "a1")
+    annotate(catalog, "first", first[2:3], "a2")
+    [batch] = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned").json()["batches"]
+    assert (batch["state"], batch["own"], batch["made"]) == ("in progress", 2, 1)
+    assert batch["tool_url"] == "http://127.0.0.1:9/projects/7/data"
+    html = client(assigned, "ann").get(f"/p/{P}/assigned", headers={"accept": "text/html"}).text
+    assert "2 for you to label" in html
+    assert 'href="http://127.0.0.1:9/projects/7/data"' in html
+    assert f'href="/p/{P}/guideline"' in html
+    [others] = client(assigned, "rev").get(f"/api/v1/p/{P}/assigned").json()["batches"][-1:]
+    assert (others["own"], others["made"]) == (0, 0)
+    file.write_text(before)
 
 
 def test_a_reviewer_assigns_and_it_stands_in_the_log(assigned):
