@@ -16,7 +16,6 @@ from cv_pipeline.ontology_steps import Migration
 from cv_pipeline.section import Section
 
 ClassName = Annotated[str, Field(min_length=1)]
-Version = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][\w.+-]*$")]
 Geometry = Literal["bbox", "rotated_box", "polygon", "mask", "keypoints", "class"]
 
 

@@ -23,6 +23,7 @@ from cv_pipeline.errors import ProjectError, nearest
 from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.ontology import Ontology as Ontology
+from cv_pipeline.ontology_rules import require_edge_cases, require_shapes, require_versions
 from cv_pipeline.plugins.registry import require_plugin
 from cv_pipeline.requirement import Requirement
 from cv_pipeline.section import Section
@@ -96,8 +97,16 @@ class Annotations(Section):
         " in the annotation tool",
     )
     format: Literal[
-        "auto", "coco", "csv", "cvat", "huggingface", "label_studio", "labelme", "pascal_voc",
-        "webdataset", "yolo",
+        "auto",
+        "coco",
+        "csv",
+        "cvat",
+        "huggingface",
+        "label_studio",
+        "labelme",
+        "pascal_voc",
+        "webdataset",
+        "yolo",
     ] = Field("auto", description="format of the export")
     aggregation: Literal["latest", "majority"] = Field(
         "latest",
@@ -382,44 +391,10 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
-    def _ontology_versions_fit(self) -> Project:
-        made_under = self.annotations.ontology_version
-        if self.ontology.migrations or self.ontology.original or made_under is not None:
-            # Arrow, which a project of one version does not need
-            from cv_pipeline.annotations.ontology.chain import Chain
-
-            known = Chain.of(self.ontology).versions
-            if made_under is not None and made_under not in known:
-                raise ValueError(
-                    f"annotations.ontology_version {made_under!r} is no version that a migration"
-                    f" leads from. {nearest(made_under, known)}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _edge_cases_are_declared(self) -> Project:
-        key = "labeling.hand_off.gold.edge_cases"
-        for place, case in enumerate(self.labeling.hand_off.gold.edge_cases):
-            name, equals, value = (part.strip() for part in case.partition("="))
-            attributes = self.ontology.attributes
-            if name not in attributes:
-                raise ValueError(
-                    f"{key}.{place} {name!r} is not an attribute. {nearest(name, attributes)}"
-                )
-            allowed = attributes[name] or ("yes", "no")
-            if (attributes[name] and not equals) or (equals and value not in allowed):
-                raise ValueError(
-                    f"{key}.{place} needs a value of {name!r}. {nearest(value, allowed)}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _shapes_fit_task(self) -> Project:
-        shapes = self.ontology.shapes(self.task)
-        if self.task == "classification" and "class" not in shapes:
-            raise ValueError("ontology.geometry needs class for the task classification")
-        if self.task == "detection" and not {*shapes} - {"class"}:
-            raise ValueError("ontology.geometry needs a shape to draw for the task detection")
+    def _ontology_fits(self) -> Project:
+        require_versions(self.ontology, made_under=self.annotations.ontology_version)
+        require_shapes(self.ontology, task=self.task)
+        require_edge_cases(self.ontology, self.labeling.hand_off.gold.edge_cases)
         return self
 
     @model_validator(mode="after")

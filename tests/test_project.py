@@ -318,3 +318,39 @@ def test_guarded_images_and_waivers_are_declared(write):
 def test_a_wrong_access_section_is_named_with_its_line(write, key, message):
     with pytest.raises(ProjectError, match=f"line 15: {message}"):
         load_project(write(f"{GOOD}access:\n  {key}\n"))
+
+
+@pytest.mark.parametrize(
+    ("task", "geometry", "message"),
+    [
+        ("detection", "[class]", r"line 11: ontology\.geometry needs a shape to draw"),
+        ("classification", "[bbox]", r"line 11: ontology\.geometry needs class"),
+        ("detection", "[box]", r"line 11: ontology\.geometry\.0: expected 'bbox'"),
+        ("detection", "[keypoints]", "line 9: ontology: keypoints names no points"),
+    ],
+)
+def test_what_annotators_draw_fits_the_task(write, task, geometry, message):
+    model = "resnet18_small" if task == "classification" else "fcos_resnet18"
+    text = GOOD.replace("detection", task).replace("fcos_resnet18", model)
+    text = text.replace(
+        "  labels: [apple, pear]", f"  labels: [apple, pear]\n  geometry: {geometry}"
+    )
+    with pytest.raises(ProjectError, match=message):
+        load_project(write(text))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("required: [hiden]", r"required has 'hiden', which is not an attribute\. Did you mean"),
+        ("keypoints: {aple: [stem]}", r"keypoints has 'aple', which is not a class\. Did you mean"),
+        ("tags: [dark, dark]", "tags are listed twice: dark"),
+    ],
+)
+def test_names_of_the_ontology_are_declared(write, line, message):
+    text = GOOD.replace(
+        "  labels: [apple, pear]",
+        f"  labels: [apple, pear]\n  attributes: {{hidden: []}}\n  {line}",
+    )
+    with pytest.raises(ProjectError, match=f"line 9: ontology: {message}"):
+        load_project(write(text))
