@@ -16,8 +16,10 @@ import cv_pipeline
 from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.catalog.schemas import PRELABELS
 from cv_pipeline.cli import app
-from cv_pipeline.errors import SettingsError
+from cv_pipeline.errors import PushRefused, SettingsError
+from cv_pipeline.labeling.batches import declare
 from cv_pipeline.labeling.changes import changes_in_tool
+from cv_pipeline.labeling.hand_off import state
 from cv_pipeline.labeling.local_server import LocalServer
 from cv_pipeline.labeling.pulled_export import pulled_exports
 from cv_pipeline.project import load_project
@@ -165,6 +167,44 @@ class TestLabels:
         report, rows = labels(lake)
         assert [(r["label"], r["ontology_version"]) for r in rows] == [("navy", "2")]
         assert report.quarantined == {}
+
+
+def test_a_pilot_round_that_shows_agreement_opens_the_gate(lake):
+    file = lake.folder / "projects" / lake.name / "project.yaml"
+    rule = (
+        "hand_off:\n    gold: {query: labelled, min_per_class: 1}\n"
+        "    review: {share: 0.1, owner: somebody}\n    pilot: {min_images: 6}"
+    )
+    file.write_text(file.read_text().replace("hand_off: {enforce: false}", rule))
+    lake.project = load_project(file)
+    declare(lake.catalog, "first", task_type="detection", overlap=2, pilot=True)
+    with pytest.raises(PushRefused, match="no text of guideline version '1'"):
+        lake.push()
+    (file.parent / "guidelines").mkdir()
+    (file.parent / "guidelines" / "1.md").write_text("Draw tight boxes.")
+    lake.push()
+    lake.set_aside("volume", lake.image_ids[:3])
+    with pytest.raises(PushRefused, match=r"The pilot 'first' is not finished: 0 of 6"):
+        lake.push("volume")
+    for number, image in enumerate(lake.image_ids):
+        for who in ("ann", "bob"):
+            # on the last image bob sees nothing, which is an answer
+            drawn = [box(("red", "blue")[number % 2])] if (number, who) != (5, "bob") else []
+            lake.studio.label(who, lake.tasks()[image], *drawn)
+    lake.pull()
+    labels(lake)
+    (pilot,) = state(lake.project, catalog=lake.catalog).pilots
+    said = pilot.agreement
+    assert (pilot.finished, said.images, said.annotators) == (True, 6, 2)
+    assert (said.objects, said.agreed, said.mean_iou) == (6, 5, pytest.approx(1.0))
+    # twelve answers, one pair of which differs: red 6, blue 5, nothing 1
+    assert said.alpha.value == pytest.approx(1 - (2 / 12) / (1 - (6 * 5 + 5 * 4) / (12 * 11)))
+    with pytest.raises(PushRefused, match=r"its lower bound must be at least 0\.667"):
+        lake.push("volume")
+    text = file.read_text().replace("min_images: 6", "min_images: 6, bound: value")
+    file.write_text(text)
+    lake.project = load_project(file)
+    assert lake.push("volume").pushed == 3
 
 
 @pytest.fixture
