@@ -31,6 +31,7 @@ from cv_pipeline.inspector.pages.signin import sign_in_view
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import STATIC, render_page
 from cv_pipeline.inspector.routes import API
+from cv_pipeline.inspector.traffic import Traffic
 from cv_pipeline.inspector.warm_up import WarmUp
 from cv_pipeline.inspector.workspace import Workspace
 
@@ -66,7 +67,8 @@ def create_app(
     """
     settings = settings or Settings(allowed_hosts=None)
     front_door = FrontDoor(workspace.database, settings)
-    warm_up = WarmUp(workspace)
+    traffic = Traffic()
+    warm_up = WarmUp(workspace, traffic)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -94,7 +96,7 @@ def create_app(
     for part in parts():
         app.router.routes.extend(part.router.routes)
     METADATA.create_all(workspace.database)  # those of the parts that were found just now
-    app.add_middleware(_Around)
+    app.add_middleware(_Around, traffic=traffic)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_exception_handler(CVPipelineError, _explain)
     app.add_exception_handler(RequestValidationError, _explain)
@@ -107,15 +109,21 @@ class _Around:
 
     Args:
         app: what answers.
+        traffic: is told of every request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with self._traffic.request():
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request.state.access = NOBODY
         answered = False

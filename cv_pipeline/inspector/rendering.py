@@ -50,6 +50,11 @@ def render_page(
     return HTMLResponse(html, status_code=status)
 
 
+def load_template(template: str) -> None:
+    """Compile a template now, which the first page that is written with it does otherwise."""
+    _environment().get_template(template)
+
+
 def _theme(request: Request) -> str:
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in ("light", "dark") else "auto"

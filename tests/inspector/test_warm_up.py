@@ -1,7 +1,14 @@
-"""What is opened when the inspector starts, and what is left to the pages."""
+"""What is opened when the inspector starts, what is left to the pages, and who goes first."""
 
 from __future__ import annotations
 
+import threading
+import time
+
+import pytest
+
+from cv_pipeline.inspector import rendering, warm_up
+from cv_pipeline.inspector.traffic import Traffic
 from cv_pipeline.inspector.warm_up import WarmUp
 
 
@@ -16,12 +23,13 @@ class Opened:
         return ["broken", "large"]
 
     def snapshot(self, project):
-        self.asked.append(project)
+        self.asked.append(("snapshot", project))
         if project == "broken":
             raise OSError("it is gone")
         return self._workspace.snapshot(project)
 
     def evaluated(self, project):
+        self.asked.append(("evaluated", project))
         return self._workspace.evaluated(project)
 
     @property
@@ -29,18 +37,89 @@ class Opened:
         return self._workspace.kept
 
 
-def test_a_lake_that_cannot_be_opened_holds_up_no_other(inspected):
-    opened = Opened(inspected().app.state.workspace)
-    warm_up = WarmUp(opened)
-    warm_up.start()
-    warm_up._thread.join(60)
-    assert opened.asked == ["broken", "large"]
+@pytest.fixture
+def opened(inspected):
+    return Opened(inspected().app.state.workspace)
 
 
-def test_it_ends_with_the_inspector(inspected):
-    opened = Opened(inspected().app.state.workspace)
-    warm_up = WarmUp(opened)
-    warm_up._ended.set()
-    warm_up.start()
-    warm_up.end()
+def test_a_lake_that_cannot_be_opened_holds_up_no_other_and_what_is_counted_comes_last(opened):
+    warming = WarmUp(opened, Traffic())
+    warming.start()
+    warming._thread.join(60)
+    assert opened.asked[:4] == [
+        ("snapshot", "broken"),
+        ("snapshot", "large"),
+        ("evaluated", "broken"),
+        ("evaluated", "large"),
+    ]
+    assert {("snapshot", "broken"), ("snapshot", "large")} == set(opened.asked[4:])
+
+
+def test_it_ends_with_the_inspector(opened):
+    warming = WarmUp(opened, Traffic())
+    warming._ended.set()
+    warming.start()
+    warming.end()
     assert opened.asked == []
+
+
+def test_it_begins_when_everybody_has_an_answer(opened, monkeypatch):
+    monkeypatch.setattr(warm_up, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(warm_up, "_LOOK_AGAIN", 0.001)
+    traffic = Traffic()
+    warming = WarmUp(opened, traffic)
+    with traffic.request():
+        warming.start()
+        time.sleep(0.1)
+        assert opened.asked == []
+    warming._thread.join(60)
+    assert ("evaluated", "large") in opened.asked
+
+
+def test_where_somebody_always_asks_it_goes_on_beside_them(opened, monkeypatch):
+    monkeypatch.setattr(warm_up, "PATIENCE", 0.05)
+    traffic = Traffic()
+    warming = WarmUp(opened, traffic)
+    with traffic.request():
+        warming.start()
+        warming._thread.join(60)
+    assert ("evaluated", "large") in opened.asked
+
+
+def test_it_ends_at_once_while_it_gives_way(opened):
+    traffic = Traffic()
+    warming = WarmUp(opened, traffic)
+    with traffic.request():
+        warming.start()
+        warming.end()
+    assert opened.asked == []
+
+
+def test_the_first_page_finds_its_template_compiled(opened):
+    rendering._environment.cache_clear()
+    warming = WarmUp(opened, Traffic())
+    warming._ended.set()
+    warming.start()
+    names = {name for _, name in rendering._environment().cache}
+    assert "pages/images.html" in names
+
+
+def test_requests_are_under_way_until_the_last_is_answered():
+    traffic = Traffic()
+    assert traffic.quiet_for() == float("inf")
+    answered = threading.Event()
+
+    def ask():
+        with traffic.request():
+            answered.wait(10)
+
+    both = [threading.Thread(target=ask) for _ in range(2)]
+    for one in both:
+        one.start()
+    with traffic.request():
+        pass
+    assert traffic.quiet_for() == 0
+    answered.set()
+    for one in both:
+        one.join()
+    assert 0 < traffic.quiet_for() < 10

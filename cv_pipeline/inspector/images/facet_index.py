@@ -78,13 +78,12 @@ class FacetIndex:
         kept: where the parts are kept: new tags lead to new pairs of tags and to nothing else.
     """
 
+    PARTS = ("labels", "annotators", "tags", "set_aside", "metadata")
+    """What is laid out when it is first counted; getting a part lays it out."""
+
     def __init__(self, snapshot: Snapshot, kept: Kept[Any]) -> None:
         self._snapshot = snapshot
         self._kept = kept
-
-    def lay_out(self) -> None:
-        """Lay everything out now that is otherwise laid out when it is first counted."""
-        _ = self.labels, self.annotators, self.tags, self.set_aside, self.metadata
 
     @property
     def labels(self) -> Pairs:
