@@ -125,14 +125,31 @@ def ontology_at(ontology: Ontology, version: str) -> Ontology:
         ontology: the current one.
         version: one that its chain knows; of any other, the current classes are all there is.
     """
-    state = Chain.of(ontology).versions.get(version)
+    chain = Chain.of(ontology)
+    state = chain.versions.get(version)
     if version == ontology.version or state is None:
         return ontology.model_copy(update={"version": version})
-    return Ontology(
-        version=version,
-        guideline_version=ontology.guideline_version,
-        labels=state.labels,
-        attributes=dict(state.attributes),
+    # tags and key points have no steps: they are those of today, of the class that it becomes
+    becomes = {label: label for label in state.labels}
+    for at in chain.steps_from(version):
+        for label, name in becomes.items():
+            becomes[label] = at.step.rename.get(name, name)
+            if at.step.merge and name in at.step.merge.labels:
+                becomes[label] = at.step.merge.into
+    return ontology.model_copy(
+        update={
+            "version": version,
+            "labels": state.labels,
+            "attributes": dict(state.attributes),
+            "required": (),
+            "keypoints": {
+                label: ontology.keypoints[name]
+                for label, name in becomes.items()
+                if name in ontology.keypoints
+            },
+            "migrations": (),
+            "original": None,
+        }
     )
 
 

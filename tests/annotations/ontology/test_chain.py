@@ -84,6 +84,27 @@ def test_the_ontology_of_a_version_is_what_labels_of_it_are_checked_against(load
     assert ontology_at(ontology, "9").version == "9"
 
 
+def test_tags_and_points_of_an_older_version_are_those_of_today():
+    ontology = Ontology(
+        version="3",
+        labels=("human", "dog"),
+        tags=("night",),
+        keypoints={"human": ("nose",)},
+        original={"labels": ["man", "woman", "dog"]},
+        migrations=(
+            {
+                "from": "1",
+                "to": "2",
+                "steps": [{"merge": {"labels": ["man", "woman"], "into": "x"}}],
+            },
+            {"from": "2", "to": "3", "steps": [{"rename": {"x": "human"}}]},
+        ),
+    )
+    old = ontology_at(ontology, "1")
+    assert (old.tags, old.migrations) == (("night",), ())
+    assert dict(old.keypoints) == {"man": ("nose",), "woman": ("nose",)}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
