@@ -10,7 +10,10 @@ import os
 import random
 import sys
 import uuid
+from datetime import timedelta
 from pathlib import Path
+
+DAY = timedelta(hours=8)
 
 
 def main() -> None:
@@ -51,8 +54,14 @@ def main() -> None:
                 )
             )
     Annotation.objects.bulk_create(rows, batch_size=500)
-    tasks = Task.objects.filter(project=project)
-    tasks.update(updated_at=timezone.now(), total_annotations=len(people), is_labeled=True)
+    tasks = list(Task.objects.filter(project=project).order_by("id"))
+    now = timezone.now()
+    for place, task in enumerate(tasks):  # one after the other, over a day's work
+        task.updated_at = now - DAY * (1 - place / len(tasks))
+        task.total_annotations, task.is_labeled = len(people), True
+    Task.objects.bulk_update(
+        tasks, ["updated_at", "total_annotations", "is_labeled"], batch_size=200
+    )
     sys.stdout.write(f"{len(rows)}\n")
 
 

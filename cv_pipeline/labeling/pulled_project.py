@@ -27,7 +27,7 @@ from cv_pipeline.labeling.history import History
 from cv_pipeline.labeling.tool import Stub, Tool, ToolProject
 from cv_pipeline.storage import ObjectStore
 
-OVERLAP = timedelta(seconds=120)
+OVERLAP = timedelta(seconds=30)
 """How far before the last change that was seen a pull begins: what was being written then, and so
 was not to be seen, has a time of before."""
 _SAMPLE = 20
