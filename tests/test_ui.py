@@ -131,7 +131,8 @@ def test_an_asset_is_materialized_and_its_run_re_executed(page, address, world):
     assert again.status == dg.DagsterRunStatus.SUCCESS
 
 
-def test_a_run_is_stopped(page, address, world):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of gql, as dagster-graphql calls it
+def test_a_run_is_stopped(address, world):
     port = int(address.rpartition(":")[2])
     client = DagsterGraphQLClient("127.0.0.1", port_number=port)
     run_id = client.submit_job_execution("tiny_pipeline")

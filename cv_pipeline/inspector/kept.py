@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import threading
 from collections import OrderedDict
@@ -15,7 +14,7 @@ T = TypeVar("T")
 
 ROOM = 1024**3
 """Bytes that what is kept may take in memory, about."""
-_DEEP, _LOOKED_AT = 5, 64
+_DEEP, _LOOKED_AT, _MOST = 5, 64, 2_000
 
 
 class Kept(Generic[T]):
@@ -70,33 +69,41 @@ class Kept(Generic[T]):
                 self._bytes -= freed
 
 
-def weight(thing: Any, *, deep: int = _DEEP) -> int:
+def weight(thing: Any) -> int:
     """About how many bytes a thing takes in memory, with what it holds.
 
-    Of a long list the first elements stand for all. A snapshot of a lake weighs nothing: it is
-    mapped from files.
+    Of a long list the first elements stand for all, and so many things are looked at and no more.
+    A snapshot of a lake weighs nothing: it is mapped from files.
     """
-    if isinstance(thing, Snapshot) or thing is None:
-        return 0
-    size = getattr(thing, "nbytes", None)  # of arrays and tables
-    if isinstance(size, int):
-        return size
-    own = sys.getsizeof(thing, 64)
-    if deep == 0 or isinstance(thing, str | bytes | int | float | type):
-        return own
-    if isinstance(thing, Mapping):
-        return own + _of_some([*thing.values()], deep)
-    if isinstance(thing, Sequence | set | frozenset):
-        return own + _of_some([*thing], deep)
-    if dataclasses.is_dataclass(thing) or hasattr(thing, "__dict__"):
+    return _Scale().weigh(thing, _DEEP)
+
+
+class _Scale:
+    """Weighs one thing."""
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def weigh(self, thing: Any, deep: int) -> int:
+        if isinstance(thing, Snapshot) or thing is None:
+            return 0
+        self._left -= 1
+        size = getattr(thing, "nbytes", None)  # of arrays and tables
+        if isinstance(size, int):
+            return size
+        own = sys.getsizeof(thing, 64)
+        if deep == 0 or self._left <= 0 or isinstance(thing, str | bytes | int | float | type):
+            return own
+        if isinstance(thing, Mapping):
+            return own + self._some(list(thing.values()), deep)
+        if isinstance(thing, list | tuple | set | frozenset):
+            return own + self._some(list(thing), deep)
         held = getattr(thing, "__dict__", {})
-        return own + sum(weight(value, deep=deep - 1) for value in [*held.values()])
-    return own
+        return own + sum(self.weigh(value, deep - 1) for value in list(held.values()))
 
-
-def _of_some(things: Sequence[Any], deep: int) -> int:
-    looked_at = things[:_LOOKED_AT]
-    if not looked_at:
-        return 0
-    known = sum(weight(thing, deep=deep - 1) for thing in looked_at)
-    return known * len(things) // len(looked_at)
+    def _some(self, things: Sequence[Any], deep: int) -> int:
+        looked_at = things[:_LOOKED_AT]
+        if not looked_at:
+            return 0
+        known = sum(self.weigh(thing, deep - 1) for thing in looked_at)
+        return known * len(things) // len(looked_at)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel
 
+from cv_pipeline.catalog.query import parse
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
@@ -28,7 +29,9 @@ from cv_pipeline.inspector.board.slices import SliceNow, slices_now
 from cv_pipeline.inspector.board.standing import standing
 from cv_pipeline.inspector.board.training import training_chart
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
+from cv_pipeline.inspector.data.links import SHORT_DIGEST
 from cv_pipeline.inspector.evaluation_page.selections import Selections
+from cv_pipeline.inspector.images.asking import asker
 from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -170,7 +173,11 @@ def _make_ready(workspace: Workspace, project: str, digest: str) -> None:
     def read() -> None:
         with suppress(CVPipelineError, OSError):  # its own page tells what is wrong with it
             made = workspace.evaluated(project, digest).evaluation
-            workspace.select(project, Selections(project, made).condition(None))
+            split = Selections(project, made).condition(None)
+            workspace.select(project, split)
+            # and the lake as it was measured, of which slices are asked
+            ask, _ = asker(workspace, project, made.record.dataset[:SHORT_DIGEST])
+            ask(parse(split))
 
     def begin() -> threading.Thread:
         thread = threading.Thread(target=read, name="make ready")
