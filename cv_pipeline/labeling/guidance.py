@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
-
 from cv_pipeline.annotations.ontology.guidelines import read_guideline
+from cv_pipeline.markdown import rendered
 from cv_pipeline.project import Project
 
 
 def instructions_for(project: Project) -> str:
     """The guideline of a project as HTML; empty where there is no text of its version.
 
-    It is shown as it is written: nothing in it becomes markup of the tool's page.
+    Only what Markdown means becomes markup of the tool's page; tags in the text stay text.
 
     Raises:
         ProjectError: the file cannot be read.
@@ -19,4 +18,4 @@ def instructions_for(project: Project) -> str:
     guideline = read_guideline(project)
     if guideline is None:
         return ""
-    return f'<div style="white-space: pre-wrap">{html.escape(guideline.text.strip())}</div>'
+    return str(rendered(guideline.text))

@@ -13,11 +13,11 @@ from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data.ontology import Labels, VersionRow, labels_of, versions_of
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
-from cv_pipeline.inspector.markdown import rendered
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.hand_off import PARTS, HandOffState, state
 from cv_pipeline.labeling.pilot import Pilot
+from cv_pipeline.markdown import rendered
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.ontology_use import ontology_use
