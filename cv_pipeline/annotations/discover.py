@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.formats import parse_export, read_export
+from cv_pipeline.annotations.formats.coco_shapes import point_names
 from cv_pipeline.annotations.image_facts import metadata_csv
 from cv_pipeline.annotations.official_splits import SplitList, official_splits
 from cv_pipeline.annotations.raw import ParsedExport
 from cv_pipeline.annotations.values import IMAGE_SUFFIXES
 from cv_pipeline.catalog.ingest.path_matching import match_images
+from cv_pipeline.catalog.schemas.annotations import KINDS_OF_TASK
 from cv_pipeline.errors import AnnotationError, ImageError, SourceError
 from cv_pipeline.project import SplitName, Task
 from cv_pipeline.storage import ImageSource
@@ -59,7 +61,7 @@ ontology:
   guideline_version: "1"
   # in training order
   labels:
-{labels}{attributes}
+{labels}{attributes}{shapes}
 
 dataset:
   query:
@@ -108,6 +110,9 @@ class Discovery:
         median_size: width and height, pixels, over a sample of the images.
         splits: official splits.
         metadata: CSV of the capture times and metadata that the export gives, if any.
+        geometry: kinds of shapes, where there are others than boxes.
+        keypoints: class to the names of its key points, sorted.
+        tags: tags of images, sorted.
     """
 
     format: str
@@ -122,6 +127,9 @@ class Discovery:
     median_size: tuple[int, int]
     splits: Mapping[SplitName, SplitList]
     metadata: str | None = None
+    geometry: tuple[str, ...] = ()
+    keypoints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
 
 def discover(*, images: ImageSource, annotations: ImageSource) -> Discovery:
@@ -155,13 +163,17 @@ def discover(*, images: ImageSource, annotations: ImageSource) -> Discovery:
             f" {paths[0]!r}).",
             do="Point --images to the images that were annotated.",
         )
+    kinds = set(pc.unique(parsed.rows["kind"]).to_pylist())
+    drawn = [kind for kind in KINDS_OF_TASK["detection"] if kind in kinds]
+    labels = parsed.labels or _labels(parsed, is_tag=False)
     return Discovery(
         format=parsed.format,
-        task="detection"
-        if pc.any(pc.equal(parsed.rows["kind"], "bbox")).as_py()
-        else "classification",
-        labels=parsed.labels or tuple(sorted(pc.unique(parsed.rows["label"]).to_pylist())),
+        task="detection" if drawn else "classification",
+        labels=labels,
         attributes=_attributes(parsed),
+        geometry=() if drawn in ([], ["bbox"]) else tuple(drawn),
+        keypoints={k: names for k, names in _keypoints(parsed).items() if k in labels},
+        tags=_labels(parsed, is_tag=True),
         images=len(paths),
         annotated=annotated,
         annotations=len(parsed.rows),
@@ -171,6 +183,18 @@ def discover(*, images: ImageSource, annotations: ImageSource) -> Discovery:
         splits=official_splits(export, parsed, image_paths=known),
         metadata=metadata_csv(parsed, image_paths=known),
     )
+
+
+def _labels(parsed: ParsedExport, *, is_tag: bool) -> tuple[str, ...]:
+    """Classes, or tags, sorted."""
+    tags = pc.equal(parsed.rows["kind"], "tag")
+    chosen = parsed.rows["label"].filter(tags if is_tag else pc.invert(tags))
+    return tuple(sorted(pc.unique(chosen).to_pylist()))
+
+
+def _keypoints(parsed: ParsedExport) -> dict[str, tuple[str, ...]]:
+    rows = parsed.rows.filter(pc.equal(parsed.rows["kind"], "keypoints"))
+    return point_names(rows)
 
 
 def _attributes(parsed: ParsedExport) -> dict[str, tuple[str, ...]]:
@@ -263,6 +287,7 @@ def project_yaml(
         aggregation="majority" if found.annotators > 1 and not detects else "latest",
         labels="\n".join(f"    - {_text(label)}" for label in found.labels),
         attributes=_attribute_lines(found),
+        shapes=_shape_lines(found),
         model="fcos_resnet18" if detects else "resnet18_small" if small else "resnet18",
         height=height,
         width=width,
@@ -301,6 +326,20 @@ def _attribute_lines(found: Discovery) -> str:
     for name, values in found.attributes.items():
         lines.append(f"    {_text(name)}: [{', '.join(map(_text, values))}]")
     return "\n".join(lines) if found.attributes else ""
+
+
+def _shape_lines(found: Discovery) -> str:
+    lines = []
+    if found.geometry:
+        lines += ["  # shapes that annotators draw", f"  geometry: [{', '.join(found.geometry)}]"]
+    if found.keypoints:
+        lines += ["  # class to the names of its key points", "  keypoints:"]
+        for label, names in found.keypoints.items():
+            lines.append(f"    {_text(label)}: [{', '.join(map(_text, names))}]")
+    if found.tags:
+        tags = ", ".join(map(_text, found.tags))
+        lines += ["  # tags that an image may have", f"  tags: [{tags}]"]
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _text(value: str) -> str:

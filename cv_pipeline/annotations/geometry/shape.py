@@ -180,7 +180,9 @@ def polygon(rings: Iterable[Iterable[Sequence[float]]], holes: Iterable[int] = (
     made: list[Ring] = []
     for ring in rings:
         drawn = [_place(p) for p in ring]
-        places = tuple(p for k, p in enumerate(drawn) if p != drawn[k - 1])
+        kept = [p for k, p in enumerate(drawn) if not k or p != drawn[k - 1]]
+        closed = len(kept) > 1 and kept[0] == kept[-1]
+        places = tuple(kept[:-1] if closed else kept)
         if len(set(places)) < 3:
             raise BadShape(
                 "too_few_points", f"A ring of {len(set(places))} distinct points; it needs three."

@@ -8,11 +8,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cv_pipeline.annotations.formats import FORMATS
+from cv_pipeline.annotations.geometry.settle import settle
 from cv_pipeline.annotations.raw import RAW_ANNOTATIONS, ParsedExport
 from cv_pipeline.errors import AnnotationError
 
@@ -148,11 +151,39 @@ def write_huggingface(images: Images) -> dict[str, bytes]:
     return {"metadata.jsonl": "".join(line(n, d) for n, d in images.items()).encode()}
 
 
+def write_cvat(images: Images) -> dict[str, bytes]:
+    def box(b: Box) -> str:
+        edges = f'xtl="{b.x}" ytl="{b.y}" xbr="{b.x + b.width}" ybr="{b.y + b.height}"'
+        return f'<box label="{b.label.replace("&", "&amp;")}" {edges} occluded="0"/>'
+
+    text = "".join(
+        f'<image name="{name}.jpg" width="{WIDTH}" height="{HEIGHT}">{"".join(map(box, drawn))}'
+        "</image>"
+        for name, drawn in images.items()
+    )
+    return {"annotations.xml": f"<annotations><version>1.1</version>{text}</annotations>".encode()}
+
+
+def write_labelme(images: Images) -> dict[str, bytes]:
+    def shape(b: Box) -> dict[str, object]:
+        points = [[b.x, b.y], [b.x + b.width, b.y + b.height]]
+        return {"label": b.label, "points": points, "shape_type": "rectangle", "flags": {}}
+
+    return {
+        f"{name}.json": json.dumps(
+            {"imagePath": f"{name}.jpg", "shapes": list(map(shape, drawn)), "flags": {}}
+        ).encode()
+        for name, drawn in images.items()
+    }
+
+
 WRITERS: dict[str, Callable[[Images], dict[str, bytes]]] = {
     "coco": write_coco,
     "csv": write_csv,
+    "cvat": write_cvat,
     "huggingface": write_huggingface,
     "label_studio": write_label_studio,
+    "labelme": write_labelme,
     "pascal_voc": write_pascal_voc,
     "webdataset": write_webdataset,
     "yolo": write_yolo,
@@ -170,7 +201,7 @@ def boxes_of(parsed: ParsedExport) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(deadline=None)  # the first example pays for imports
+@settings(deadline=None, max_examples=30)  # the first example pays for imports
 @given(drawn=images)
 def test_what_is_written_is_read(name, drawn):
     parsed = FORMATS[name].parse(WRITERS[name](drawn))
@@ -185,7 +216,7 @@ def test_what_is_written_is_read(name, drawn):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(deadline=None)  # the first example pays for imports
+@settings(deadline=None, max_examples=30)  # the first example pays for imports
 @given(drawn=images)
 def test_a_format_is_recognised_by_itself_alone(name, drawn):
     files = WRITERS[name](drawn)
@@ -215,7 +246,7 @@ SAMPLE = {"a": [Box("pear", 1, 2, 3, 4), Box("apple", 5, 6, 7, 8)], "b": [Box("p
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(deadline=None)  # the first example pays for imports
+@settings(deadline=None, max_examples=60)  # the first example pays for imports
 @given(data=st.data())
 def test_damage_is_an_annotation_error_or_a_refusal(name, data):
     files = WRITERS[name](SAMPLE)
@@ -232,7 +263,7 @@ def test_damage_is_an_annotation_error_or_a_refusal(name, data):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(deadline=None)  # the first example pays for imports
+@settings(deadline=None, max_examples=60)  # the first example pays for imports
 @given(data=st.data())
 def test_damage_to_one_file_leaves_the_others(name, data):
     good = WRITERS[name](SAMPLE)
@@ -247,3 +278,125 @@ def test_damage_to_one_file_leaves_the_others(name, data):
     whole = FORMATS[name].parse(others)
     assert [r for r in parsed.rows.to_pylist() if r["source"] in others] == whole.rows.to_pylist()
     assert all(r.file == path for r in parsed.quarantine)
+
+
+RING = [[10, 10], [50, 10], [50, 40]]
+FLAT = [v for place in RING for v in place]
+CROP = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACAQAAAABazTCJAAAADElEQVR4nGNoYDgAAAJEAUHooQgHAAAAAElFTkSuQmCC"
+)
+BRUSH = [0, 0, 0, 16, 57, 27, 252, 127, 241, 128, 79, 254]
+SHAPES = {
+    "coco": {
+        "a.json": json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],
+                "categories": [{"id": 1, "name": "pear", "keypoints": ["top", "end"]}],
+                "annotations": [
+                    {"id": n, "image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 30], **shape}
+                    for n, shape in enumerate(
+                        [
+                            {"segmentation": [FLAT]},
+                            {"segmentation": {"size": [2, 2], "counts": "22"}, "iscrowd": 1},
+                            {"segmentation": {"size": [2, 2], "counts": [2, 2]}},
+                            {"keypoints": [11, 12, 2, 0, 0, 0], "num_keypoints": 1},
+                        ]
+                    )
+                ],
+            }
+        ).encode()
+    },
+    "cvat": {
+        "a.xml": (
+            b'<annotations><image name="a.jpg" width="64" height="48">'
+            b'<polygon label="pear" points="10,10;50,10;50,40"/>'
+            b'<mask label="pear" rle="1, 3" left="1" top="2" width="2" height="2"/>'
+            b'<skeleton label="pear"><points label="top" points="3,4"/></skeleton>'
+            b'<box label="pear" xtl="1" ytl="1" xbr="9" ybr="9" rotation="30"/>'
+            b"</image></annotations>"
+        )
+    },
+    "label_studio": {
+        "a.json": json.dumps(
+            [
+                {
+                    "data": {"image": "a.jpg"},
+                    "annotations": [
+                        {
+                            "id": 1,
+                            "completed_by": 1,
+                            "result": [
+                                {
+                                    "id": str(n),
+                                    "type": kind,
+                                    "original_width": 2,
+                                    "original_height": 2,
+                                    "value": value | {kind: ["pear"]},
+                                }
+                                for n, (kind, value) in enumerate(
+                                    [
+                                        ("polygonlabels", {"points": RING}),
+                                        ("brushlabels", {"format": "rle", "rle": BRUSH}),
+                                        ("keypointlabels", {"x": 10, "y": 10}),
+                                    ]
+                                )
+                            ],
+                        }
+                    ],
+                }
+            ]
+        ).encode()
+    },
+    "labelme": {
+        "a.json": json.dumps(
+            {
+                "imagePath": "a.jpg",
+                "imageWidth": 64,
+                "imageHeight": 48,
+                "flags": {"dark": True},
+                "shapes": [
+                    {"label": "pear", "shape_type": kind, "points": points, "mask": CROP}
+                    for kind, points in (
+                        ("polygon", RING),
+                        ("mask", [[1, 1], [2, 2]]),
+                        ("point", [[1, 1]]),
+                    )
+                ],
+            }
+        ).encode()
+    },
+    "yolo": {
+        "data.yaml": b"names: [pear]\nkpt_shape: [2, 3]\n",
+        "labels/a.txt": b"0 0.5 0.5 0.1 0.1 0.5 0.5 2 0 0 0\n0 0.5 0.5 0.1 0.1\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_shapes_that_are_damaged_are_whole(name):
+    parsed = FORMATS[name].parse(SHAPES[name])
+    assert parsed.quarantine == ()
+    assert pc.any(pc.is_valid(parsed.rows["geometry"])).as_py()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_damage_to_shapes_is_an_annotation_error_or_a_refusal(name, data):
+    path = data.draw(st.sampled_from(sorted(SHAPES[name])))
+    files = SHAPES[name] | {path: data.draw(damage(SHAPES[name][path]))}
+
+    try:
+        parsed = FORMATS[name].parse(files)
+    except AnnotationError as error:
+        assert error.what  # noqa: PT017 - either outcome is right
+    else:
+        sizes = np.array([[64, 48]] * len(parsed.rows), dtype=float)
+        rows = parsed.rows.filter(pc.is_valid(parsed.rows["geometry"]))
+        settled = settle(
+            rows["kind"].to_pylist(),
+            rows["geometry"].to_pylist(),
+            sizes=sizes[: len(rows)],
+            scaled=rows["normalized"].to_numpy(),
+        )
+        assert settled.refused.keys() == {p for p, t in enumerate(settled.bounds) if t[0] != t[0]}
