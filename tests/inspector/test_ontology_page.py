@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
 from cv_pipeline.inspector.data.ontology import words_of
-from cv_pipeline.inspector.markdown import rendered
+from cv_pipeline.markdown import rendered
 from cv_pipeline.ontology_steps import Step
 
 Client = Callable[..., TestClient]
