@@ -46,9 +46,9 @@ def shape_of_segmentation(value: Any) -> Shape | None:
     Raises:
         BadShape: it is none.
     """
+    if value in (None, [], {}):
+        return None
     match value:
-        case None | [] | {}:
-            return None
         case {"size": [int(height), int(width)], "counts": str(counts)}:
             check_size(height, width)
             return Mask((height, width), decode_counts(counts, height * width))
