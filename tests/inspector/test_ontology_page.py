@@ -59,7 +59,7 @@ def test_classes_are_shown_with_their_labels_and_examples(client):
     for row in classes:
         assert len(row["examples"]) == min(5, row["images"])
         asked = client.get(f"{API}/images", params={"q": row["query"]}).json()
-        assert asked["count"] == row["images"]
+        assert asked["total"] == row["images"]
     html = page(client, f"{P}/ontology")
     assert f"/images/{classes[0]['examples'][0]}/thumbnail" in html
     (version,) = [v for v in found["versions"] if v["current"]]
