@@ -23,6 +23,8 @@ from cv_pipeline.quality.lead_times import LeadTimes, reckonable
 CONTROL = "random"
 ROLES: tuple[PayRole, ...] = get_args(PayRole)
 _MOST_POINTS = 40
+_MOST_GROUPS = 100
+_MOST_SITTINGS = 400
 _STEP = 1000
 _LEAST_STEP = 50
 _RESAMPLES = 1000
@@ -104,7 +106,7 @@ class LabelCost:
         step: labels of a point.
         ordered_by: time, or path where no times are known.
         weeks: by calendar week.
-        batches: by batch.
+        batches: by batch; of more than a hundred, those labelled last.
         roles: by role of the annotators.
         annotators: by annotator, those with most labels first.
         prelabels: labels that began with pre-labels and those that did not, where there are both.
@@ -187,9 +189,15 @@ def label_cost(
     )
     priced = prices.known
 
-    def by(codes: NDArray[np.int64], told: list[str]) -> tuple[GroupCost, ...]:
-        present = np.unique(codes[codes >= 0])
-        return tuple(_group(told[c], rows.take(codes == c), priced=priced) for c in present)
+    def by(codes: NDArray[np.int64], told: list[str], *, latest: int = 0) -> tuple[GroupCost, ...]:
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(told) + 1))
+        parts = [(name, order[bounds[n] : bounds[n + 1]]) for n, name in enumerate(told)]
+        parts = [(name, part) for name, part in parts if len(part)]
+        if latest and len(parts) > latest:  # by their last labels, which come last
+            newest = {name for name, _ in sorted(parts, key=lambda p: -int(p[1][-1]))[:latest]}
+            parts = [(name, part) for name, part in parts if name in newest]
+        return tuple(_group(name, rows.take(part), priced=priced) for name, part in parts)
 
     step, points = _points(rows, priced=priced)
     timed = labels["at"].null_count < len(labels)
@@ -200,7 +208,7 @@ def label_cost(
         step=step,
         ordered_by="time" if timed else "image",
         weeks=_weeks(labels["at"], by) if timed else (),
-        batches=by(*_coded(labels["batch"])),
+        batches=by(*_coded(labels["batch"]), latest=_MOST_GROUPS),
         roles=by(role, list(ROLES)),
         annotators=tuple(sorted(by(person, names.to_pylist()), key=lambda g: (-g.labels, g.name))),
         prelabels=_with_and_without(labels["prelabel_model"], rows, priced=priced),
@@ -266,15 +274,24 @@ def _summed(place: NDArray[np.int64], values: NDArray[Any], size: int = 0) -> ND
 
 
 def _resampled(sums: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
-    """(3, resamples) sums over sittings that are drawn with replacement."""
-    size = len(sums[0])
+    """(sums, resamples) sums over sittings that are drawn with replacement.
+
+    Of more than four hundred sittings, as many random groups are drawn: the variance is the same.
+    """
     columns = np.column_stack(sums)
     rng = np.random.default_rng(0)
+    size = len(columns)
+    if size > _MOST_SITTINGS:
+        group = rng.permutation(size) % _MOST_SITTINGS
+        columns = np.column_stack([_summed(group, column) for column in columns.T])
+        size = _MOST_SITTINGS
     step = max(1, _CELLS_AT_ONCE // size)
     parts = []
     for first in range(0, _RESAMPLES, step):
-        drawn = rng.multinomial(size, np.full(size, 1 / size), size=min(step, _RESAMPLES - first))
-        parts.append(drawn @ columns)
+        samples = min(step, _RESAMPLES - first)
+        drawn = rng.integers(0, size, (samples, size)) + size * np.arange(samples)[:, None]
+        often = np.bincount(drawn.ravel(), minlength=samples * size).reshape(samples, size)
+        parts.append(often.astype(np.float64) @ columns)
     found: NDArray[np.float64] = np.concatenate(parts).T
     return found
 
@@ -308,7 +325,10 @@ def _round(value: float) -> int:
 
 
 def _weeks(at: pa.ChunkedArray, by: Callable[..., tuple[GroupCost, ...]]) -> tuple[GroupCost, ...]:
-    weeks = pc.strftime(at, format="%G-W%V")
+    days = at.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    known = pc.unique(days)
+    named = pc.strftime(known.cast(pa.timestamp("s")), format="%G-W%V")
+    weeks = named.take(pc.index_in(days, known))
     return by(*_coded(weeks))
 
 
