@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from cv_pipeline.catalog.snapshot import Snapshot
@@ -94,11 +94,14 @@ class _Scale:
         own = sys.getsizeof(thing, 64)
         if deep == 0 or self._left <= 0 or isinstance(thing, str | bytes | int | float | type):
             return own
-        if isinstance(thing, Mapping):
+        # exactly these: what is like one may not let itself be looked through
+        if type(thing) in (dict, OrderedDict):
             return own + self._some(list(thing.values()), deep)
-        if isinstance(thing, list | tuple | set | frozenset):
+        if type(thing) in (list, tuple, set, frozenset):
             return own + self._some(list(thing), deep)
-        held = getattr(thing, "__dict__", {})
+        held = getattr(thing, "__dict__", None)
+        if not isinstance(held, dict):
+            return own
         return own + sum(self.weigh(value, deep - 1) for value in list(held.values()))
 
     def _some(self, things: Sequence[Any], deep: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from dagster import MetadataValue, TableRecord
 
 from cv_pipeline.errors import ProvenanceError, QueryError
 from cv_pipeline.inspector.data.asking import ask_when
@@ -59,6 +60,9 @@ def test_a_thing_weighs_what_it_holds(inspected):
     assert weight(pa.table({"a": ids})) >= ids.nbytes
     assert weight([ids] * 1_000) > 999 * ids.nbytes  # the first of many stand for all
     assert weight({"a": (ids, b"x" * 5_000)}) > ids.nbytes + 5_000
+    # what Dagster records lets nobody look through it, and is kept all the same
+    record = MetadataValue.table([TableRecord({"a": 1})]).schema
+    assert weight({"a": [record, ids]}) > ids.nbytes
     chosen = inspected().app.state.workspace.select("large", "all images")
     # its images, and not the lake that they were found in
     assert chosen.numbers.nbytes <= weight(chosen) < 200_000
