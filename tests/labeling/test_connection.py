@@ -190,3 +190,26 @@ def test_a_project_s_tool_is_the_environment_s(monkeypatch):
     connection = connect(fruit)
     assert connection.url == "http://127.0.0.1:8080"
     connection.close()
+
+
+def test_tasks_are_read_as_many_at_once_as_make_answers_of_a_few_megabytes(monkeypatch):
+    class Fake:
+        last_bytes = 0
+        asked: list[int] = []  # noqa: RUF012 - of one test
+        each = 0
+
+        def get(self, path, parameters):
+            ids = json.loads(parameters["query"])["selectedItems"]["included"]
+            self.asked.append(len(ids))
+            self.last_bytes = self.each * len(ids)
+            return {"tasks": [{"id": i} for i in ids], "total": len(ids)}
+
+    fake = Fake()
+    tool = Tool(fake)  # type: ignore[arg-type]
+    fake.each = 1_000
+    assert sum(len(page) for page in tool.tasks(1, range(1000))) == 1000
+    assert fake.asked == [100, 200, 400, 300]
+    fake.each = 400_000  # brush strokes
+    fake.asked.clear()
+    assert sum(len(page) for page in tool.tasks(1, range(430))) == 430
+    assert fake.asked == [400, 10, 10, 10]
