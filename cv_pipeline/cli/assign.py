@@ -12,7 +12,7 @@ from rich.table import Table
 from cv_pipeline.cli.app import Json, console, print_json
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.work import WorkPlan
+    from cv_pipeline.labeling.work_plan import WorkPlan
 
 
 def assign(

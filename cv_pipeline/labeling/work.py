@@ -9,7 +9,6 @@ What is assigned already stays, unless whoever has it is gone, or the plan is ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,18 +21,8 @@ from cv_pipeline.labeling.batches import declared_batches, list_labeling_batches
 from cv_pipeline.labeling.pace import levels
 from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.labeling.spreading import Groups, laid_out, spread
-from cv_pipeline.labeling.workforce import Worker, Workforce, workforce_of
-
-PLAN = pa.schema(
-    [
-        # name of the batch
-        pa.field("batch", pa.string(), nullable=False),
-        # the image
-        pa.field("image_id", pa.string(), nullable=False),
-        # annotators that it is meant for, by pseudonym, sorted, with commas between; empty: anybody
-        pa.field("assignee", pa.string(), nullable=False),
-    ]
-)
+from cv_pipeline.labeling.work_plan import PLAN, Load, Unassigned, WorkPlan
+from cv_pipeline.labeling.workforce import Workforce, workforce_of
 
 _BETWEEN = "\x1f"
 """Between names, here alone: no name holds it."""
@@ -81,65 +70,6 @@ ORDER BY image_id, batch
 _JOINED_SQL = """
 SELECT place, string_agg(name, ',' ORDER BY name) AS assignee FROM slots GROUP BY place
 """
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one annotator has to do by a plan.
-
-    Attributes:
-        worker: who it is.
-        labels: labels that are assigned to them.
-        hours: of work, at their pace.
-        weeks: until they are through, at their hours.
-        batches: names of the batches with work for them, the most urgent first.
-    """
-
-    worker: Worker
-    labels: int
-    hours: float
-    weeks: float
-    batches: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Unassigned:
-    """Labels of a batch that nobody could be given.
-
-    Attributes:
-        batch: name of the batch.
-        labels: how many.
-        why: why not, and what to do.
-    """
-
-    batch: str
-    labels: int
-    why: str
-
-
-@dataclass(frozen=True, eq=False)
-class WorkPlan:
-    """Who is to label what.
-
-    Attributes:
-        tasks: the tasks whose assignees change by it, schema :data:`PLAN`.
-        loads: everybody who is there, by pseudonym.
-        unassigned: labels that nobody could be given.
-        labels: labels that are assigned in all.
-        examined: whether there are gold images to qualify on; else all count as qualified.
-    """
-
-    tasks: pa.Table
-    loads: tuple[Load, ...]
-    unassigned: tuple[Unassigned, ...]
-    labels: int
-    examined: bool
-
-    @property
-    def spread_weeks(self) -> float:
-        """Weeks between who is through first and last."""
-        weeks = [load.weeks for load in self.loads]
-        return max(weeks) - min(weeks) if weeks else 0.0
 
 
 def plan_work(
