@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cv_pipeline import __version__
@@ -29,8 +28,9 @@ from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.pages import parts
 from cv_pipeline.inspector.pages.signin import sign_in_view
 from cv_pipeline.inspector.problems import SignInNeeded, status_of
-from cv_pipeline.inspector.rendering import STATIC, render_page
+from cv_pipeline.inspector.rendering import render_page
 from cv_pipeline.inspector.routes import API
+from cv_pipeline.inspector.static_files import KeptStaticFiles
 from cv_pipeline.inspector.traffic import Traffic
 from cv_pipeline.inspector.warm_up import WarmUp
 from cv_pipeline.inspector.workspace import Workspace
@@ -92,7 +92,7 @@ def create_app(
     app.state.front_door = front_door
     app.state.audit_log = AuditLog(workspace.home)
     app.state.authenticator = authenticator or front_door.authenticator
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", KeptStaticFiles(), name="static")
     for part in parts():
         app.router.routes.extend(part.router.routes)
     METADATA.create_all(workspace.database)  # those of the parts that were found just now
@@ -158,7 +158,7 @@ async def _find_out(request: Request) -> None:
 def _protect(headers: MutableHeaders, path: str) -> None:
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
-    # static files are asked for by their tag each time: modules import each other without a version
+    # a static file that was not asked for by the state it is in is asked for each time
     headers.setdefault("Cache-Control", "no-cache" if path.startswith("/static/") else "no-store")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from cv_pipeline.inspector.access.access import NOBODY, Access
 from cv_pipeline.inspector.navigation import navigation
+from cv_pipeline.inspector.static_files import modules, static
 
-STATIC = Path(__file__).parent / "static"
 SHORT = 12
 """Characters that a digest is shown with."""
 
@@ -82,13 +81,8 @@ def _environment() -> Environment:
         "query": query_string,
         "segment": lambda text: quote(str(text), safe=""),
     }
-    environment.globals |= {"static": static}
+    environment.globals |= {"static": static, "modules": modules}
     return environment
-
-
-def static(name: str) -> str:
-    """Address of a static file; one for each, so that a module is the same wherever it is named."""
-    return f"/static/{name}"
 
 
 def short(digest: str | None) -> str:
