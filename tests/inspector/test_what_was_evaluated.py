@@ -15,11 +15,14 @@ import pytest
 from dagster import MetadataValue, TableRecord
 from starlette.testclient import TestClient
 
+from cv_pipeline.catalog.datalake.references import Moment
+from cv_pipeline.catalog.query import parse
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.board.history import evaluation_history
 from cv_pipeline.inspector.board.slices import slices_now
 from cv_pipeline.inspector.evaluation_page.selections import Selections
 from cv_pipeline.inspector.images import among as named_as_a_whole
+from cv_pipeline.inspector.images import asking
 from cv_pipeline.inspector.workspace import Workspace
 from tests.inspector.conftest import ADMIN
 
@@ -94,20 +97,19 @@ def test_a_finding_and_a_slice_of_the_board_lead_to_what_was_measured(
     assert behind(changed, row.href)["total"] == river["images"]
 
 
-def test_the_same_moment_is_asked_for_once_nothing_has_changed(inspected: Any) -> None:
-    """It costs nothing then: what is open already answers."""
-    client = inspected()
-    workspace: Workspace = client.app.state.workspace
-    [river] = [
-        row
-        for row in client.get(f"{API}/evaluations/latest").json()["slices"]
-        if row["name"] == "scene = river"
-    ]
-    page = behind(client, river["href"])
-    assert page["total"] == river["images"]
-    assert page["moment"].startswith("dataset large@")
-    keys = [key for key in workspace.past._kept if isinstance(key, tuple)]
-    assert not [key for key in keys if key[0] in ("snapshot", "then")]
+def test_nothing_is_opened_anew_where_nothing_has_changed_since(
+    inspected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is open already answers then, at no cost."""
+    workspace: Workspace = inspected().app.state.workspace
+    now = workspace.snapshot("large")
+    query = parse("metadata.scene = 'river'")
+    for versions, same in ((now.table_versions, True), ({"image_tags": 0}, False)):
+        moment = Moment("then", dict(now.table_versions) | versions)
+        monkeypatch.setattr(asking, "resolve_moment", lambda *_, moment=moment: moment)
+        ask, words = asking.asker(workspace, "large", f"latest {same}")
+        assert words == "then"
+        assert (ask(query).snapshot is now) == same
 
 
 def test_images_that_are_named_as_a_whole_have_no_limit(
