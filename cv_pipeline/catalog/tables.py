@@ -172,13 +172,14 @@ class CatalogTable:
         dataset = self._open(version)
         if dataset is None:
             return schema.empty_table()
-        if self._lacking(dataset):
-            rows = self._completed(dataset)
-            if isinstance(filter, str):  # a statement of Lance's, about columns that it has
-                rows = with_earlier(dataset.to_table(filter=filter), self.schema)
-            elif filter is not None:
-                rows = rows.filter(filter)
-            return rows.select(names).cast(schema)
+        lacking = self._lacking(dataset)
+        if lacking and not isinstance(filter, str) and any(n in str(filter) for n in lacking):
+            rows = self._completed(dataset)  # only then is there what the filter is about
+            return rows.filter(filter).select(names)
+        if lacking:
+            there = [n for n in names if n in dataset.schema.names] or dataset.schema.names[:1]
+            rows = dataset.to_table(columns=there, filter=filter)
+            return with_earlier(rows, schema).cast(schema)
         rows = dataset.to_table(columns=names, filter=filter)
         return pa.Table.from_arrays(rows.columns, schema=schema)
 

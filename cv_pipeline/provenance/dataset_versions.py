@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from dagster import DagsterInstance
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.schemas.earlier import with_earlier
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.datasets.differences.history import Appearance, ImageHistory, image_history
 from cv_pipeline.datasets.image_references import find_image
@@ -128,5 +129,6 @@ def _appearance(dataset: DatasetInLog, store: ObjectStore, image_id: str) -> App
     manifest = rows_at(dataset.table(store, MANIFEST_FILE), [row], columns=["split"])
     annotations = dataset.table(store, ANNOTATIONS_FILE)
     labels = rows_of_images(annotations, [image_id], columns=ANNOTATIONS.names)
-    table = pa.Table.from_arrays(labels.columns, names=labels.column_names).cast(ANNOTATIONS)
+    plain = pa.Table.from_arrays(labels.columns, names=labels.column_names)
+    table = with_earlier(plain, ANNOTATIONS).cast(ANNOTATIONS)
     return Appearance(at, digest, manifest["split"][0].as_py(), table)

@@ -76,12 +76,21 @@ class TestReading:
         assert table.read().equals(expected)
         assert table.read(filter=pc.field("role") == "annotator", columns=["role"]).num_rows == 1
         assert table.read(filter="x_min > 2").num_rows == 0
+        mine = pc.field("image_id") == "a"
+        assert table.read(filter=mine).equals(expected)
+        assert table.read(filter=mine, columns=["role"])["role"].to_pylist() == ["annotator"]
+        assert table.read(filter=mine, columns=["geometry", "kind"]).equals(
+            expected.select(["geometry", "kind"])
+        )
+        assert table.read(filter=pc.field("image_id") == "b", columns=["role"]).num_rows == 0
         assert pa.Table.from_batches(table.batches(now.names, rows=9)).equals(expected)
         assert table.version == first  # reading writes nothing
         added = row | {"annotation_id": "2", "role": "reviewer", "geometry": "{}"}
         second = table.merge(rows_of(now, [added]), on=["annotation_id"])
-        assert table.read().sort_by("annotation_id").equals(
-            pa.concat_tables([expected, rows_of(now, [added])])
+        assert (
+            table.read()
+            .sort_by("annotation_id")
+            .equals(pa.concat_tables([expected, rows_of(now, [added])]))
         )
         for version in (first, second):
             names = run_sql(
