@@ -409,7 +409,7 @@ def test_a_run_of_no_project_of_this_name_is_not_shown(client: TestClient) -> No
 
 def test_the_report_is_one_page_that_runs_nothing(client: TestClient) -> None:
     response = client.get(f"{P}/evaluations/latest/report")
-    assert response.status_code == 200
+    assert response.status_code == 200, response.text
     assert "sandbox" in response.headers["content-security-policy"]
     assert "<script" not in response.text
     assert "data:image/jpeg;base64," in response.text

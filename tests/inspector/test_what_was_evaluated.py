@@ -30,8 +30,14 @@ P, API = "/p/large", "/api/v1/p/large"
 
 
 @pytest.fixture(scope="module")
-def changed(inspected_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The evaluated world after every river was renamed and every label was given anew."""
+def changed(
+    inspected: Any, inspected_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """The evaluated world after every river was renamed and every label was given anew.
+
+    ``inspected`` comes first, for each puts back the environment that it found.
+    """
+    assert inspected is not None
     home = shutil.copytree(inspected_home, tmp_path_factory.mktemp("changed") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CV_HOME", str(home))
