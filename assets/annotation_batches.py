@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from assets.step import Step, metadata_table, reporting
+from cv_pipeline.errors import ToolUnavailable
 from cv_pipeline.labeling.connection import tool_url
 from cv_pipeline.labeling.one_call import tool_of
 from cv_pipeline.labeling.waiting import PushedBatches, push_waiting, pushed_digest
@@ -33,14 +34,20 @@ def annotation_batches(
         why = "The project has no annotation tool, or none is running: nothing was pushed."
         step.log.info(why)
         return step.result(pushed_digest(step.catalog), {"pushed": 0, "note": why})
-    with tool_of(step.project) as tool:
-        report = push_waiting(
-            step.project,
-            catalog=step.catalog,
-            store=step.store,
-            tool=tool,
-            progress=step.progress(),
-        )
+    try:
+        with tool_of(step.project) as tool:
+            report = push_waiting(
+                step.project,
+                catalog=step.catalog,
+                store=step.store,
+                tool=tool,
+                progress=step.progress(),
+            )
+    except ToolUnavailable as error:
+        # what was pushed stays so, and the next run pushes the rest
+        step.log.warning(f"Not everything was pushed: {error}")
+        digest = pushed_digest(step.catalog)
+        return step.result(digest, {"tool": url, "push_failed": str(error)})
     return step.result(report.digest, {"tool": url, **_metadata(report), **_picture(step, report)})
 
 

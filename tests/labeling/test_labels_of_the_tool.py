@@ -267,6 +267,14 @@ class TestWays:
             assert len(told["pulls"]) == 1
             assert reached.store.exists(told["frozen"][0])
             assert "nothing changed" in tick().skip_message
+            # a tool that is down stops no pipeline, and takes no label away
+            file = tmp_path / "projects" / reached.name / "project.yaml"
+            file.write_text(file.read_text().replace(reached.studio.url, "http://127.0.0.1:9"))
+            assert "cannot be reached" in materialize("annotation_batches")["push_failed"]
+            told = materialize("annotation_exports")
+            assert "cannot be reached" in told["pull_failed"]
+            assert told["pulled_rows"] == 1
+            assert "cannot be reached" in tick().skip_message
 
     def test_what_changed_is_seen_without_reading_it(self, lake):
         tool = lake.studio.tool
