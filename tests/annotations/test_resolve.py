@@ -211,3 +211,23 @@ def test_blood_cells_lose_their_two_boxes_without_area(real_data):
         ("BloodImage_00338.xml", "object[12].bndbox", "zero_area_box"),
         ("BloodImage_00343.xml", "object[3].bndbox", "zero_area_box"),
     ]
+
+
+def test_shapes_are_settled_in_their_image(parsed_of):
+    nothing = dict.fromkeys(("x_min", "y_min", "x_max", "y_max"))
+    ring = {"kind": "polygon", "geometry": '{"rings":[[[5,6],[50,6],[50,70]]]}', **nothing}
+    out = {"kind": "polygon", "geometry": '{"rings":[[[5,6],[500,6],[50,70]]]}', **nothing}
+    points = {"kind": "keypoints", "geometry": '{"points":[{"name":"top","x":12,"y":30}]}'}
+
+    resolved = resolve(parsed_of(ring, out, points, points | nothing, {"kind": "tag", **nothing}))
+
+    assert refusals(resolved) == [
+        ("annotations[1].bbox", "out_of_frame_shape"),
+        ("annotations[4].category_id", "unknown_tag"),
+    ]
+    rows = {r["original_id"]: r for r in resolved.rows.to_pylist()}
+    bounds = {k: [r[e] for e in ("x_min", "y_min", "x_max", "y_max")] for k, r in rows.items()}
+    # of points the box of their object counts, where it is told
+    assert bounds == {"0": [5, 6, 50, 70], "2": [12, 20, 32, 40], "3": [12, 30, 13, 31]}
+    assert rows["0"]["geometry"] == '{"rings":[[[5.0,6.0],[50.0,6.0],[50.0,70.0]]]}'
+    assert {r["role"] for r in rows.values()} == {"annotator"}

@@ -194,7 +194,7 @@ _BOXES = (
 
 _ANNOTATIONS = (
     _column("label", _TEXT, "class label"),
-    _column("kind", _TEXT, "bbox or class"),
+    _column("kind", _TEXT, "bbox, rotated_box, polygon, mask, keypoints, class or tag"),
     *_BOXES,
     FieldSpec(
         "attribute",
