@@ -1590,6 +1590,19 @@ class OpenInvestigation(BaseModel):
     clicks: int
 
 
+class OriginStep(BaseModel):
+    """
+    A materialization that the evaluation comes from.
+    """
+
+    what: str
+    version: str
+    href: str
+    run_id: str
+    at: AwareDatetime
+    code_version: str
+
+
 class Original(BaseModel):
     """
     The classes and attributes that the oldest version of an ontology had.
@@ -2135,6 +2148,65 @@ class StateChange(BaseModel):
     action: Literal['pause', 'resume', 'cancel']
 
 
+class AddItem(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class RemoveAttribute(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class AddValue(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class RemoveValue(RootModel[str]):
+    root: Annotated[str, Field(min_length=1)]
+
+
+class Step(BaseModel):
+    """
+    One change; each step has exactly one of these keys.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    add: Annotated[list[AddItem] | None, Field(description='new classes')] = []
+    rename: Annotated[
+        dict[str, str] | None,
+        Field(description='class to its new name; all at once, so two may swap'),
+    ] = None
+    split: Annotated[Split | None, Field(description='one class becomes several')] = (
+        None
+    )
+    merge: Annotated[Merge | None, Field(description='several classes become one')] = (
+        None
+    )
+    delete: Annotated[Delete | None, Field(description='a class goes')] = None
+    add_attribute: Annotated[
+        AddAttribute | None, Field(description='labels get an attribute')
+    ] = None
+    rename_attributes: Annotated[
+        dict[str, str] | None, Field(description='attribute to its new name')
+    ] = None
+    remove_attributes: Annotated[
+        list[RemoveAttribute] | None, Field(description='attributes that go')
+    ] = []
+    add_values: Annotated[
+        dict[str, list[AddValue]] | None,
+        Field(description='attribute to values that it may have from now on'),
+    ] = None
+    rename_values: Annotated[
+        dict[str, dict[str, str]] | None,
+        Field(description='attribute to its values, each with its new name'),
+    ] = None
+    remove_values: Annotated[
+        dict[str, list[RemoveValue]] | None,
+        Field(description='attribute to values that go, and its labels lose it'),
+    ] = None
+
+
 class StepFailure(BaseModel):
     """
     Why a step, or the run, failed.
@@ -2370,6 +2442,25 @@ class Verdict(BaseModel):
     requirements: list[Requirement]
 
 
+class VersionRow(BaseModel):
+    """
+    One dataset version, as lists show it.
+    """
+
+    digest: str
+    made_at: AwareDatetime
+    run_id: str
+    images: int
+    objects: int
+    splits: dict[str, int]
+    warnings: list[str]
+    waived: list[str]
+    models: int
+    best: float | None = None
+    best_model: str
+    before: str
+
+
 class ViewOut(BaseModel):
     """
     A view with everything decided.
@@ -2467,113 +2558,6 @@ class Words(BaseModel):
     """
 
     words: list[Word]
-
-
-class CvPipelineInspectorDataOntologyVersionRow(BaseModel):
-    """
-    A version of the ontology.
-    """
-
-    version: str
-    current: bool
-    since: AwareDatetime | None = None
-    digest: str
-    labels: list[str]
-    attributes: list[str]
-    steps: list[StepRow]
-    datasets: list[str]
-    models: list[str]
-
-
-class CvPipelineInspectorDataVersionsVersionRow(BaseModel):
-    """
-    One dataset version, as lists show it.
-    """
-
-    digest: str
-    made_at: AwareDatetime
-    run_id: str
-    images: int
-    objects: int
-    splits: dict[str, int]
-    warnings: list[str]
-    waived: list[str]
-    models: int
-    best: float | None = None
-    best_model: str
-    before: str
-
-
-class CvPipelineInspectorEvaluationPageHeadlineStep(BaseModel):
-    """
-    A materialization that the evaluation comes from.
-    """
-
-    what: str
-    version: str
-    href: str
-    run_id: str
-    at: AwareDatetime
-    code_version: str
-
-
-class AddItem(RootModel[str]):
-    root: Annotated[str, Field(min_length=1)]
-
-
-class RemoveAttribute(RootModel[str]):
-    root: Annotated[str, Field(min_length=1)]
-
-
-class AddValue(RootModel[str]):
-    root: Annotated[str, Field(min_length=1)]
-
-
-class RemoveValue(RootModel[str]):
-    root: Annotated[str, Field(min_length=1)]
-
-
-class CvPipelineOntologyStepsStep(BaseModel):
-    """
-    One change; each step has exactly one of these keys.
-    """
-
-    model_config = ConfigDict(
-        extra='forbid',
-    )
-    add: Annotated[list[AddItem] | None, Field(description='new classes')] = []
-    rename: Annotated[
-        dict[str, str] | None,
-        Field(description='class to its new name; all at once, so two may swap'),
-    ] = None
-    split: Annotated[Split | None, Field(description='one class becomes several')] = (
-        None
-    )
-    merge: Annotated[Merge | None, Field(description='several classes become one')] = (
-        None
-    )
-    delete: Annotated[Delete | None, Field(description='a class goes')] = None
-    add_attribute: Annotated[
-        AddAttribute | None, Field(description='labels get an attribute')
-    ] = None
-    rename_attributes: Annotated[
-        dict[str, str] | None, Field(description='attribute to its new name')
-    ] = None
-    remove_attributes: Annotated[
-        list[RemoveAttribute] | None, Field(description='attributes that go')
-    ] = []
-    add_values: Annotated[
-        dict[str, list[AddValue]] | None,
-        Field(description='attribute to values that it may have from now on'),
-    ] = None
-    rename_values: Annotated[
-        dict[str, dict[str, str]] | None,
-        Field(description='attribute to its values, each with its new name'),
-    ] = None
-    remove_values: Annotated[
-        dict[str, list[RemoveValue]] | None,
-        Field(description='attribute to values that go, and its labels lose it'),
-    ] = None
 
 
 class Again(BaseModel):
@@ -2736,9 +2720,9 @@ class ChangesView(BaseModel):
     """
 
     project: str
-    before: CvPipelineInspectorDataVersionsVersionRow
-    after: CvPipelineInspectorDataVersionsVersionRow
-    versions: list[CvPipelineInspectorDataVersionsVersionRow]
+    before: VersionRow
+    after: VersionRow
+    versions: list[VersionRow]
     job: JobState
     summary: Summary | None = None
     what: Literal['images', 'labels']
@@ -3225,8 +3209,7 @@ class Migration(BaseModel):
     ]
     to: Annotated[str, Field(description='version that it leads to', min_length=1)]
     steps: Annotated[
-        list[CvPipelineOntologyStepsStep],
-        Field(description='changes, one after the other; may be none'),
+        list[Step], Field(description='changes, one after the other; may be none')
     ]
 
 
@@ -3372,12 +3355,28 @@ class Ontology(BaseModel):
     ] = None
 
 
+class OntologyVersion(BaseModel):
+    """
+    A version of the ontology.
+    """
+
+    version: str
+    current: bool
+    since: AwareDatetime | None = None
+    digest: str
+    labels: list[str]
+    attributes: list[str]
+    steps: list[StepRow]
+    datasets: list[str]
+    models: list[str]
+
+
 class Origin(BaseModel):
     """
     What the numbers are of: everything that was followed by the event log's pointers.
     """
 
-    steps: list[CvPipelineInspectorEvaluationPageHeadlineStep]
+    steps: list[OriginStep]
     model_name: str
     parameters: dict[str, str]
     changed: dict[str, str]
@@ -3759,7 +3758,7 @@ class Dataset(BaseModel):
 
     project: str
     metric: str
-    row: CvPipelineInspectorDataVersionsVersionRow
+    row: VersionRow
     after: str
     others: list[str]
     candidate: CandidateRow | None = None
@@ -3798,7 +3797,7 @@ class Datasets(BaseModel):
     project: str
     metric: str
     task: str
-    versions: list[CvPipelineInspectorDataVersionsVersionRow]
+    versions: list[VersionRow]
     candidates: list[CandidateRow]
     refused: Refused | None = None
 
@@ -3927,7 +3926,7 @@ class OverviewPage(BaseModel):
     chart: Chart | None = None
     quarantined: dict[str, int]
     queue: QueueModel | None = None
-    versions: list[CvPipelineInspectorDataVersionsVersionRow]
+    versions: list[VersionRow]
     versions_total: int
     ingested_since: dict[str, int]
     models: list[ModelRow]
@@ -4073,7 +4072,7 @@ class Found(BaseModel):
     """
 
     labels: Labels
-    versions: list[CvPipelineInspectorDataOntologyVersionRow]
+    versions: list[OntologyVersion]
     gate: Gate
 
 

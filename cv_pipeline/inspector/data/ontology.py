@@ -80,7 +80,7 @@ class StepRow(BaseModel):
     relabel: int | None
 
 
-class VersionRow(BaseModel):
+class OntologyVersion(BaseModel):
     """A version of the ontology."""
 
     version: str
@@ -135,7 +135,7 @@ def labels_of(project: Project, catalog: Catalog) -> Labels:
 
 def versions_of(
     project: Project, catalog: Catalog, log: LineageIndex, use: tuple[OntologyUse, ...]
-) -> list[VersionRow]:
+) -> list[OntologyVersion]:
     """Every version of the ontology, the newest first.
 
     Args:
@@ -158,7 +158,7 @@ def versions_of(
             if step.to == version
         ]
         rows.append(
-            VersionRow(
+            OntologyVersion(
                 version=version,
                 current=version == project.ontology.version,
                 since=one.at if one else None,

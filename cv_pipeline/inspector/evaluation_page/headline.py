@@ -37,7 +37,7 @@ class Headline(BaseModel):
     leading: bool
 
 
-class Step(BaseModel):
+class OriginStep(BaseModel):
     """A materialization that the evaluation comes from."""
 
     what: str
@@ -51,7 +51,7 @@ class Step(BaseModel):
 class Origin(BaseModel):
     """What the numbers are of: everything that was followed by the event log's pointers."""
 
-    steps: list[Step]
+    steps: list[OriginStep]
     model_name: str
     parameters: dict[str, str]
     changed: dict[str, str]
@@ -123,7 +123,7 @@ def origin(workspace: Workspace, evaluated: Evaluated) -> Origin:
     events = (evaluated.dataset, evaluated.model, evaluated.predictions, evaluated.event)
     return Origin(
         steps=[
-            Step(
+            OriginStep(
                 what=what,
                 version=event.version,
                 href=href,

@@ -11,7 +11,7 @@ from cv_pipeline.annotations.ontology.record import guideline_versions
 from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
 from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector.access.roles import Permission
-from cv_pipeline.inspector.data.ontology import Labels, VersionRow, labels_of, versions_of
+from cv_pipeline.inspector.data.ontology import Labels, OntologyVersion, labels_of, versions_of
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -94,7 +94,7 @@ class Found(BaseModel):
     """What is worked out in the background."""
 
     labels: Labels
-    versions: list[VersionRow]
+    versions: list[OntologyVersion]
     gate: Gate
 
 
