@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 
 from cv_pipeline.catalog.query import parse
 from cv_pipeline.inspector.images.facet_index import FacetIndex
@@ -24,7 +25,10 @@ QUIET_SECONDS = 0.5
 """How long nobody must have asked for anything before it goes on."""
 PATIENCE = 20.0
 """Seconds that it gives way in all: where somebody always asks, it goes on beside them."""
+IDLE_SECONDS = 10.0
+"""How long nobody must have asked for anything before the libraries of models are imported."""
 _LOOK_AGAIN = 0.1
+_EXPLAINER = "cv_pipeline.evaluation.activation_maps.explainer"
 _FIRST_PAGES = ("pages/images.html", "pages/board.html", "pages/home.html", "pages/image.html")
 
 
@@ -40,6 +44,7 @@ class WarmUp:
         self._workspace = workspace
         self._traffic = traffic
         self._patience = PATIENCE
+        self._evaluated = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
 
@@ -62,6 +67,8 @@ class WarmUp:
                 step()
             except Exception as error:
                 _logger.info("%s is opened when it is asked for: %s", project, error)
+        if self._evaluated:
+            self._models()
 
     def _tools(self) -> None:
         """What the first query and the first page are read with, whatever lake they are of."""
@@ -82,9 +89,18 @@ class WarmUp:
 
     def _evaluation(self, project: str) -> None:
         _ = self._workspace.evaluated(project).evaluation
+        self._evaluated = True
 
     def _lay_out(self, project: str, part: str) -> None:
         getattr(FacetIndex(self._workspace.snapshot(project), self._workspace.kept), part)
+
+    def _models(self) -> None:
+        """What a map of where a model looks needs, which takes seconds and much memory."""
+        began = time.monotonic()
+        while min(self._traffic.quiet_for(), time.monotonic() - began) < IDLE_SECONDS:
+            if self._ended.wait(_LOOK_AGAIN):
+                return
+        import_module(_EXPLAINER)
 
     def _give_way(self) -> None:
         while self._patience > 0 and self._traffic.quiet_for() < QUIET_SECONDS:

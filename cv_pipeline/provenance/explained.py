@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow.compute as pc
@@ -14,6 +16,9 @@ from cv_pipeline.provenance.event_log import EventLog
 from cv_pipeline.provenance.references import find_event
 from cv_pipeline.settings import cv_home, store_url
 from cv_pipeline.storage import Blobs, ObjectStore, fetch, open_store
+
+if TYPE_CHECKING:
+    from cv_pipeline.evaluation.activation_maps.explainer import Explainer
 
 _EDGES = ("x_min", "y_min", "x_max", "y_max")
 
@@ -75,7 +80,6 @@ def activation_map(
         ObjectTakenOut: the image's pixels are gone.
     """
     from cv_pipeline.catalog.datalake.datalake import Datalake
-    from cv_pipeline.evaluation.activation_maps.explainer import Explainer
     from cv_pipeline.evaluation.activation_maps.render import overlay_png
     from cv_pipeline.imaging import decode, to_rgb8
 
@@ -88,7 +92,7 @@ def activation_map(
     data = picture.read()
     key = f"projects/{event.project}/models/{event.version}"
     folder = fetch(store, key, marker="model.json", cache=cache or cv_home() / "cache")
-    explainer = Explainer(folder, blobs=Blobs(store))
+    explainer = _explainer(folder, cast("Hashable", store))
     named = label or explainer.surest(picture.id, size=size)
     rows = picture.annotations
     rows = rows.filter(pc.and_(pc.equal(rows["kind"], "bbox"), pc.equal(rows["label"], named)))
@@ -109,3 +113,11 @@ def activation_map(
         area=found.area,
         png=png,
     )
+
+
+@lru_cache(maxsize=2)
+def _explainer(folder: Path, store: Any) -> Explainer:
+    """A model that is ready to be asked; the last two stay so, for people look at many images."""
+    from cv_pipeline.evaluation.activation_maps.explainer import Explainer
+
+    return Explainer(folder, blobs=Blobs(store))

@@ -38,7 +38,16 @@ class Opened:
 
 
 @pytest.fixture
-def opened(inspected):
+def imported(monkeypatch):
+    """Names of modules that it imports; none is."""
+    names = []
+    monkeypatch.setattr(warm_up, "import_module", names.append)
+    monkeypatch.setattr(warm_up, "IDLE_SECONDS", 0.0)
+    return names
+
+
+@pytest.fixture
+def opened(inspected, imported):
     return Opened(inspected().app.state.workspace)
 
 
@@ -93,6 +102,29 @@ def test_it_ends_at_once_while_it_gives_way(opened):
         warming.start()
         warming.end()
     assert opened.asked == []
+
+
+def test_the_libraries_of_models_come_when_nobody_asks_and_only_where_there_is_a_model(
+    opened, imported, monkeypatch
+):
+    monkeypatch.setattr(warm_up, "PATIENCE", 0.0)
+    monkeypatch.setattr(warm_up, "_LOOK_AGAIN", 0.001)
+    monkeypatch.setattr(warm_up, "IDLE_SECONDS", 0.05)
+    traffic = Traffic()
+    warming = WarmUp(opened, traffic)
+    with traffic.request():
+        warming.start()
+        time.sleep(0.2)
+        assert imported == []
+    warming._thread.join(60)
+    assert imported == ["cv_pipeline.evaluation.activation_maps.explainer"]
+
+    monkeypatch.setattr(opened, "project_names", lambda: ["broken"])
+    monkeypatch.setattr(opened, "evaluated", lambda project: {}[project])
+    none = WarmUp(opened, Traffic())
+    none.start()
+    none._thread.join(60)
+    assert len(imported) == 1
 
 
 def test_the_first_page_finds_its_template_compiled(opened):
