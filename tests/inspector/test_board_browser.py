@@ -183,7 +183,7 @@ def test_the_five_steps_from_the_board_to_a_launched_run(
     shown = page.locator("#slices tr", has_text="scene = river")
     click(shown.locator("a").first)
     page.wait_for_url("**/images?**as_of=**")
-    expect(page.locator("[data-chips]")).to_contain_text("as of dataset large@")
+    expect(page.locator("[data-chips]")).to_contain_text("as evaluated")
     first = page.locator(".cell[data-id]").first
     expect(first).to_be_visible()
     total = page.locator("[data-total]").inner_text()

@@ -170,7 +170,7 @@ function dress() {
   if (state.model) chips.push(chip(`worse in epoch ${state.epoch} of ${state.model.slice(0, 8)}`, `${base}/models/${state.model}`, { model: "", epoch: 0 }));
   if (state.like) chips.push(chip(`like ${plural(state.like.split(",").length)}`, null, { like: "" }));
   if (state.among) chips.push(chip(among || state.among, null, { among: "" }));
-  if (state.as_of) chips.push(chip(`as of ${moment || state.as_of}`, null, { as_of: "" }));
+  if (state.as_of) chips.push(chip(evaluation?.dataset?.startsWith(state.as_of) ? "as evaluated" : `as of ${moment || state.as_of}`, null, { as_of: "" }));
   find("chips").replaceChildren(...chips);
   const sort = find("sort");
   const orders = !evaluation ? ORDERS : state.among ? [["", "As they were found"], ...SORTS.slice(1)] : SORTS;
