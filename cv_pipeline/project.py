@@ -113,6 +113,11 @@ class Annotations(Section):
         description="several annotators on one image: the latest annotator's labels, or the"
         " majority vote",
     )
+    model_labels: bool = Field(
+        False,
+        description="whether labels that a model drew, as a tool's automation leaves them behind"
+        " in an export, count in datasets as an annotator's",
+    )
     gold: str | None = Field(None, description="CSV of image,label: known truth, held out to test")
     ontology_version: str | None = Field(
         None,

@@ -21,7 +21,12 @@ from cv_pipeline.project import Task
 
 
 def aggregate(
-    rows: pa.Table, *, task: Task, how: str, image_ids: pa.Array | None = None
+    rows: pa.Table,
+    *,
+    task: Task,
+    how: str,
+    image_ids: pa.Array | None = None,
+    models: bool = False,
 ) -> pa.Table:
     """Choose the labels of each image.
 
@@ -30,13 +35,15 @@ def aggregate(
     (classification) gives each annotator one vote, their latest; the label with the most votes
     wins, a tie goes to the label among whose voters is the annotator whose name sorts first, and
     that annotator's row stands for it. With ``latest``, classification keeps one row an image too.
-    Where an image has gold labels, those alone count.
+    Where an image has gold labels, those alone count. What a model drew (role ``model``, as what a
+    tool's automation leaves behind) is nobody's vote, whatever it says, unless it is asked for.
 
     Args:
         rows: ``ANNOTATIONS``; those of no kind of the task are left out.
         task: ``detection`` or ``classification``.
         how: ``latest`` or ``majority``.
         image_ids: sorted images to choose the labels of; by default all that have any.
+        models: whether rows of role ``model`` count as those of an annotator.
 
     Returns:
         ``ANNOTATIONS``, sorted by ``image_id`` and ``annotation_id``.
@@ -56,6 +63,8 @@ def aggregate(
     if image_ids is None:
         image_ids = pc.unique(rows["image_id"]).sort()
     counted = pc.is_in(rows["kind"], value_set=pa.array(KINDS_OF_TASK[task]))
+    if not models:
+        counted = pc.and_(counted, pc.not_equal(rows["role"], "model"))
     votes = _Votes(rows, image_ids, among=counted)
     chosen = votes.majority() if how == "majority" else votes.latest(one_each=task != "detection")
     order = pc.sort_indices(

@@ -280,6 +280,7 @@ def _labels(project: Project, catalog: Catalog, image_ids: pa.Array, version: in
         task=project.task,
         how=project.annotations.aggregation,
         image_ids=image_ids,
+        models=project.annotations.model_labels,
     )
     if not len(labels):
         raise DatasetError(

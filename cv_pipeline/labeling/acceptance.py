@@ -3,8 +3,8 @@
 Every annotation of an image that was pushed with pre-labels is one judgement of each of them. Boxes
 are compared by where they are and not by the tool's ids, so that one that was deleted and drawn
 again counts as corrected, and one that was made through the API counts too; what the tool itself
-says was changed is corrected, however little it was. Cancelled and deleted annotations are left
-out, and of an annotation that was changed its last state counts.
+says was changed is corrected, however little it was. Only annotations that count
+(:mod:`counted`) judge.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.history import current_annotations
+from cv_pipeline.labeling.counted import counted_annotations
 
 SAME = 0.98
 """Overlap (IoU) from which on a box is as it was suggested: the tool rounds."""
@@ -70,6 +70,7 @@ RATES = pa.schema(
     ]
 )
 
+_READ = ("tool_project", "task", "annotation", "image_id", "batch", "annotator", "result")
 _REGION = """[{"type":"VARCHAR","origin":"VARCHAR",
 "original_width":"DOUBLE","original_height":"DOUBLE",
 "value":{"x":"DOUBLE","y":"DOUBLE","width":"DOUBLE","height":"DOUBLE",
@@ -81,7 +82,7 @@ WITH judged AS (
         t.prelabel_model AS model, t.arm
     FROM annotations a
     JOIN tasks t ON t.tool_project = a.tool_project AND t.task = a.task
-    WHERE t.prelabel_model <> '' AND NOT a.cancelled AND NOT a.deleted
+    WHERE t.prelabel_model <> ''
 ),
 regions AS (
     SELECT *, row_number() OVER () AS region FROM (
@@ -183,7 +184,7 @@ def acceptance(catalog: Catalog, *, version: int | None = None) -> pa.Table:
     found = run_sql(
         _JUDGEMENTS,
         relations={
-            "annotations": current_annotations(catalog, version=version),
+            "annotations": counted_annotations(catalog, columns=_READ, version=version),
             "tasks": catalog.table("labeling_tasks").relation(),
             "prelabels": catalog.table("prelabels").relation(),
         },

@@ -1,8 +1,8 @@
 """How far batches are, by what was pushed and pulled, and which are stuck and why.
 
 All of it is derived from ``labeling_tasks`` and ``tool_annotations`` when somebody asks: an image
-is labelled when as many annotators as the batch's overlap have an annotation on it that is neither
-cancelled nor deleted. Each batch is looked at for itself, so that a stuck one holds up no other.
+is labelled when as many annotators as the batch's overlap have an annotation on it that counts
+(:mod:`counted`). Each batch is looked at for itself, so that a stuck one holds up no other.
 """
 
 from __future__ import annotations
@@ -18,18 +18,10 @@ from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batch_states import Declared, State
+from cv_pipeline.labeling.counted import counted_annotations
 
 STUCK_HOURS = 48.0
 """Hours without an annotation after which a batch counts as stuck."""
-
-_CURRENT_SQL = """
-SELECT tool_project, task, annotation, image_id, batch, annotator, updated_at, created_at,
-    lead_time, cancelled, parent_prediction
-FROM tool_annotations
-QUALIFY NOT deleted AND 1 = row_number() OVER (
-    PARTITION BY tool_project, annotation ORDER BY seen_at DESC, updated_at DESC, deleted, digest
-)
-"""
 
 _SET_ASIDE_SQL = """
 SELECT name, min("at") AS "at", arg_min(images, "at") AS images, arg_min(purpose, "at") AS purpose,
@@ -155,16 +147,6 @@ class LabelingBatch:
         return 0 if self.state == "cancelled" else max(self.wanted - self.labels, 0)
 
 
-def current_annotations(catalog: Catalog) -> pa.Table:
-    """The annotations that are in the tool now, as far as pulls have seen, skipped ones included.
-
-    Returns:
-        Columns of ``TOOL_ANNOTATIONS``: the latest row of each annotation that was not deleted.
-    """
-    log = catalog.table("tool_annotations").relation()
-    return run_sql(_CURRENT_SQL, relations={"tool_annotations": log})
-
-
 def found_batches(
     catalog: Catalog, declared: Mapping[str, Declared], *, stuck_hours: float, now: datetime
 ) -> list[LabelingBatch]:
@@ -180,7 +162,7 @@ def found_batches(
     batches = run_sql(_SET_ASIDE_SQL, relations={"image_batches": set_aside}).to_pylist()
     pushed = catalog.table("labeling_tasks").relation()
     tasks = _by_batch(run_sql(_TASKS_SQL, relations={"labeling_tasks": pushed}))
-    current = current_annotations(catalog)
+    current = counted_annotations(catalog, skipped=True)
     overlaps = [declared.get(b["name"], Declared(b["name"])).overlap for b in batches]
     settings = pa.table(
         {

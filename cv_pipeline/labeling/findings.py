@@ -148,14 +148,20 @@ def quarantined_tasks(catalog: Catalog, tool_project: int) -> set[int]:
     return {_task_of(field) for field in _fields(catalog, tool_project)["field"].to_pylist()}
 
 
-def refused_places(catalog: Catalog) -> pa.Table:
+def refused_places(catalog: Catalog, *, skipped: bool = True) -> pa.Table:
     """Everything that makes no label: ``tool_project``, ``task`` and ``annotation``.
 
     A row without an annotation stands for all of its task.
+
+    Args:
+        catalog: the project's tables.
+        skipped: whether annotations that are refused for nothing but that somebody skipped the
+            image with them are among these.
     """
-    rows = catalog.table("quarantine").read(
-        columns=["file", "field"], filter=pc.field("stage") == STAGE
-    )
+    wanted = pc.field("stage") == STAGE
+    if not skipped:
+        wanted &= pc.field("reason") != "cancelled_annotation"
+    rows = catalog.table("quarantine").read(columns=["file", "field"], filter=wanted)
     sql = """
     SELECT DISTINCT split_part(file, '/', 3)::BIGINT AS tool_project,
         split_part(field, '/', 2)::BIGINT AS task,

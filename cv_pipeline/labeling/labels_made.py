@@ -1,8 +1,8 @@
 """Every label that somebody made, with its time: what pace, cost and estimates are reckoned from.
 
 A label here is one annotator's work on one image, however many objects it has. Labels of the tool
-come from its log, those that were deleted or skipped since among them: they took time as well.
-Labels of exports come from ``annotations``, as far as the tool's log does not have them. Gold
+come from its log, those that were deleted, skipped or refused since among them: they took time as
+well. Labels of exports come from ``annotations``, as far as the tool's log does not have them. Gold
 labels and those of models are nobody's work.
 """
 
@@ -16,6 +16,7 @@ from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batch_states import Declared
+from cv_pipeline.labeling.findings import refused_places
 
 LABELS = pa.schema(
     [
@@ -37,16 +38,26 @@ LABELS = pa.schema(
         pa.field("at", pa.timestamp("us", tz="UTC")),
         # seconds of work as the tool gave them; null when it did not
         pa.field("seconds", pa.float64()),
-        # whether it stands: neither skipped nor deleted since
+        # whether it stands: neither skipped, nor deleted since, nor refused
         pa.field("stands", pa.bool_(), nullable=False),
+        # whether the quarantine refuses it: who made it and how long that took is not proven
+        pa.field("refused", pa.bool_(), nullable=False),
     ]
 )
 
 _SQL = """
 WITH log AS (
     SELECT image_id, annotator, batch, created_at AS "at", lead_time AS seconds,
-        NOT cancelled AND NOT deleted AS stands
-    FROM tool_annotations
+        NOT cancelled AND NOT deleted AND NOT refused AS stands,
+        refused AND NOT deleted AS refused
+    FROM (
+        SELECT *, EXISTS (
+            FROM refused_places AS r
+            WHERE r.tool_project = t.tool_project AND r.task = t.task
+                AND (r.annotation IS NULL OR r.annotation = t.annotation)
+        ) AS refused
+        FROM tool_annotations AS t
+    )
     QUALIFY 1 = row_number() OVER (
         PARTITION BY tool_project, annotation
         ORDER BY seen_at DESC, updated_at DESC, deleted, digest
@@ -61,13 +72,15 @@ exported AS (
     GROUP BY image_id, annotator
 ),
 made AS (
-    SELECT image_id, annotator, false AS review, batch, "at", seconds, stands FROM log
+    SELECT image_id, annotator, false AS review, batch, "at", seconds, stands, refused FROM log
     UNION ALL
-    SELECT image_id, annotator, review, '' AS batch, "at", seconds, true AS stands
+    SELECT image_id, annotator, review, '' AS batch, "at", seconds, true AS stands,
+        false AS refused
     FROM exported ANTI JOIN log USING (image_id, annotator)
 )
 SELECT image_id, annotator, review, batch, coalesce(difficulty, 'medium') AS difficulty,
-    coalesce(arm, '') AS arm, coalesce(prelabel_model, '') AS prelabel_model, "at", seconds, stands
+    coalesce(arm, '') AS arm, coalesce(prelabel_model, '') AS prelabel_model, "at", seconds, stands,
+    refused
 FROM made LEFT JOIN labeling_tasks USING (batch, image_id) LEFT JOIN declared USING (batch)
 ORDER BY "at" NULLS LAST, image_id, annotator
 """
@@ -91,7 +104,10 @@ def labels_made(catalog: Catalog, declared: Mapping[str, Declared]) -> pa.Table:
     )
     names = ("tool_annotations", "annotations", "labeling_tasks")
     relations = {name: catalog.table(name).relation() for name in names}
+    refused = refused_places(catalog, skipped=False)
     rows = run_sql(
-        _SQL, relations={**relations, "declared": known}, parameters={"gold": GOLD_ANNOTATOR}
+        _SQL,
+        relations={**relations, "declared": known, "refused_places": refused},
+        parameters={"gold": GOLD_ANNOTATOR},
     )
     return rows.cast(LABELS)

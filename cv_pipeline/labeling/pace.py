@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.labeling.batch_states import DIFFICULTIES
@@ -54,9 +55,10 @@ def pace_of(labels: pa.Table, *, longest: float | None = None) -> Pace:
     """How long labels take.
 
     Args:
-        labels: schema ``LABELS``.
+        labels: schema ``LABELS``; those that are refused say nothing of anybody's pace.
         longest: declared bound of a time in seconds; None for the one that times give themselves.
     """
+    labels = labels.filter(pc.invert(labels["refused"]))
     times = reckonable(labels["seconds"].to_numpy(), longest=longest)
     names, person = _codes(labels["annotator"])
     level = levels(labels["difficulty"])
@@ -74,8 +76,6 @@ def pace_of(labels: pa.Table, *, longest: float | None = None) -> Pace:
 
 def levels(difficulty: pa.ChunkedArray) -> NDArray[np.int64]:
     """Difficulties as numbers: 0 for easy, 1 for medium, 2 for hard."""
-    import pyarrow.compute as pc
-
     places = pc.index_in(difficulty, pa.array(DIFFICULTIES))
     found: NDArray[np.int64] = pc.fill_null(places, 1).cast(pa.int64()).to_numpy()
     return found
@@ -88,8 +88,6 @@ def _drawn(total: NDArray[Any], count: NDArray[Any], towards: float) -> NDArray[
 
 def _codes(names: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Distinct names, sorted, and the place of each row's among them."""
-    import pyarrow.compute as pc
-
     known = pc.unique(names).sort()
     places = pc.index_in(names, known).cast(pa.int64())
     return tuple(known.to_pylist()), places.to_numpy()

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.batch_progress import LabelingBatch
 from cv_pipeline.labeling.batches import list_labeling_batches
+from cv_pipeline.labeling.counted import counted_annotations
 from cv_pipeline.labeling.hand_off_section import PilotRule
 from cv_pipeline.project import Project
 from cv_pipeline.quality.agreement import LOOKED, Agreement, box_agreement, label_agreement
@@ -89,10 +90,6 @@ def pilot_rounds(project: Project, catalog: Catalog) -> tuple[Pilot, ...]:
 
 def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch, tasks: pa.Table) -> Pilot:
     images = tasks["image_id"].filter(pc.equal(tasks["batch"], batch.name))
-    said = catalog.table("tool_annotations").read(
-        columns=[*LOOKED.names, "tool_project", "annotation", "seen_at", "cancelled", "deleted"],
-        filter=one_of("batch", [batch.name]),
-    )
     rows = catalog.table("annotations").read(
         columns=[*LOOKED.names, "label", "kind", "x_min", "y_min", "x_max", "y_max", "role"],
         filter=one_of("image_id", images.to_pylist())
@@ -105,7 +102,7 @@ def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch, tasks: pa.T
         found = label_agreement(rows.filter(pc.equal(rows["kind"], "class")))
     else:
         drawn = rows.filter(pc.invert(pc.is_in(rows["kind"], value_set=_OF_IMAGE)))
-        found = box_agreement(drawn, looked=_looked(said), least_iou=rule.least_iou)
+        found = box_agreement(drawn, looked=_looked(catalog, batch.name), least_iou=rule.least_iou)
     return Pilot(
         batch=batch.name,
         finished=batch.state == "done",
@@ -118,12 +115,7 @@ def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch, tasks: pa.T
 _OF_IMAGE = pa.array(["class", "tag"])
 
 
-def _looked(said: pa.Table) -> pa.Table:
-    """Who labelled which image, by the latest state of each annotation."""
-    last = said.sort_by([("seen_at", "ascending")]).group_by(
-        ["tool_project", "annotation"], use_threads=False
-    )
-    latest = last.aggregate([(n, "last") for n in (*LOOKED.names, "cancelled", "deleted")])
-    counts = pc.invert(pc.or_(latest["cancelled_last"], latest["deleted_last"]))
-    latest = latest.filter(counts)
-    return pa.table([latest[f"{n}_last"] for n in LOOKED.names], names=LOOKED.names)
+def _looked(catalog: Catalog, batch: str) -> pa.Table:
+    """Who labelled which image of a batch, of the annotations that count."""
+    said = counted_annotations(catalog, columns=[*LOOKED.names, "batch"])
+    return said.filter(pc.equal(said["batch"], batch)).select(LOOKED.names)

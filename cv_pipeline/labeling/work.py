@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.batch_progress import LabelingBatch, current_annotations
+from cv_pipeline.labeling.batch_progress import LabelingBatch
 from cv_pipeline.labeling.batches import declared_batches, list_labeling_batches
+from cv_pipeline.labeling.counted import counted_annotations
 from cv_pipeline.labeling.pace import levels
 from cv_pipeline.labeling.section import Labeling
 from cv_pipeline.labeling.spreading import Groups, laid_out, spread
@@ -155,7 +156,7 @@ def _open_tasks(
         relations={
             "labeling_tasks": catalog.table("labeling_tasks").relation(),
             "open_batches": known,
-            "current": current_annotations(catalog),
+            "current": counted_annotations(catalog, skipped=True),
             "gold": pa.table({"image_id": people.gold}),
             "may": may,
         },

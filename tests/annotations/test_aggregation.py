@@ -53,6 +53,22 @@ def test_latest_without_a_clear_time(annotations, times, winner):
     assert chosen["annotator"].to_pylist() == [winner]
 
 
+@pytest.mark.parametrize("how", ["latest", "majority"])
+def test_what_a_model_drew_counts_only_where_it_is_asked_for(annotations, how):
+    rows = annotations(
+        {"annotator": "ann", "label": "pear", "created_at": day(1)},
+        {"annotator": "aa:auto", "label": "apple", "created_at": day(9), "role": "model"},
+        {"annotator": "ab:auto", "label": "apple", "created_at": day(9), "role": "model"},
+        {"annotator": "ab:auto", "label": "apple", "image_id": "2", "role": "model"},
+    )
+
+    def chosen(**asked):
+        return aggregate(rows, task="classification", how=how, **asked)["label"].to_pylist()
+
+    assert chosen() == ["pear"]
+    assert chosen(models=True) == ["apple", "apple"]
+
+
 def test_latest_keeps_one_class_an_image(annotations):
     rows = annotations(
         {"label": "pear", "created_at": day(1)}, {"label": "apple", "created_at": day(2)}

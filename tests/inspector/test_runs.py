@@ -18,6 +18,7 @@ from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance import stopping
 from cv_pipeline.provenance.corrective_runs import ACTOR_TAG, CORRECTIVE_TAG
+from sensors import jobs
 
 P, API = "/p/large", "/api/v1/p/large"
 STATES = [Status.SUCCESS, Status.FAILURE, Status.CANCELED, Status.STARTED]
@@ -42,6 +43,15 @@ def every_page(instance: DagsterInstance, state: str, limit: int) -> list[str]:
         found += [row.run_id for row in rows]
         if before is None:
             return found
+
+
+def test_runs_of_every_job_of_a_project_are_its_runs() -> None:
+    made = [make("large").name for name, make in vars(jobs).items() if name.endswith("_job")]
+    assert "large_annotations" in made
+    for name in made:
+        run = DagsterRun(job_name=name)  # that of a sensor names no assets
+        assert board_runs.projects_of(run) == {"large"}
+        assert board_runs.in_words(run) != "some assets"
 
 
 @pytest.mark.parametrize("limit", [7, 50, 200])

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGE_BATCHES, LABELING_TASKS, TOOL_ANNOTATIONS
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.tables import Catalog, one_of
+from cv_pipeline.labeling.findings import STAGE, field_of, file_of
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 """A Monday."""
@@ -122,3 +124,12 @@ def annotate(
     )
     catalog.table("tool_annotations").append(rows)
     return ids
+
+
+def refuse(
+    catalog: Catalog, annotations: Sequence[int], reason: str = "forged_annotator", *, task: int = 0
+) -> None:
+    """Quarantine annotations of the tool, as a pull does."""
+    refusals = [Refusal(file_of(1), field_of(task, a), reason, "") for a in annotations]
+    within = one_of("field", [r.field for r in refusals])
+    reconcile_refusals(catalog, stage=STAGE, refusals=refusals, within=within)

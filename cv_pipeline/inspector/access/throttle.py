@@ -91,6 +91,8 @@ def network_of(address: str) -> str:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped  # a socket for both kinds names IPv4 clients so
     if ip.version == 4:
         return str(ip)
     return str(ipaddress.ip_network((ip, 64), strict=False))

@@ -16,6 +16,7 @@ from cv_pipeline.provenance.corrective_runs import ACTOR_TAG, CORRECTIVE_TAG
 JOBS = {
     "pipeline": "everything",
     "ingest": "new images",
+    "annotations": "what annotators did",
     "retraining": "retraining",
     "corrective": "corrective run",
 }

@@ -16,6 +16,7 @@ from cv_pipeline.labeling.batches import (
     list_labeling_batches,
 )
 from cv_pipeline.labeling.connection import tool_url
+from cv_pipeline.labeling.counted import counted_annotations
 from cv_pipeline.labeling.estimate import Estimate, estimate
 from cv_pipeline.labeling.workforce import Workforce, workforce_of
 from cv_pipeline.quality.label_cost import LabelCost, label_cost
@@ -23,12 +24,7 @@ from cv_pipeline.settings import expand
 
 _SHARE_SQL = """
 WITH current AS (
-    SELECT batch, image_id, cancelled
-    FROM tool_annotations
-    WHERE annotator IN (SELECT name FROM own)
-    QUALIFY NOT deleted AND 1 = row_number() OVER (
-        PARTITION BY tool_project, annotation ORDER BY seen_at DESC, updated_at DESC, deleted
-    )
+    SELECT batch, image_id, cancelled FROM counted WHERE annotator IN (SELECT name FROM own)
 ),
 made AS (
     SELECT batch, count(DISTINCT image_id) FILTER (NOT cancelled) AS made FROM current GROUP BY 1
@@ -45,7 +41,7 @@ SELECT batch, coalesce(made, 0) AS made, coalesce("open", 0) AS "open"
 FROM made FULL JOIN open_tasks USING (batch)
 """
 
-_TABLES = ("image_batches", "labeling_batches", "labeling_tasks", "tool_annotations")
+_TABLES = ("image_batches", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
 
 
 def batches_of(workspace: Workspace, project: str) -> list[LabelingBatch]:
@@ -122,13 +118,16 @@ def share_of(workspace: Workspace, project: str, account: str) -> Share:
     if not names:
         return Share({}, {})
     catalog = workspace.lake(project).catalog
-    tables = {name: catalog.table(name).relation() for name in _TABLES[2:]}
     key = ("share", *_state(workspace, project, _TABLES[2:]), *names)
     rows = workspace.kept.get(
         key,
         lambda: run_sql(
             _SHARE_SQL,
-            relations={**tables, "own": pa.table({"name": pa.array(names, pa.string())})},
+            relations={
+                "labeling_tasks": catalog.table("labeling_tasks").relation(),
+                "counted": counted_annotations(catalog, skipped=True),
+                "own": pa.table({"name": pa.array(names, pa.string())}),
+            },
         ).to_pylist(),
     )
     return Share(

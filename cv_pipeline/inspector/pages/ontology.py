@@ -125,7 +125,7 @@ def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
     def work(_: Progress) -> Found:
         return _found(workspace, settings)
 
-    tables = ("annotations", "labeling_batches", "labeling_tasks", "tool_annotations")
+    tables = ("annotations", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
     identities = tuple(catalog.table(name).identity() for name in (*tables, "ontology_versions"))
     stamp = settings.model_dump_json(include={"ontology", "labeling", "annotations"})
     guidelines = _guidelines(workspace, settings)

@@ -307,6 +307,8 @@ def test_an_account_is_guarded_against_many_addresses_and_an_address_against_man
     with pytest.raises(throttle.TooManyTries):
         guard.count(name="another", address="2001:db8::ffff")
     guard.count(name="another", address="2001:db8:1::1")
+    # clients of IPv4 are not one network where a socket serves both
+    assert throttle.network_of("::ffff:10.0.0.7") == throttle.network_of("10.0.0.7") == "10.0.0.7"
     with pytest.raises(throttle.TooManyTries):  # another process, which counts the same tries
         throttle.Throttle(database).count(name="ada", address="10.0.1.1")
 
