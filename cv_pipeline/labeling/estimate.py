@@ -158,6 +158,7 @@ def _weekly_seconds(workforce: Workforce, now: datetime) -> tuple[NDArray[np.flo
     if not people:
         return np.zeros(_RESAMPLES), "nobody is there to label"
     days, first, last = _worked(workforce, now)
+    idle = _idle(workforce, now)
     count, span = days.shape
     if days.size:
         # people, and of each as many of their days as there are
@@ -179,7 +180,15 @@ def _weekly_seconds(workforce: Workforce, now: datetime) -> tuple[NDArray[np.flo
     told = (
         f"{known:,} labels whose time is known" if known else "30 s a label, as none is known yet"
     )
-    return np.maximum(weeks, 1.0), f"the hours a week that are declared, and {told}"
+    return np.maximum(weeks, 1.0), f"the hours a week that are declared, and {told}{idle}"
+
+
+def _idle(workforce: Workforce, now: datetime) -> str:
+    """That nobody labelled for the weeks that a pace is taken from, as the end of a sentence."""
+    last = pc.max(workforce.labels["at"]).as_py()
+    if last is None or now - last < timedelta(weeks=_WEEKS):
+        return ""
+    return f"; nobody labelled since {last:%-d %b %Y}"
 
 
 def _worked(workforce: Workforce, now: datetime) -> tuple[NDArray[np.float64], datetime, datetime]:
@@ -193,7 +202,7 @@ def _worked(workforce: Workforce, now: datetime) -> tuple[NDArray[np.float64], d
     at = labels["at"].cast(pa.int64()).to_numpy()
     today = int(now.timestamp() * 1e6) // _DAY
     day = at // _DAY
-    newest = min(int(day.max()), today - 1)  # today is not over
+    newest = today - 1  # today is not over; days without a label count as well
     weeks = min((newest - int(day.min()) + 1) // 7, _WEEKS)
     if weeks < 1:
         return np.zeros((0, 0)), now, now
@@ -226,9 +235,8 @@ def _forecast(
     if not rates.any():
         return Forecast(times, people * times, 0.0, None, None, None)
     mean = float(rates.mean())
-    with np.errstate(divide="ignore"):
-        weeks = seconds / rates
-    low, high = np.percentile(weeks, [2.5, 97.5])
+    with np.errstate(divide="ignore"):  # at no pace it never ends
+        high, low = seconds / np.percentile(rates, [2.5, 97.5])
     return Forecast(
         times=times,
         annotators=people * times,

@@ -125,6 +125,17 @@ def missing(
                     f"Run: cvp batch {project.name} {batch} --overlap 2",
                 )
             )
+        most = project.labeling.hand_off.pilot.max_images
+        if found.images > most:
+            lacking.append(
+                Missing(
+                    PILOT,
+                    f"The pilot {batch!r} has {found.images:,} images, and a pilot may have"
+                    f" {most:,}: more is volume work.",
+                    "Set fewer images aside as a pilot, or raise"
+                    " labeling.hand_off.pilot.max_images.",
+                )
+            )
         return tuple(lacking)
     return state(project, catalog=catalog, batch=batch, projects=projects).missing
 

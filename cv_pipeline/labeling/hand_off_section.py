@@ -19,7 +19,7 @@ class GoldSet(Section):
     query: QueryText | None = Field(
         None,
         description="images whose labels are known truth, as a text of the query language; null for"
-        " those of annotations.gold and of labels that a reviewer called ground truth",
+        " those of annotations.gold and of labels of role gold",
     )
     min_per_class: int = Field(3, ge=1, description="gold images that each class is on at least")
     edge_cases: tuple[str, ...] = Field(
@@ -47,6 +47,11 @@ class PilotRule(Section):
     """What a pilot round must show."""
 
     min_images: int = Field(20, ge=1, description="images that two or more people labelled")
+    max_images: int = Field(
+        500,
+        ge=1,
+        description="images of a batch at most that may be a pilot: a larger one is volume work",
+    )
     min_alpha: float = Field(
         0.667,
         gt=0,

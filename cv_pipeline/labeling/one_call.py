@@ -31,8 +31,8 @@ def push(
     Args:
         project: name of the project.
         batch: name of the batch, as images were set aside under.
-        prelabel_model: digest of the model whose pre-labels annotators begin with; empty for none,
-            and by default the one that pre-labelled last.
+        prelabel_model: digest of the model whose pre-labels annotators begin with, or a prefix of
+            it; empty for none, and by default the champion's, or what the project names.
         again: whether images whose tasks were deleted in the tool are pushed once more.
         store: the object store; by default the one of ``CV_STORE``.
         progress: is told how many of how many tasks are made.

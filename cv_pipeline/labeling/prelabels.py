@@ -1,8 +1,9 @@
 """Pre-labels: what annotators find on an image when they open it, and how unsure that is.
 
-Each image is looked at once by each model, in order of its id, which is as good as by chance; what
-was made is never made again. Nothing is written before all of a run is done, so that a run that was
-killed left nothing, and the next one makes the same.
+Each image is looked at once by each model: first those of batches that wait to be pushed, whether
+they are to be labelled or labelled again, then all others without labels, each in order of its id,
+which is as good as by chance. What was made is never made again. Nothing is written before all of
+a run is done, so that a run that was killed left nothing, and the next one makes the same.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.digest import combined_digest, table_digest
 from cv_pipeline.catalog.schemas import PRELABELS
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
+from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import CatalogError, nearest
 from cv_pipeline.labeling import unlabelled as lake
+from cv_pipeline.labeling.batches import declared_batches
 from cv_pipeline.plugins.label import Found, Unlabelled, suggest
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.project import Project
@@ -41,7 +44,7 @@ class PrelabelReport:
     Attributes:
         model: digest of the model, or name of the algorithm.
         new: images that this run pre-labelled.
-        waiting: images without labels that the next run will look at.
+        waiting: images that the next runs will look at.
         images: images that have pre-labels of this model.
         objects: objects, or classes, that are suggested on them.
         digest: SHA-256 of all of them, times left out.
@@ -60,7 +63,8 @@ class PrelabelReport:
 def make_prelabels(
     project: Project, *, catalog: Catalog, model: str | None, predict: Predict | None
 ) -> PrelabelReport:
-    """Pre-label images without labels that have no pre-labels of this model yet.
+    """Pre-label images that have no pre-labels of this model yet: those of batches that wait to be
+    pushed, and those without labels.
 
     Args:
         project: says the algorithm, the least confidence and how many images at most.
@@ -77,8 +81,11 @@ def make_prelabels(
     snapshot = open_snapshot(catalog)
     table = catalog.table("prelabels")
     seen = table.read(columns=["image_id"], filter=one_of("model", [by]))["image_id"].unique()
-    waiting = np.setdiff1d(lake.readable(snapshot), snapshot.numbering.find(seen))
-    todo = waiting[: wanted.images]
+    first = _to_push(catalog, snapshot)
+    rest = np.setdiff1d(lake.readable(snapshot), first)
+    waiting = np.concatenate([first, rest]).astype(np.int32)
+    waiting = waiting[~np.isin(waiting, snapshot.numbering.find(seen))]
+    todo = np.sort(waiting[: wanted.images])
     if len(todo):
         images = _images(project, catalog, snapshot, todo, predict)
         made = suggest(wanted.algorithm, images, seed=0)
@@ -152,6 +159,27 @@ def models(catalog: Catalog) -> list[str]:
     return found
 
 
+def _to_push(catalog: Catalog, snapshot: Snapshot) -> NDArray[np.int32]:
+    """Readable images of batches that wait to be pushed and are no tasks of them yet, ascending."""
+    states = declared_batches(catalog)
+    held = [name for name, told in states.items() if told.state not in ("open", "pushed")]
+    pushed = catalog.table("labeling_tasks").relation()
+    rows = run_sql(
+        "SELECT DISTINCT image_id FROM image_batches AS b"
+        " ANTI JOIN held ON held.name = b.name"
+        " ANTI JOIN pushed AS t ON t.batch = b.name AND t.image_id = b.image_id",
+        relations={
+            "image_batches": catalog.table("image_batches").relation(),
+            "held": pa.table({"name": pa.array(held, pa.string())}),
+            "pushed": pushed,
+        },
+    )
+    numbers = snapshot.numbering.find(rows["image_id"])
+    every = np.union1d(lake.readable(snapshot), lake.readable(snapshot, labelled=True))
+    found: NDArray[np.int32] = np.intersect1d(numbers, every).astype(np.int32)
+    return found
+
+
 def _images(
     project: Project,
     catalog: Catalog,
@@ -170,7 +198,7 @@ def _images(
     if "embeddings" in needs:
         known["embeddings"] = lake.embeddings(catalog, snapshot, numbers)
     if "labelled" in needs:
-        others = lake.labelled(snapshot)
+        others = np.setdiff1d(lake.labelled(snapshot), numbers)  # none is its own neighbour
         known["labelled"] = lake.embeddings(catalog, snapshot, others)
         known["classes"] = lake.classes(snapshot, others, labels=labels)
     return Unlabelled(

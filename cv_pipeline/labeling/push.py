@@ -26,7 +26,7 @@ from cv_pipeline.labeling.guidance import instructions_for
 from cv_pipeline.labeling.hand_off import missing
 from cv_pipeline.labeling.image_addresses import ImageAddresses
 from cv_pipeline.labeling.installation import installation
-from cv_pipeline.labeling.prelabels import latest_model
+from cv_pipeline.labeling.prelabel_model import model_to_push
 from cv_pipeline.labeling.task_drafts import Drafts
 from cv_pipeline.labeling.tool import Tool, ToolProject
 from cv_pipeline.labeling.turns import its_turn
@@ -111,13 +111,14 @@ def push(
         catalog: the project's tables.
         store: where the images lie.
         tool: Label Studio.
-        prelabel_model: digest of the model whose pre-labels annotators begin with; empty for none,
-            and by default the one that pre-labelled last.
+        prelabel_model: digest of the model whose pre-labels annotators begin with, or a prefix of
+            it; empty for none, and by default the champion's, or what the project names.
         again: whether images whose tasks were deleted in the tool are pushed once more.
         progress: is told how many of how many tasks are made.
 
     Raises:
         QueryError: there is no such batch; the message names the nearest.
+        CatalogError: the model made no pre-labels; the message names the nearest.
         PushRefused: volume work may not start yet; everything that is missing is named.
         OntologyError: classes or the guideline changed under a version that there are labels of.
         LabelingError: its state does not allow it, or the tool refuses it.
@@ -185,8 +186,7 @@ class _Push:
         if not again:
             wanted = _without(wanted, gone.to_pylist())
         place, is_new = self._place(known, needed=len(wanted) > 0)
-        if model is None:
-            model = latest_model(self._catalog) or ""
+        model = model_to_push(self._project, self._catalog, asked=model)
         drafts = Drafts.of(
             self._catalog,
             self._batch,

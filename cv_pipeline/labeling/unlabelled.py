@@ -19,9 +19,14 @@ def unlabelled(snapshot: Snapshot) -> NDArray[np.int32]:
     return np.flatnonzero(open_to.to_numpy()).astype(np.int32)
 
 
-def readable(snapshot: Snapshot) -> NDArray[np.int32]:
-    """Those of :func:`unlabelled` that have features: others could not be decoded, or not yet."""
-    numbers = unlabelled(snapshot)
+def readable(snapshot: Snapshot, *, labelled: bool = False) -> NDArray[np.int32]:
+    """Those of :func:`unlabelled` that have features: others could not be decoded, or not yet.
+
+    Args:
+        snapshot: of the lake.
+        labelled: those that somebody annotated instead.
+    """
+    numbers = _labelled(snapshot) if labelled else unlabelled(snapshot)
     known = pc.is_valid(snapshot.images["phash"]).to_numpy()
     found: NDArray[np.int32] = numbers[known[numbers]]
     return found
@@ -32,6 +37,9 @@ def labelled(snapshot: Snapshot) -> NDArray[np.int32]:
     images = snapshot.images
     done = pc.and_(pc.greater(images["annotations_count"], 0), pc.invert(images["taken_out"]))
     return np.flatnonzero(done.to_numpy()).astype(np.int32)
+
+
+_labelled = labelled
 
 
 def embeddings(

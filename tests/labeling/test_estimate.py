@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 from cv_pipeline.catalog.tables import Catalog
@@ -64,6 +65,25 @@ def test_the_end_follows_from_what_was_made_in_the_last_weeks(catalog: Catalog) 
     assert "3 annotators made on the 28 days from" in found.basis
     # nobody varied: the interval is the point
     assert first.earliest == pytest.approx(first.end, abs=timedelta(minutes=1))
+
+
+def test_days_on_which_nobody_labelled_count(catalog: Catalog) -> None:
+    """After a fortnight of work and one of rest, four weeks make half as much a week."""
+    wait(catalog, "one", 840)
+    work(catalog, days=28, per_day=10)
+    labels = catalog.table("tool_annotations")
+    recent = labels.read().filter(pc.field("created_at") < NOW - timedelta(days=14))
+    labels.replace(recent)
+    assert asked(catalog).forecasts[0].labels_per_week == pytest.approx(105, rel=0.01)
+
+
+def test_after_months_of_rest_nothing_is_said_of_the_pace_then(catalog: Catalog) -> None:
+    wait(catalog, "one", 840)
+    for name in PEOPLE:
+        annotate(catalog, "", image_ids(300, seed=name), name, at=NOW - timedelta(days=200))
+    found = asked(catalog)
+    assert "the hours a week that are declared" in found.basis
+    assert "nobody labelled since 14 May 2026" in found.basis
 
 
 def test_with_twice_and_three_times_the_people_it_takes_half_and_a_third(catalog: Catalog) -> None:

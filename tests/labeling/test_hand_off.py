@@ -134,6 +134,9 @@ def test_a_pilot_needs_the_schema_the_guideline_and_two_people(catalog, tmp_path
     write_guideline(tmp_path)
     declare(catalog, "pilot", task_type="detection", overlap=2, pilot=True)
     assert missing(project(), catalog=catalog, batch="pilot") == ()
+    small = project(hand_off={"pilot": {"max_images": len(IMAGES) - 1}})
+    (found,) = missing(small, catalog=catalog, batch="pilot")
+    assert "more is volume work" in found.what
 
 
 def test_a_changed_guideline_unlocks_the_schema(catalog, tmp_path):

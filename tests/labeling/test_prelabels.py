@@ -4,7 +4,10 @@ import pytest
 
 from cv_pipeline.catalog.schemas import PRELABELS
 from cv_pipeline.errors import CatalogError
+from cv_pipeline.labeling import prelabel_model
+from cv_pipeline.labeling.batches import change_state, declare
 from cv_pipeline.labeling.doubts import doubts
+from cv_pipeline.labeling.prelabel_model import model_to_push
 from cv_pipeline.labeling.prelabels import (
     known_model,
     latest_model,
@@ -13,6 +16,7 @@ from cv_pipeline.labeling.prelabels import (
     prelabels_for,
 )
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world, write_signatures
+from tests.labeling.label_tables import push, set_aside
 from tests.labeling.prelabelled_lake import WAITING, Says, prelabel, project, write_features
 
 SAYS = {0: [("kiwi", 0.9), ("lemon", 0.4)], 2: [("lemon", 0.25)], 3: [("kiwi", 0.6)]}
@@ -131,3 +135,37 @@ def test_neighbours_pre_label_without_a_model(world, tmp_path):
         3: ("kiwi", "class", 0),
         4: ("lemon", "class", 0),
     }
+
+
+def test_images_of_batches_that_wait_to_be_pushed_come_first(world):
+    """Of six images 1 and 5 are labelled: 1 is to be labelled again, and 4 is in another batch."""
+    for name, images, purpose in (("again", [1], "relabel"), ("new", [4], "label")):
+        set_aside(world.catalog, name, [world.ids[n] for n in images], purpose=purpose)
+    set_aside(world.catalog, "stopped", [world.ids[5]], purpose="relabel")
+    declare(world.catalog, "stopped", task_type="detection")
+    change_state(world.catalog, "stopped", "cancelled")
+    says = Says(world, SAYS)
+    make_prelabels(project(images=2), catalog=world.catalog, model="m1", predict=says)
+    assert says.asked == [[1, 4]]
+    push(world.catalog, "again", [world.ids[1]])
+    more = make_prelabels(project(), catalog=world.catalog, model="m2", predict=says)
+    assert says.asked[1:] == [list(WAITING)]
+    assert more.waiting == 0
+
+
+def test_tasks_begin_with_what_the_champion_says_and_not_with_the_last_that_said(
+    world, monkeypatch
+):
+    assert model_to_push(project(), world.catalog) == ""
+    prelabel(world, SAYS, model="good")
+    prelabel(world, SAYS, model="rolled-back")
+    champion = "good"
+    monkeypatch.setattr(prelabel_model, "_champion", lambda _: champion)
+    assert model_to_push(project(), world.catalog) == "good"
+    champion = "older"  # which made no pre-labels
+    assert model_to_push(project(), world.catalog) == ""
+    assert model_to_push(project(model="rolled-back"), world.catalog) == "rolled-back"
+    assert model_to_push(project(), world.catalog, asked="goo") == "good"
+    assert model_to_push(project(), world.catalog, asked="") == ""
+    with pytest.raises(CatalogError, match="Did you mean 'good'"):
+        model_to_push(project(), world.catalog, asked="godo")

@@ -295,8 +295,13 @@ def _beside(rows: pa.Table, lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _to_relabel(rows: pa.Table, again: NDArray[np.bool_], older: NDArray[np.bool_]) -> pa.Array:
-    """Images of the rows that people must look at again, and have not yet."""
-    done = rows["image_id"].filter(pa.array(~older))
+    """Images of the rows that people must look at again, and have not yet.
+
+    What a model or a gold file says of an image, or a tag of it, is not that people looked at it.
+    """
+    people = _mask(pc.is_in(rows["role"], value_set=pa.array(["annotator", "reviewer"])))
+    looked = ~older & people & _mask(pc.not_equal(rows["kind"], "tag"))
+    done = rows["image_id"].filter(pa.array(looked))
     images = pc.unique(rows["image_id"].filter(pa.array(again)))
     return images.filter(pc.invert(pc.is_in(images, value_set=pc.unique(done)))).sort()
 

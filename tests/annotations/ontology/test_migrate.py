@@ -211,6 +211,16 @@ def test_images_that_were_labelled_again_since_need_it_no_more(annotations):
     assert len(found.unconverted) == 1
 
 
+@pytest.mark.parametrize("more", [{"role": "model"}, {"role": "gold"}, {"kind": "tag"}])
+def test_only_people_who_labelled_an_image_again_made_it_done(annotations, more):
+    step = {"split": {"label": "apple", "into": ["red", "green"]}}
+    ontology = ontology_of(step, labels=("red", "green", "pear"))
+    new = {"label": "red", "ontology_version": "2", "annotator": "bob"}
+    assert migrate(annotations({"label": "apple"}, new | more), ontology).relabel.to_pylist() == [
+        "1"
+    ]
+
+
 def test_a_value_that_no_class_is_for_goes_to_people(annotations):
     step = {"split": {"label": "apple", "by": "side", "into": {"l": "red", "": "green"}}}
     ontology = ontology_of(
