@@ -39,6 +39,9 @@ def select(
         Literal["label", "relabel"], typer.Option(help="What is to be done with them.")
     ] = "label",
     reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    divide: Annotated[
+        bool, typer.Option("--divide", help="In batches by difficulty, as labeling.batches says.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Choose the images that are worth labelling next, and set them aside as a batch.
@@ -60,6 +63,7 @@ def select(
         model=model,
         purpose=purpose,
         reason=reason,
+        divided=divide,
     )
     if as_json:
         print_json(asdict(made))
@@ -72,6 +76,8 @@ def select(
     for arm, count in made.arms.items():
         what = " (the control arm)" if arm == "random" else ""
         console.print(f"  {arm}{what}: {count:,}", markup=False)
+    if divide:
+        console.print(f"  in batches: {', '.join(made.batches)}", markup=False)
     if made.model:
         unseen = f"; {made.unseen:,} it has not looked at" if made.unseen else ""
         console.print(f"  by pre-labels of {made.model[:16]}{unseen}", markup=False)

@@ -3093,6 +3093,9 @@ class LabelQueue(BaseModel):
         more: how many batches there are beside those.
         stuck: those of them that are stuck, and why.
         examined: whether annotators are examined on gold images.
+        annotators: everybody who labels; nobody for who may not launch, for skill and pace are of
+            persons.
+        by_person: whether annotators are told.
     """
 
     project: str
@@ -3112,6 +3115,7 @@ class LabelQueue(BaseModel):
     more: int
     stuck: list[BatchRow]
     annotators: list[AnnotatorRow]
+    by_person: bool
     examined: bool
 
 
@@ -3718,6 +3722,8 @@ class CostPage(BaseModel):
         unit: of the figures per label: the currency, or s where there are no prices.
         ordered_by: time, or image where no times are known.
         lead_times: what was done to the lead times, as a sentence.
+        annotators: costs by annotator; none for who may not launch.
+        by_person: whether these are told.
     """
 
     project: str
@@ -3734,6 +3740,7 @@ class CostPage(BaseModel):
     batches: list[CostRow]
     roles: list[CostRow]
     annotators: list[CostRow]
+    by_person: bool
     prelabels: list[ComparedRow]
     arms: list[ComparedRow]
 

@@ -7,6 +7,7 @@ and seed give the same images.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 
 from cv_pipeline.actor import current_actor
 from cv_pipeline.catalog.datalake.datalake import Datalake
-from cv_pipeline.catalog.datalake.image_batches import Purpose, set_aside
+from cv_pipeline.catalog.datalake.image_batches import Purpose, batch_images, set_aside
 from cv_pipeline.catalog.schemas import SAMPLED_IMAGES
 from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import QueryError
 from cv_pipeline.labeling import unlabelled as lake_arrays
-from cv_pipeline.labeling.batches import declared_batches
+from cv_pipeline.labeling.batch_states import DIFFICULTIES
+from cv_pipeline.labeling.batches import declare, declared_batches
+from cv_pipeline.labeling.division import divide
 from cv_pipeline.labeling.prelabels import known_model
 from cv_pipeline.labeling.seen import disagreement_of_models, seen_by
 from cv_pipeline.plugins.sample import Drawn, Need, Pool, draw
@@ -53,6 +56,7 @@ class SelectedBatch:
         model: model whose pre-labels were used; None where none was needed.
         unseen: images of the pool that this model has not looked at: they count as sure.
         new: whether the batch is new; the same one again changes nothing.
+        batches: the batches that the images are in: one of that name, or several by difficulty.
     """
 
     name: str
@@ -63,6 +67,7 @@ class SelectedBatch:
     model: str | None
     unseen: int
     new: bool
+    batches: tuple[str, ...] = ()
 
 
 def select_batch(
@@ -78,8 +83,9 @@ def select_batch(
     model: str | None = None,
     purpose: Purpose = "label",
     reason: str = "",
+    divided: bool = False,
 ) -> SelectedBatch:
-    """Choose images by sampling algorithms and set them aside as a batch.
+    """Choose images by sampling algorithms and set them aside as a batch, which is declared.
 
     What is left out is as ``labeling.sampling`` of the project says.
 
@@ -97,6 +103,8 @@ def select_batch(
         purpose: label, to choose among images without labels that no open batch holds; or
             relabel, to choose among labelled ones.
         reason: why, in words.
+        divided: whether the images are divided into batches by difficulty and size, as
+            ``labeling.batches`` of the project says; their names begin with ``name``.
 
     Raises:
         QueryError: a query cannot be understood, there are fewer images than are asked for, or the
@@ -116,7 +124,7 @@ def select_batch(
             do="Give a share above 0 and at most 1: without a control arm nothing can be compared.",
         )
     needs = needs_of(chosen)
-    snapshot, numbers = _open_images(lake, name, purpose, among)
+    snapshot, numbers = _open_images(lake, name, purpose, among, divided=divided)
     if not 1 <= budget <= len(numbers):
         raise QueryError(
             f"{budget:,} images cannot be chosen among {len(numbers):,}.",
@@ -146,6 +154,8 @@ def select_batch(
         model=known.model_used,
         unseen=known.unseen,
         seed=wanted.seed if seed is None else seed,
+        project=settings,
+        divided=divided,
     )
 
 
@@ -161,7 +171,7 @@ def arms_of(catalog: Catalog, batch: str) -> pa.Table:
 
 
 def _open_images(
-    lake: Datalake, name: str, purpose: Purpose, among: str | None
+    lake: Datalake, name: str, purpose: Purpose, among: str | None, *, divided: bool
 ) -> tuple[Snapshot, NDArray[np.int32]]:
     """The images to choose from, ascending: those of other batches are left out.
 
@@ -174,7 +184,11 @@ def _open_images(
         states = declared_batches(lake.catalog)
         given_up = [batch for batch, told in states.items() if told.state == "cancelled"]
         names = snapshot.set_aside["name"].cast(pa.string())
-        others = pc.invert(pc.is_in(names, pa.array([name, *given_up], pa.string())))
+        ours = pc.is_in(names, pa.array([name, *given_up], pa.string()))
+        if divided:  # the same selection again is of the same images
+            part = f"^{re.escape(name)}(-({'|'.join(DIFFICULTIES)}))?-[0-9]{{3,}}$"
+            ours = pc.or_(ours, pc.match_substring_regex(names, part))
+        others = pc.invert(ours)
         waiting = snapshot.set_aside.filter(others)
         numbers = np.setdiff1d(numbers, waiting["n"].to_numpy())
     return snapshot, numbers
@@ -263,21 +277,53 @@ def _set_aside(
     model: str | None,
     unseen: int,
     seed: int,
+    project: Project,
+    divided: bool,
 ) -> SelectedBatch:
     """Set the images aside first: what is written of their arms is read with the batch alone."""
     ids = pool.image_ids.take(pa.array(drawn.rows))
-    new = set_aside(
-        lake.catalog,
-        ids.take(pc.array_sort_indices(ids)),
-        name=name,
-        purpose=purpose,
-        reason=reason,
-        query=query,
-        actor=current_actor(),
-    )
+    places = {name: np.arange(len(ids))}
+    if divided:
+        parts = divide(
+            lake.catalog,
+            ids,
+            name=name,
+            task_type=project.task,
+            rules=project.labeling.batches,
+            purpose=purpose,
+            reason=reason,
+            query=query,
+            overlap=project.labeling.overlap,
+        )
+        places = {
+            part.name: pc.index_in(batch_images(lake.catalog, part.name), ids).to_numpy()
+            for part in parts
+        }
+        new = any(part.new for part in parts)
+    else:
+        new = set_aside(
+            lake.catalog,
+            ids.take(pc.array_sort_indices(ids)),
+            name=name,
+            purpose=purpose,
+            reason=reason,
+            query=query,
+            actor=current_actor(),
+        )
+        if name not in declared_batches(lake.catalog):
+            declare(
+                lake.catalog,
+                name,
+                task_type=project.task,
+                overlap=project.labeling.overlap,
+                actor=current_actor(),
+            )
     count = len(ids)
+    of_batch = np.empty(count, object)
+    for batch, own in places.items():
+        of_batch[own] = batch
     columns = {
-        "batch": pa.repeat(name, count),
+        "batch": pa.array(of_batch.tolist(), pa.string()),
         "image_id": ids,
         "arm": pa.array(drawn.arms.tolist(), pa.string()),
         "place": pa.array(drawn.places, pa.int32()),
@@ -298,4 +344,5 @@ def _set_aside(
         model=model,
         unseen=unseen,
         new=new,
+        batches=tuple(places),
     )

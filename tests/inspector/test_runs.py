@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from dagster import DagsterInstance, DagsterRun
+from dagster import AssetKey, DagsterInstance, DagsterRun
 from dagster import DagsterRunStatus as Status
 from dagster_graphql import DagsterGraphQLClientError
 from starlette.testclient import TestClient
@@ -150,6 +150,8 @@ def test_a_run_that_dagster_does_not_stop_says_why(
     answered = client.post(f"{API}/runs/{started}/stop", json={})
     assert answered.status_code == 409
     assert "its process is gone" in answered.json()["error"]
+    lines = client.get("/api/v1/audit", params={"action": "run.stop"}).json()["lines"]
+    assert lines[0]["target"] == started  # that somebody meant to is known
 
 
 def test_a_run_is_not_stopped_without_a_webserver_nor_twice(
@@ -172,3 +174,20 @@ def test_only_who_may_launch_may_stop(inspected: Callable[..., TestClient], star
     assert not reviewer.get(f"{API}/runs/{started}").json()["may_stop"]
     page = reviewer.get(f"{P}/runs/{started}", headers={"Accept": "text/html"}).text
     assert "data-stop>" not in page
+
+
+def test_a_run_of_two_projects_is_stopped_by_who_may_launch_in_both(
+    inspected: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webserver = answering(monkeypatch, Webserver())
+    one = inspected(Access("eve", {"large": Role.ENGINEER}, means="session", csrf="proof"))
+    workspace: Workspace = one.app.state.workspace  # type: ignore[attr-defined]
+    keys = frozenset(AssetKey([name, "raw_images"]) for name in ("large", "other"))
+    run = DagsterRun(job_name="__ASSET_JOB", asset_selection=keys, status=Status.STARTED)
+    workspace.instance.add_run(run)
+    answered = one.post(f"{API}/runs/{run.run_id}/stop", json={})
+    assert (answered.status_code, webserver.stopped) == (403, [])
+    roles = {"large": Role.ENGINEER, "other": Role.ENGINEER}
+    both = inspected(Access("bea", roles, means="session", csrf="proof"))
+    assert both.post(f"{API}/runs/{run.run_id}/stop", json={}).status_code == 202
+    assert webserver.stopped == [run.run_id]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cv_pipeline.errors import CatalogError, PluginError, QueryError
+from cv_pipeline.labeling.batches import change, declared_batches
 from cv_pipeline.labeling.selection import arms_of, select_batch
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world, write_signatures
 from tests.labeling.prelabelled_lake import WAITING, prelabel, write_features
@@ -56,6 +57,32 @@ def test_the_same_again_changes_nothing_and_other_images_need_another_name(world
     with pytest.raises(QueryError, match="'next' is there already, with other images"):
         select_batch(world.open(), "next", algorithms=["uncertainty"], images=3)
     assert chosen(world, "next") == arms
+
+
+def test_the_batch_is_declared_once_as_the_project_says(world):
+    ask = {"algorithms": ["random"], "images": 2}
+    select_batch(world.open(), "next", **ask)
+    told = declared_batches(world.catalog)["next"]
+    assert (told.task_type, told.overlap, told.state) == ("detection", 1, "open")
+    change(world.catalog, "next", overlap=3)
+    select_batch(world.open(), "next", **ask)
+    assert declared_batches(world.catalog)["next"].overlap == 3
+
+
+def test_a_selection_is_divided_by_difficulty_and_keeps_its_arms(world):
+    prelabel(world, SAYS)
+    ask = {"algorithms": ["uncertainty"], "images": 4, "divided": True}
+    made = select_batch(world.open(), "next", **ask)
+    assert all(name.startswith("next-") for name in made.batches)
+    told = declared_batches(world.catalog)
+    assert {told[name].difficulty for name in made.batches} == {
+        name.split("-")[1] for name in made.batches
+    }
+    arms = {n: arm for name in made.batches for n, arm in chosen(world, name).items()}
+    assert sorted(arms) == list(WAITING)
+    assert sorted(arms.values()).count("random") == made.arms["random"] >= 1
+    again = select_batch(world.open(), "next", **ask)
+    assert (again.batches, again.new) == (made.batches, False)
 
 
 def test_a_selection_that_was_killed_before_its_arms_were_written_is_completed(world):

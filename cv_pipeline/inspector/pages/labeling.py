@@ -95,6 +95,9 @@ class LabelQueue(BaseModel):
         more: how many batches there are beside those.
         stuck: those of them that are stuck, and why.
         examined: whether annotators are examined on gold images.
+        annotators: everybody who labels; nobody for who may not launch, for skill and pace are of
+            persons.
+        by_person: whether annotators are told.
     """
 
     project: str
@@ -114,6 +117,7 @@ class LabelQueue(BaseModel):
     more: int
     stuck: list[BatchRow]
     annotators: list[AnnotatorRow]
+    by_person: bool
     examined: bool
 
 
@@ -124,6 +128,8 @@ class CostPage(BaseModel):
         unit: of the figures per label: the currency, or s where there are no prices.
         ordered_by: time, or image where no times are known.
         lead_times: what was done to the lead times, as a sentence.
+        annotators: costs by annotator; none for who may not launch.
+        by_person: whether these are told.
     """
 
     project: str
@@ -140,6 +146,7 @@ class CostPage(BaseModel):
     batches: list[CostRow]
     roles: list[CostRow]
     annotators: list[CostRow]
+    by_person: bool
     prelabels: list[ComparedRow]
     arms: list[ComparedRow]
 
@@ -180,12 +187,13 @@ class AssignedWork(BaseModel):
 
 
 @routes.page("/p/{project}/labeling", template="pages/labeling.html", permission=Permission.VIEW)
-def label_queue(project: str, workspace: CurrentWorkspace) -> LabelQueue:
+def label_queue(project: str, workspace: CurrentWorkspace, access: CurrentAccess) -> LabelQueue:
     """What waits to be labelled, when it will be done, and who does it."""
     every = batches_of(workspace, project)
     going = [b for b in every if b.state not in ("done", "cancelled")]
     found = estimate_of(workspace, project)
     people = workforce_in(workspace, project)
+    by_person = access.may(Permission.LAUNCH, project)
     queues = sorted({b.queue for b in going})
     return LabelQueue(
         project=project,
@@ -213,7 +221,8 @@ def label_queue(project: str, workspace: CurrentWorkspace) -> LabelQueue:
         batches=[batch_row(b) for b in going[:_URGENT]],
         more=max(len(every) - min(len(going), _URGENT), 0),
         stuck=[batch_row(b) for b in going if b.stuck],
-        annotators=_annotators(people),
+        annotators=_annotators(people) if by_person else [],
+        by_person=by_person,
         examined=len(people.gold) > 0,
     )
 
@@ -221,9 +230,10 @@ def label_queue(project: str, workspace: CurrentWorkspace) -> LabelQueue:
 @routes.page(
     "/p/{project}/labeling/cost", template="pages/labeling_cost.html", permission=Permission.VIEW
 )
-def labeling_cost(project: str, workspace: CurrentWorkspace) -> CostPage:
+def labeling_cost(project: str, workspace: CurrentWorkspace, access: CurrentAccess) -> CostPage:
     """What a label costs: over time, with and without pre-labels, and by sampling algorithm."""
     cost = cost_of(workspace, project)
+    by_person = access.may(Permission.LAUNCH, project)
     if cost is None:
         return CostPage(
             project=project,
@@ -240,6 +250,7 @@ def labeling_cost(project: str, workspace: CurrentWorkspace) -> CostPage:
             batches=[],
             roles=[],
             annotators=[],
+            by_person=by_person,
             prelabels=[],
             arms=[],
         )
@@ -259,7 +270,8 @@ def labeling_cost(project: str, workspace: CurrentWorkspace) -> CostPage:
         weeks=cost_rows(cost, cost.weeks[-_MOST_ROWS:]),
         batches=cost_rows(cost, cost.batches[-_MOST_ROWS:]),
         roles=cost_rows(cost, cost.roles),
-        annotators=cost_rows(cost, cost.annotators[:_MOST_ROWS]),
+        annotators=cost_rows(cost, cost.annotators[:_MOST_ROWS]) if by_person else [],
+        by_person=by_person,
         prelabels=compared_rows(cost, without, with_them),
         arms=compared_rows(cost, cost.control, cost.arms),
     )

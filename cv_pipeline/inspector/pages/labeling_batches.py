@@ -11,6 +11,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.errors import nearest
+from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.assignments import assignments
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
@@ -137,7 +138,9 @@ def labeling_batches(
     template="pages/labeling_batch.html",
     permission=Permission.VIEW,
 )
-def labeling_batch(project: str, name: str, workspace: CurrentWorkspace) -> OneBatch:
+def labeling_batch(
+    project: str, name: str, workspace: CurrentWorkspace, access: CurrentAccess
+) -> OneBatch:
     """One batch: its state, progress, deadline, who works on it, and why it is stuck."""
     batch = _found(workspace, project, name)
     assigned = assignments(workspace.database, project=project, batch=name)
@@ -145,7 +148,9 @@ def labeling_batch(project: str, name: str, workspace: CurrentWorkspace) -> OneB
         project=project,
         batch=batch_row(batch),
         actions=_actions(batch),
-        annotators=_annotators(workspace, project, name),
+        annotators=_annotators(
+            workspace, project, name, timed=access.may(Permission.LAUNCH, project)
+        ),
         assigned=[each.user for each in assigned],
         tool_url=tool_link(workspace, project, batch.tool_project),
         query=f"set_aside = '{name}'",
@@ -219,7 +224,10 @@ def _actions(batch: LabelingBatch) -> list[Action]:
     return actions
 
 
-def _annotators(workspace: Workspace, project: str, name: str) -> list[AnnotatorOfBatch]:
+def _annotators(
+    workspace: Workspace, project: str, name: str, *, timed: bool
+) -> list[AnnotatorOfBatch]:
+    """Who labelled a batch; how long each took is for who may launch."""
     people = workforce_in(workspace, project)
     accounts = {worker.name: worker.account for worker in people.workers}
     # as it counts: a tab that was left open is no work
@@ -234,7 +242,7 @@ def _annotators(workspace: Workspace, project: str, name: str) -> list[Annotator
             name=row["annotator"],
             account=accounts.get(row["annotator"], ""),
             labels=row["count_all"],
-            seconds=row["seconds_mean"],
+            seconds=row["seconds_mean"] if timed else None,
         )
         for row in rows
     ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from dagster import DagsterRun
 from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.errors import CorrectiveError
-from cv_pipeline.inspector.access.access import CurrentAccess
+from cv_pipeline.inspector.access.access import Access, CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.board.down import PartDown, parts_down
-from cv_pipeline.inspector.board.runs import STOPPABLE, RunLine, find_run, line
+from cv_pipeline.inspector.board.runs import STOPPABLE, RunLine, find_run, line, projects_of
 from cv_pipeline.inspector.charts import Chart, Sample, Tick, line_chart
 from cv_pipeline.inspector.investigations.store import Investigations
+from cv_pipeline.inspector.problems import Forbidden
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.run_page.follow import ASSETS, Follower
 from cv_pipeline.inspector.run_page.investigation_link import InvestigationLink
@@ -98,7 +100,7 @@ def run(project: str, run_id: str, workspace: CurrentWorkspace, access: CurrentA
             InvestigationLink(id=i.id, title=i.title)
             for i in Investigations(workspace.database).of_runs(project, [run_id])[run_id]
         ],
-        may_stop=access.may(Permission.LAUNCH, project)
+        may_stop=_may_stop(access, dagster_run)
         and shown.status in {status.value for status in STOPPABLE},
         down=[]
         if ended
@@ -121,20 +123,37 @@ def stop(
     run_id: str,
     asked: StopRequest,
     workspace: CurrentWorkspace,
+    access: CurrentAccess,
     audit: CurrentAudit,
 ) -> RunStopped:
-    """Stop a run that waits or goes on, whoever launched it; what it has made is kept."""
-    found = line(find_run(workspace.instance, project, run_id))
+    """Stop a run that waits or goes on, whoever launched it; what it has made is kept.
+
+    A run of several projects is stopped by who may launch in all of them. It is written down before
+    it is done, so that no run was stopped by nobody.
+    """
+    record = find_run(workspace.instance, project, run_id)
+    _require_all(access, record.dagster_run)
+    found = line(record)
     if found.status not in {status.value for status in STOPPABLE}:
         said = "it has ended already" if found.finished else "it is being stopped already"
         raise CorrectiveError(
             f"Run {run_id[:8]} cannot be stopped: {said} ({found.status.lower()}).",
             do="Its page says what came of it.",
         )
-    stop_run(run_id, workspace.dagster_ui)
     audit("run.stop", run_id, project=project, why=asked.reason, what=found.what, by=found.by)
+    stop_run(run_id, workspace.dagster_ui)
     now = line(find_run(workspace.instance, project, run_id))
     return RunStopped(run_id=run_id, status=now.status)
+
+
+def _may_stop(access: Access, run: DagsterRun) -> bool:
+    return all(access.may(Permission.LAUNCH, name) for name in projects_of(run))
+
+
+def _require_all(access: Access, run: DagsterRun) -> None:
+    for name in sorted(projects_of(run)):
+        if not access.may(Permission.LAUNCH, name):
+            raise Forbidden(Permission.LAUNCH.value, name)
 
 
 def _share(told: Progress, *, ended: bool) -> float:

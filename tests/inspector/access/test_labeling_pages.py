@@ -78,7 +78,9 @@ def test_the_queue_says_what_waits_and_when_it_will_be_done(labelled: Inspector)
     assert once["earliest"] < once["end"] < once["latest"]
     assert thrice["end"] < twice["end"] < once["end"]
     assert view["cost"] > 1
-    assert [row["account"] for row in view["annotators"]] == ["anna", "ben"]
+    assert (view["annotators"], view["by_person"]) == ([], False)  # skill is for engineers
+    engineer = labelled.person("eve", {P: Role.ENGINEER}).get(f"/api/v1/p/{P}/labeling").json()
+    assert [row["account"] for row in engineer["annotators"]] == ["anna", "ben"]
     page = viewer.get(f"/p/{P}/labeling", headers=PAGE).text
     assert "past its deadline by 30 h" in page
     assert "Assign work" not in page  # a viewer gives no work out
