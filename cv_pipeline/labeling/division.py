@@ -7,6 +7,7 @@ of which nothing is known is medium. The same images under the same rule give th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cv_pipeline.actor import current_actor
 from cv_pipeline.catalog.datalake.image_batches import Purpose, set_aside
 from cv_pipeline.catalog.sql import run_sql
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import LabelingError
 from cv_pipeline.labeling.batch_states import DIFFICULTIES
 from cv_pipeline.labeling.batches import declare
@@ -42,6 +43,7 @@ ORDER BY place
 """
 
 
+_WHOLE_BATCH = re.compile(r"\s*set_aside\s*=\s*'([^']+)'\s*")
 _UNSURE_CLASS = (0.4, 0.7)
 _UNSURE_BOXES = (2.0, 5.0)
 
@@ -140,8 +142,9 @@ def divide(
         actor: who does it; whoever acts here by default.
 
     Returns:
-        The batches, easy ones first. Dividing the same images again, or after it was broken off
-        in the middle, gives the same.
+        The batches, easy ones first; where the query is a whole batch that sampling algorithms
+        chose, it goes on being known which chose each image. Dividing the same images again, or
+        after it was broken off in the middle, gives the same.
 
     Raises:
         LabelingError: there are no images.
@@ -182,8 +185,23 @@ def divide(
                 deadline=deadline,
                 actor=who,
             )
+            _carry_arms(catalog, batch, ordered.take(pa.array(piece)), query=query)
             parts.append(Part(batch, difficulty, len(piece), new))
     return parts
+
+
+def _carry_arms(catalog: Catalog, batch: str, image_ids: pa.Array, *, query: str) -> None:
+    """Write down which sampling algorithm chose images that come from another batch."""
+    named = _WHOLE_BATCH.fullmatch(query)
+    if named is None:
+        return
+    table = catalog.table("sampled_images")
+    rows = table.read(filter=one_of("batch", [named[1]]))
+    rows = rows.filter(pc.is_in(rows["image_id"], value_set=image_ids))
+    if len(rows):
+        at = rows.schema.get_field_index("batch")
+        rows = rows.set_column(at, rows.schema.field(at), pa.repeat(batch, len(rows)))
+        table.insert(rows, on=["batch", "image_id"])
 
 
 def _pieces(places: NDArray[np.int64], most: int) -> Sequence[NDArray[np.int64]]:

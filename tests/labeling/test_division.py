@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog.datalake.image_batches import batch_images
-from cv_pipeline.catalog.schemas import IMAGE_FEATURES, PRELABELS
+from cv_pipeline.catalog.schemas import IMAGE_FEATURES, PRELABELS, SAMPLED_IMAGES
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import LabelingError
 from cv_pipeline.labeling.batches import list_labeling_batches
 from cv_pipeline.labeling.division import difficulties, divide
+from cv_pipeline.labeling.selection import arms_of
 from cv_pipeline.labeling.work_section import BatchRules, Difficulty
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import image_ids, table_of
@@ -160,3 +161,20 @@ def test_no_image_is_no_batch(catalog: Catalog) -> None:
 def test_a_rule_that_contradicts_itself_is_refused(rule: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Difficulty.model_validate(rule)
+
+
+def test_parts_of_a_selected_batch_keep_which_algorithm_chose_each_image(catalog: Catalog) -> None:
+    images = image_ids(4)
+    arms = ["random", "rarity", "rarity", "rarity"]
+    chosen = table_of(SAMPLED_IMAGES, 4, batch="next", image_id=images, arm=arms, at=NOW)
+    catalog.table("sampled_images").merge(chosen, on=["batch", "image_id"])
+    for _ in range(2):
+        (part,) = divide(
+            catalog, pa.array(images), name="day", task_type="x", query="set_aside = 'next'"
+        )
+    found = arms_of(catalog, part.name).to_pylist()
+    assert {row["image_id"]: row["arm"] for row in found} == dict(zip(images, arms, strict=True))
+    (other,) = divide(
+        catalog, pa.array(images), name="all", task_type="x", query="labelled = false"
+    )
+    assert not len(arms_of(catalog, other.name))
