@@ -9,7 +9,7 @@ from assets.step import Step, metadata_table, reporting, table_versions
 from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.annotations.ontology import Migrated
 from cv_pipeline.catalog.tables import one_of
-from cv_pipeline.errors import ToolUnavailable
+from cv_pipeline.errors import LabelingError, SettingsError
 from cv_pipeline.labeling.acceptance import acceptance, acceptance_by_model, acceptance_rates
 from cv_pipeline.labeling.connection import tool_url
 from cv_pipeline.labeling.findings import STAGE as PULL_STAGE
@@ -97,7 +97,8 @@ def _steps(migrated: Migrated) -> pa.Table:
 def _pull(step: Step) -> dict[str, Any]:
     """Pull what changed in the annotation tool; returns what to tell of it.
 
-    A tool that is down stops nothing: what was pulled before counts until it is up again.
+    A tool that is down, or refuses the token, stops nothing: what was pulled before counts until
+    it answers again.
     """
     if tool_url(step.project) is None:
         return {}
@@ -110,7 +111,7 @@ def _pull(step: Step) -> dict[str, Any]:
                 tool=tool,
                 progress=step.progress(),
             )
-    except ToolUnavailable as error:
+    except (LabelingError, SettingsError) as error:
         step.log.warning(f"Nothing was pulled: {error}")
         return {"pull_failed": str(error)}
     for batch, why in report.failed.items():

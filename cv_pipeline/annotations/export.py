@@ -34,7 +34,7 @@ from cv_pipeline.annotations.ontology import (
     ontology_at,
     set_aside_to_relabel,
 )
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport, raw_table
 from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
@@ -136,7 +136,7 @@ def import_annotations(
         ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
             update={"guideline_version": one.guideline_version}
         )
-        parts.append(_Part(one.files, label_studio.parse(one.files.files), ontology))
+        parts.append(_Part(one.files, _of_tool(one.files), ontology))
     frozen = [freeze(store, project=project.name, export=p.export, parsed=p.parsed) for p in parts]
     versions = table_versions or {}
     resolved = [_resolve(p, catalog=catalog, versions=versions) for p in parts]
@@ -241,6 +241,24 @@ def _parse(export: ExportFiles, *, format: str, catalog: Catalog) -> ParsedExpor
             within=one_of("file", export.fingerprints),
         )
         raise
+
+
+def _of_tool(export: ExportFiles) -> ParsedExport:
+    """Parse what was pulled; a batch of which nothing can be read holds up no other."""
+    try:
+        return label_studio.parse(export.files, is_ours=False)
+    except UnusableExport as error:
+        return ParsedExport(
+            format="label_studio",
+            files=tuple(sorted(export.files)),
+            rows=raw_table(()),
+            quarantine=error.refusals,
+            labels=(),
+            images=(),
+            empty=(),
+            not_imported={},
+            fields=label_studio.FIELDS,
+        )
 
 
 def _stamped(refusals: Iterable[Refusal], export: ExportFiles) -> list[Refusal]:

@@ -81,7 +81,7 @@ class History:
         self._table = catalog.table("tool_annotations")
         self._number = tool_project
         self._batch = batch
-        rows = self._last("annotation, task, digest, deleted, seen_at")
+        rows = self._last("annotation, task, digest, deleted, seen_at, completed_by")
         self._known = {
             annotation: KnownState(task, digest, deleted)
             for annotation, task, digest, deleted in zip(
@@ -89,6 +89,8 @@ class History:
                 strict=True,
             )
         }
+        names = zip(rows["annotation"].to_pylist(), rows["completed_by"].to_pylist(), strict=True)
+        self._names = {annotation: name for annotation, name in names if name}
         self._of_task: dict[int, set[int]] = {}
         for annotation, state in self._known.items():
             if not state.deleted:
@@ -162,7 +164,8 @@ class History:
             raise BadAnnotation("Expected the times at which it was made and changed.")
         if not isinstance(result, list):
             raise BadAnnotation(f"Expected a list of regions, found {result!r:.60}.")
-        who = _number(told.get("completed_by"))
+        # an account that was deleted leaves what it made without a name
+        who = _number(told.get("completed_by")) or self._names.get(told["id"])
         row = {
             "tool_project": self._number,
             "task": task,

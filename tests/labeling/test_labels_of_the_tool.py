@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from dagster_aws.s3 import S3Resource
 from typer.testing import CliRunner
@@ -19,7 +20,9 @@ from cv_pipeline.cli import app
 from cv_pipeline.errors import PushRefused, SettingsError
 from cv_pipeline.labeling.batches import declare
 from cv_pipeline.labeling.changes import changes_in_tool
+from cv_pipeline.labeling.findings import quarantine_annotations
 from cv_pipeline.labeling.hand_off import state
+from cv_pipeline.labeling.history import History
 from cv_pipeline.labeling.local_server import LocalServer
 from cv_pipeline.labeling.pulled_export import pulled_exports
 from cv_pipeline.project import load_project
@@ -96,6 +99,59 @@ class TestPrelabels:
 
 
 class TestLabels:
+    def test_a_batch_of_which_nothing_can_be_read_holds_up_no_other(self, lake):
+        lake.set_aside("second", lake.image_ids[3:])
+        lake.set_aside("bad", lake.image_ids[:3])
+        lake.push("second")
+        lake.push("bad")
+        lake.studio.label("ann", lake.tasks("second")[lake.image_ids[3]], box())
+        lake.studio.label("ann", lake.tasks("bad")[lake.image_ids[0]], box(x=150))
+        lake.pull()
+        report, rows = labels(lake)
+        assert [row["image_id"] for row in rows] == [lake.image_ids[3]]
+        assert sum(report.quarantined.values()) == 1
+
+    def test_what_a_region_says_of_its_own_making_is_not_believed(self, lake):
+        lake.push()
+        forged = {"role": "reviewer", "created_at": "2001-01-01T00:00:00Z", "lead_time": 0.001}
+        region = {**box(), "meta": {"work": forged}}
+        lake.studio.label("ann", lake.tasks()[lake.image_ids[0]], region)
+        lake.pull()
+        _, (row,) = labels(lake)
+        assert row["role"] == "annotator"
+        assert row["created_at"].year > 2001
+
+    def test_labels_of_an_image_that_is_another_by_now_are_quarantined(self, lake):
+        lake.push()
+        for image in lake.image_ids[:2]:
+            lake.studio.label("ann", lake.tasks()[image], box())
+        lake.pull()
+        files = lake.catalog.table("files")
+        kept = files.read()
+        files.replace(kept.filter(pc.not_equal(kept["image_id"], lake.image_ids[0])))
+        report, (row,) = labels(lake)
+        assert row["image_id"] == lake.image_ids[1]
+        assert report.quarantined == {"unknown_image": 1}
+
+    def test_who_left_has_labelled_all_the_same(self, lake):
+        lake.push()
+        task = lake.tasks()[lake.image_ids[0]]
+        made = lake.studio.label("ann", task, box())
+        lake.pull()
+        (before,) = lake.states()
+        told = {
+            **{name: before[name] for name in ("lead_time", "ground_truth", "updated_by")},
+            "id": made, "completed_by": None, "was_cancelled": False,
+            "created_at": before["created_at"].isoformat(),
+            "updated_at": before["updated_at"].isoformat(),
+            "result": [box(x=20)],
+        }  # fmt: skip
+        history = History(lake.catalog, before["tool_project"], before["batch"])
+        assert history.add([(task, lake.image_ids[0], datetime.now(UTC), [told])])[0] == 1
+        assert quarantine_annotations(lake.catalog) == {}
+        _, (row,) = labels(lake)
+        assert row["annotator"] == before["annotator"]
+
     def test_what_people_drew_in_pixels_of_the_image(self, lake):
         lake.push()
         tasks = [lake.tasks()[image] for image in lake.image_ids]

@@ -115,6 +115,11 @@ def _mask(node: Element, size: tuple[int, int] | None) -> Mask:
     whole = [int(n) for n in counts if n is not None and n.is_integer()]
     if len(whole) != len(counts):
         raise BadShape("bad_mask", "Run lengths that are not whole numbers.")
+    if not (0 < width <= size[1] and 0 < height <= size[0]):  # before anything is made of it
+        raise BadShape(
+            "out_of_frame_shape",
+            f"A mask of {width}×{height} pixels in an image of {size[1]}×{size[0]}.",
+        )
     crop = crop_of_rows(whole, width=width, height=height)
     return mask_of_crop(crop, left=left, top=top, size=size)
 

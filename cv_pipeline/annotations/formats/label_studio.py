@@ -63,8 +63,13 @@ def sniff(files: Mapping[str, bytes]) -> bool:
     return False
 
 
-def parse(files: Mapping[str, bytes]) -> ParsedExport:
+def parse(files: Mapping[str, bytes], *, is_ours: bool = True) -> ParsedExport:
     """Read the JSON files of a Label Studio export, and the labelling configuration beside them.
+
+    Args:
+        files: path to bytes.
+        is_ours: whether it may have been written by this project, so that notes of a region say who
+            made it and when. Annotators can write such notes too: what is pulled is not ours.
 
     Raises:
         AnnotationError: there is none.
@@ -80,7 +85,7 @@ def parse(files: Mapping[str, bytes]) -> ParsedExport:
     for path in sorted(p for p in files if is_config(p, files[p])):
         export.companions.add(path)
         export.labels.update(dict.fromkeys(declared_labels(export, path, files[path])))
-    regions = Regions(export)
+    regions = Regions(export, is_ours=is_ours)
     for annotation in _latest(export, annotations):
         export.images.add(annotation.image)
         regions.read(annotation)

@@ -92,10 +92,12 @@ class Regions:
 
     Args:
         export: where rows and refusals go.
+        is_ours: whether notes of a region may say who made it and when.
     """
 
-    def __init__(self, export: ExportBuilder) -> None:
+    def __init__(self, export: ExportBuilder, *, is_ours: bool = True) -> None:
         self._export = export
+        self._is_ours = is_ours
         self._choices: list[RawRow] = []
         self._blank: set[str] = set()
 
@@ -106,6 +108,8 @@ class Regions:
             where = f"{annotation.where}.result[{r}]"
             result = self._result(annotation, where, entry)
             if result is not None:
+                if not self._is_ours and isinstance(meta := result.entry.get("meta"), dict):
+                    meta.pop("work", None)
                 key = as_identifier(result.entry.get("id")) or where
                 regions.setdefault(key, []).append(result)
         if not annotation.results:
