@@ -41,6 +41,11 @@ def pull(
         )
         for batch, state in report.advanced.items():
             console.print(f"  {batch} is {state} now", markup=False)
+        if report.states:
+            console.print(
+                f"They become labels with: cvp run {project} --select annotation_exports",
+                markup=False,
+            )
         if report.quarantined:
             table = Table("no labels, because", "how many", box=None)
             for reason, count in report.quarantined.items():

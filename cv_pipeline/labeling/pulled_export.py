@@ -25,7 +25,8 @@ _LIVE = """
 WITH paths AS (SELECT image_id, min(path) AS path FROM files GROUP BY image_id)
 SELECT t.batch, t.ontology_version, t.guideline_version, c.tool_project, c.task, c.annotation,
     -- an image whose file is another by now is named by its id, which the import does not know
-    coalesce(p.path, c.image_id) AS path, c.completed_by, c.created_at, c.updated_at, c.lead_time, c.ground_truth, c.result
+    coalesce(p.path, c.image_id) AS path, c.completed_by,
+    c.created_at, c.updated_at, c.lead_time, c.ground_truth, c.result
 FROM current AS c
 JOIN labeling_tasks AS t USING (tool_project, task)
 LEFT JOIN paths AS p ON p.image_id = c.image_id

@@ -30,7 +30,11 @@ from cv_pipeline.annotations.geometry.masks import (
     mask_of_polygon,
     rows_of_crop,
 )
-from cv_pipeline.annotations.geometry.run_lengths import bounds_of_runs, mask_of_runs
+from cv_pipeline.annotations.geometry.run_lengths import (
+    bounds_of_runs,
+    check_size,
+    mask_of_runs,
+)
 from cv_pipeline.annotations.values import as_number, as_text
 
 if TYPE_CHECKING:
@@ -115,7 +119,8 @@ def _mask(node: Element, size: tuple[int, int] | None) -> Mask:
     whole = [int(n) for n in counts if n is not None and n.is_integer()]
     if len(whole) != len(counts):
         raise BadShape("bad_mask", "Run lengths that are not whole numbers.")
-    if not (0 < width <= size[1] and 0 < height <= size[0]):  # before anything is made of it
+    check_size(height, width)
+    if width > size[1] or height > size[0]:  # before anything is made of it
         raise BadShape(
             "out_of_frame_shape",
             f"A mask of {width}×{height} pixels in an image of {size[1]}×{size[0]}.",
