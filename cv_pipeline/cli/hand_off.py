@@ -29,12 +29,15 @@ def hand_off(
     The schema must be locked, a gold set cover every class and edge case, the loop that looks after
     quality be defined, and a pilot round have shown that people agree.
     """
+    from cv_pipeline.catalog.datalake.image_batches import require_batch
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.labeling.hand_off import missing, state
     from cv_pipeline.storage import open_store
 
     settings = find_project(project, projects_dir())
     catalog = Catalog(open_store(store_url()), project)
+    if batch:
+        require_batch(catalog, batch)
     found = state(settings, catalog=catalog, batch=batch)
     lacking = missing(settings, catalog=catalog, batch=batch) if batch else found.missing
     if as_json:

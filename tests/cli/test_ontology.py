@@ -139,6 +139,8 @@ def test_what_is_missing_before_volume_work_is_named(world):
     assert all(m["do"] for m in found["missing"])
     output = cvp("hand-off", "tiny").output
     assert "missing: There is no text of guideline version '1'." in output
+    refused = cvp("hand-off", "tiny", "--batch", "nobody")
+    assert "has no batch 'nobody'" in str(refused.exception) + refused.output
 
 
 def test_gold_images_may_be_named_by_a_query(world):

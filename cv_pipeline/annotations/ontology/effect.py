@@ -19,6 +19,7 @@ from cv_pipeline.project import Project
 _COLUMNS = (
     "image_id",
     "annotator",
+    "role",
     "kind",
     "label",
     "attributes",
