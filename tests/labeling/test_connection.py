@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ from cv_pipeline.labeling import connection as connections
 from cv_pipeline.labeling.connection import Connection, connect, require_version, tool_url
 from cv_pipeline.labeling.tool import Tool
 from cv_pipeline.project import find_project
-from cv_pipeline.settings import projects_dir
 
+SHIPPED = Path(__file__).parents[2] / "projects"
 SECRET = "aaa.bbb.cccdefghij"
 ITS_ERROR = {"status_code": 404, "version": "1.23.2", "detail": "No Project matches."}
 
@@ -179,7 +180,7 @@ def test_the_token_stands_nowhere(server, connection, caplog):
 def test_a_project_s_tool_is_the_environment_s(monkeypatch):
     monkeypatch.delenv("CV_LABEL_STUDIO_URL", raising=False)
     monkeypatch.delenv("CV_LABEL_STUDIO_TOKEN", raising=False)
-    fruit = find_project("fruit", projects_dir())
+    fruit = find_project("fruit", SHIPPED)
     assert tool_url(fruit) is None
     with pytest.raises(SettingsError, match="has no annotation tool"):
         connect(fruit)
