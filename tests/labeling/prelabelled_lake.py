@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +11,9 @@ from cv_pipeline.catalog.schemas import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
 from cv_pipeline.labeling.prelabels import PrelabelReport, make_prelabels
 from cv_pipeline.project import Project, find_project
+from cv_pipeline.settings import projects_dir
 from tests.catalog.datalake_world import DatalakeWorld
 
-SHIPPED = Path(__file__).parents[2] / "projects"
 WAITING = (0, 2, 3, 4)
 """Images without labels."""
 BOX = (1.0, 2.0, 11.0, 12.0)
@@ -51,7 +50,7 @@ class Says:
 
 def project(**prelabels: Any) -> Project:
     """The project, with some settings of its pre-labels."""
-    found = find_project("fruit", SHIPPED)
+    found = find_project("fruit", projects_dir())
     settings = found.labeling.prelabels.model_copy(update=prelabels)
     return found.model_copy(
         update={"labeling": found.labeling.model_copy(update={"prelabels": settings})}
