@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from assets.step import Step, metadata_table, reporting
 from cv_pipeline.errors import ToolUnavailable
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.one_call import tool_of
-from cv_pipeline.labeling.waiting import PushedBatches, push_waiting, pushed_digest
+from cv_pipeline.labeling.exchange.one_call import tool_of
+from cv_pipeline.labeling.exchange.waiting import PushedBatches, push_waiting, pushed_digest
+from cv_pipeline.labeling.tool.connection import tool_url
 from resources import ObjectStoreResource, Projects
 
 CODE_VERSION = "1"

@@ -10,12 +10,16 @@ from cv_pipeline.annotations.export import import_annotations
 from cv_pipeline.annotations.ontology import Migrated
 from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.errors import LabelingError, SettingsError
-from cv_pipeline.labeling.acceptance import acceptance, acceptance_by_model, acceptance_rates
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.findings import STAGE as PULL_STAGE
-from cv_pipeline.labeling.one_call import tool_of
-from cv_pipeline.labeling.pull import pull
-from cv_pipeline.labeling.pulled_export import pulled_exports
+from cv_pipeline.labeling.exchange.findings import STAGE as PULL_STAGE
+from cv_pipeline.labeling.exchange.one_call import tool_of
+from cv_pipeline.labeling.exchange.pull import pull
+from cv_pipeline.labeling.exchange.pulled_export import pulled_exports
+from cv_pipeline.labeling.prelabels.acceptance import (
+    acceptance,
+    acceptance_by_model,
+    acceptance_rates,
+)
+from cv_pipeline.labeling.tool.connection import tool_url
 from cv_pipeline.quality.cost_report import cost_metadata
 from cv_pipeline.settings import expand
 from resources import ObjectStoreResource, Projects

@@ -4,8 +4,8 @@ import dagster as dg
 import pyarrow as pa
 
 from assets.step import Step, metadata_table, reporting
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.hand_off import state
+from cv_pipeline.labeling.batches.hand_off import state
+from cv_pipeline.labeling.tool.connection import tool_url
 from cv_pipeline.provenance import pinned
 from resources import ObjectStoreResource, Projects
 

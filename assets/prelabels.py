@@ -6,9 +6,9 @@ import dagster as dg
 
 from assets.step import Step, metadata_table, reporting
 from cv_pipeline.catalog.digest import combined_digest
-from cv_pipeline.labeling.doubts import doubts
-from cv_pipeline.labeling.model_predictions import AskModel
-from cv_pipeline.labeling.prelabels import PrelabelReport, make_prelabels
+from cv_pipeline.labeling.prelabels.doubts import doubts
+from cv_pipeline.labeling.prelabels.model_predictions import AskModel
+from cv_pipeline.labeling.prelabels.prelabelling import PrelabelReport, make_prelabels
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.provenance import Materialization
 from cv_pipeline.provenance.event_log import ASKED

@@ -30,12 +30,12 @@ import pyarrow as pa
 from cv_pipeline.catalog.datalake.image_batches import set_aside
 from cv_pipeline.catalog.schemas import IMAGES, PRELABELS
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.connection import Connection
-from cv_pipeline.labeling.history import current_annotations
-from cv_pipeline.labeling.local_server import ADMIN, INSTALLED, Account, LocalServer, prepare
-from cv_pipeline.labeling.pull import pull
-from cv_pipeline.labeling.push import push
-from cv_pipeline.labeling.tool import Tool
+from cv_pipeline.labeling.exchange.history import current_annotations
+from cv_pipeline.labeling.exchange.pull import pull
+from cv_pipeline.labeling.exchange.push import push
+from cv_pipeline.labeling.tool.connection import Connection
+from cv_pipeline.labeling.tool.label_studio import Tool
+from cv_pipeline.labeling.tool.local_server import ADMIN, INSTALLED, Account, LocalServer, prepare
 from cv_pipeline.project import Project, load_project
 from cv_pipeline.storage import ObjectStore, open_store
 

@@ -49,8 +49,8 @@ def main() -> None:
 
 def _plan(folder: Path, tasks: int, annotators: int) -> None:
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.labeling.section import Labeling
-    from cv_pipeline.labeling.work import apply_plan, plan_work
+    from cv_pipeline.labeling.settings.section import Labeling
+    from cv_pipeline.labeling.work.assignment import apply_plan, plan_work
     from cv_pipeline.storage import open_store
 
     catalog = Catalog(open_store(str(folder)), "plan")
@@ -76,10 +76,10 @@ def _plan(folder: Path, tasks: int, annotators: int) -> None:
 
 def _estimate(folder: Path, waiting: int, annotators: int) -> None:
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.labeling.batches import declared_batches, list_labeling_batches
-    from cv_pipeline.labeling.estimate import estimate
-    from cv_pipeline.labeling.section import Labeling
-    from cv_pipeline.labeling.workforce import workforce_of
+    from cv_pipeline.labeling.batches.declared import declared_batches, list_labeling_batches
+    from cv_pipeline.labeling.settings.section import Labeling
+    from cv_pipeline.labeling.work.estimate import estimate
+    from cv_pipeline.labeling.work.workforce import workforce_of
     from cv_pipeline.storage import open_store
 
     catalog = Catalog(open_store(str(folder)), "estimate")

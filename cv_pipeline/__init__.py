@@ -63,11 +63,11 @@ def __getattr__(name: str) -> Any:
 
         return find_errors
     if name in ("pull", "push"):
-        from cv_pipeline.labeling import one_call
+        from cv_pipeline.labeling.exchange import one_call
 
         return getattr(one_call, name)
     if name == "select_batch":
-        from cv_pipeline.labeling.selection import select_batch
+        from cv_pipeline.labeling.sampling.selection import select_batch
 
         return select_batch
     if name == "leaderboard":

@@ -20,7 +20,7 @@ from pydantic import (
 from cv_pipeline.cron import require_cron
 from cv_pipeline.dataset_query import Query, SliceQuery
 from cv_pipeline.errors import ProjectError, nearest
-from cv_pipeline.labeling.section import Labeling
+from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.mistakes import Model, describe
 from cv_pipeline.ontology import Ontology as Ontology
 from cv_pipeline.ontology_rules import require_edge_cases, require_shapes, require_versions

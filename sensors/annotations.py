@@ -11,9 +11,9 @@ import dagster as dg
 
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CVPipelineError
-from cv_pipeline.labeling.changes import changes_in_tool
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.one_call import tool_of
+from cv_pipeline.labeling.exchange.one_call import tool_of
+from cv_pipeline.labeling.tool.changes import changes_in_tool
+from cv_pipeline.labeling.tool.connection import tool_url
 from cv_pipeline.provenance import EventLog
 from resources import ObjectStoreResource, Projects
 from sensors.jobs import (

@@ -13,8 +13,8 @@ import pytest
 LONGEST = (
     "test_pipeline.py",
     "inspector/test_load.py",
-    "labeling/test_push_and_pull.py",
-    "labeling/test_acceptance.py",
+    "labeling/exchange/test_push_and_pull.py",
+    "labeling/prelabels/test_acceptance.py",
     "sensors/test_daemon.py",
     "test_corrective.py",
     "test_takeout_end_to_end.py",

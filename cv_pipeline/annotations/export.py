@@ -45,7 +45,7 @@ from cv_pipeline.project import Ontology, Project
 from cv_pipeline.storage import ImageSource, ObjectStore
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.pulled_export import PulledExport
+    from cv_pipeline.labeling.exchange.pulled_export import PulledExport
 
 STAGE = "annotation_exports"
 """Stage under which refused annotations are quarantined."""

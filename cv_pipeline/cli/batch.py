@@ -13,7 +13,7 @@ from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.errors import LabelingError
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.batches import LabelingBatch
+    from cv_pipeline.labeling.batches.declared import LabelingBatch
 
 
 def batch(
@@ -40,7 +40,7 @@ def batch(
     """Show a batch that is labelled, or change its settings or state."""
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.cli.user import write_down
-    from cv_pipeline.labeling import batches
+    from cv_pipeline.labeling.batches import declared as batches
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import projects_dir, store_url
     from cv_pipeline.storage import open_store
@@ -105,7 +105,7 @@ def as_deadline(text: str) -> datetime | None:
 
 
 def _show(found: LabelingBatch) -> None:
-    from cv_pipeline.labeling.batch_states import said
+    from cv_pipeline.labeling.batches.states import said
 
     console.print(f"[bold]{escape(found.name)}[/]: {said(found.state)}")
     if found.stuck:

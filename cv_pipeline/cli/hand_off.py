@@ -14,7 +14,7 @@ from cv_pipeline.project import find_project
 from cv_pipeline.settings import projects_dir, store_url
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.hand_off import HandOffState
+    from cv_pipeline.labeling.batches.hand_off import HandOffState
 
 
 def hand_off(
@@ -31,7 +31,7 @@ def hand_off(
     """
     from cv_pipeline.catalog.datalake.image_batches import require_batch
     from cv_pipeline.catalog.tables import Catalog
-    from cv_pipeline.labeling.hand_off import missing, state
+    from cv_pipeline.labeling.batches.hand_off import missing, state
     from cv_pipeline.storage import open_store
 
     settings = find_project(project, projects_dir())
@@ -66,7 +66,7 @@ def hand_off(
 
 
 def _show(found: HandOffState) -> None:
-    from cv_pipeline.labeling.hand_off import PARTS
+    from cv_pipeline.labeling.batches.hand_off import PARTS
 
     table = Table("", "", box=None, show_header=False)
     for part, title in PARTS.items():

@@ -19,8 +19,8 @@ def label_studio(
     as_json: Json = False,
 ) -> None:
     """Print how to sign in to the Label Studio of cvp ui, and what cvp push needs in a shell."""
-    from cv_pipeline.labeling.connection import TOKEN_VARIABLE, URL_VARIABLE
-    from cv_pipeline.labeling.local_server import ADMIN, HOST, data_folder, prepare
+    from cv_pipeline.labeling.tool.connection import TOKEN_VARIABLE, URL_VARIABLE
+    from cv_pipeline.labeling.tool.local_server import ADMIN, HOST, data_folder, prepare
 
     accounts = prepare(data_folder(), tuple(add or ()))
     url = f"http://{HOST}:{port}"

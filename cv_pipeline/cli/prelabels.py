@@ -61,8 +61,8 @@ def prelabels(
 
 
 def _found(lake: Any, model: str | None) -> dict[str, Any]:
-    from cv_pipeline.labeling.doubts import doubts
-    from cv_pipeline.labeling.prelabels import known_model
+    from cv_pipeline.labeling.prelabels.doubts import doubts
+    from cv_pipeline.labeling.prelabels.prelabelling import known_model
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import projects_dir
 
@@ -96,7 +96,7 @@ def _found(lake: Any, model: str | None) -> dict[str, Any]:
 
 
 def _acceptance(catalog: Catalog, *, as_json: bool) -> None:
-    from cv_pipeline.labeling.acceptance import acceptance, acceptance_rates
+    from cv_pipeline.labeling.prelabels.acceptance import acceptance, acceptance_rates
 
     rows: pa.Table = acceptance_rates(acceptance(catalog))
     if as_json:

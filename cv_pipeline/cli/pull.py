@@ -27,7 +27,7 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Pull annotations, edits and deletions from Label Studio into the history."""
-    from cv_pipeline.labeling.one_call import pull as pull_batches
+    from cv_pipeline.labeling.exchange.one_call import pull as pull_batches
 
     with shown_progress("pulling") as progress:
         report = pull_batches(project, whole=whole, lost=lost, progress=progress)

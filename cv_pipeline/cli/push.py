@@ -28,7 +28,7 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Push a batch to Label Studio with pre-labels; doing it again goes on where it was."""
-    from cv_pipeline.labeling.one_call import push as push_batch
+    from cv_pipeline.labeling.exchange.one_call import push as push_batch
 
     with shown_progress("pushing") as progress:
         report = push_batch(project, batch, prelabel_model=model, again=again, progress=progress)

@@ -30,7 +30,7 @@ def review_first(
     from cv_pipeline.actor import current_actor
     from cv_pipeline.catalog.datalake.datalake import Datalake
     from cv_pipeline.catalog.datalake.image_batches import set_aside
-    from cv_pipeline.labeling.review_order import review_order
+    from cv_pipeline.labeling.work.review_order import review_order
 
     lake = Datalake.open(project, origin="cli")
     found = review_order(

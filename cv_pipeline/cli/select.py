@@ -49,7 +49,7 @@ def select(
     What is not said is as labeling.sampling of the project says. A share is always drawn at random.
     """
     from cv_pipeline.catalog.datalake.datalake import Datalake
-    from cv_pipeline.labeling.selection import select_batch
+    from cv_pipeline.labeling.sampling.selection import select_batch
 
     made = select_batch(
         Datalake.open(project, origin="cli"),

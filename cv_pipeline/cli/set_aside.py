@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cv_pipeline.catalog.datalake.datalake import Datalake
     from cv_pipeline.catalog.datalake.image_batches import ImageBatch, Purpose
     from cv_pipeline.catalog.datalake.query_result import QueryResult
-    from cv_pipeline.labeling.batches import LabelingBatch
+    from cv_pipeline.labeling.batches.declared import LabelingBatch
 
 
 def set_aside(
@@ -59,8 +59,8 @@ def batches(
 ) -> None:
     """List the batches of images that were set aside: state, progress, and which are stuck."""
     from cv_pipeline.catalog.datalake.datalake import Datalake
-    from cv_pipeline.labeling.batch_states import said
-    from cv_pipeline.labeling.batches import list_labeling_batches
+    from cv_pipeline.labeling.batches.declared import list_labeling_batches
+    from cv_pipeline.labeling.batches.states import said
 
     lake = Datalake.open(project, origin="cli")
     found = lake.batches()
@@ -108,7 +108,7 @@ def _as_json(batch: ImageBatch, work: LabelingBatch) -> dict[str, Any]:
 def _divide(
     lake: Datalake, found: QueryResult, name: str, *, purpose: Purpose, reason: str, as_json: bool
 ) -> None:
-    from cv_pipeline.labeling.division import divide
+    from cv_pipeline.labeling.batches.division import divide
 
     project = find_project(lake.project, projects_dir())
     parts = divide(

@@ -18,7 +18,7 @@ from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.settings import dagster_home, mlflow_tracking_uri
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.local_server import LocalServer
+    from cv_pipeline.labeling.tool.local_server import LocalServer
 
 STOP_SECONDS = 15.0
 HOST = "127.0.0.1"
@@ -83,8 +83,8 @@ def ui(
 
 def _label_studio(port: int) -> LocalServer | None:
     """Label Studio on its way up; None where it is not installed, or one runs elsewhere."""
-    from cv_pipeline.labeling.connection import URL_VARIABLE
-    from cv_pipeline.labeling.local_server import (
+    from cv_pipeline.labeling.tool.connection import URL_VARIABLE
+    from cv_pipeline.labeling.tool.local_server import (
         LocalServer,
         data_folder,
         is_installed,
@@ -109,8 +109,8 @@ def _label_studio(port: int) -> LocalServer | None:
 
 def _told(tool: LocalServer) -> tuple[dict[str, str], dict[str, str]]:
     """What processes are told of Label Studio: where it is, and to some the token."""
-    from cv_pipeline.labeling.connection import TOKEN_VARIABLE, URL_VARIABLE
-    from cv_pipeline.labeling.local_server import ADMIN, data_folder, prepare
+    from cv_pipeline.labeling.tool.connection import TOKEN_VARIABLE, URL_VARIABLE
+    from cv_pipeline.labeling.tool.local_server import ADMIN, data_folder, prepare
 
     return {URL_VARIABLE: tool.url}, {TOKEN_VARIABLE: prepare(data_folder())[ADMIN].token}
 

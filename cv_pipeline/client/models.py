@@ -262,7 +262,7 @@ class BatchRequest(BaseModel):
 
 class BatchRow(BaseModel):
     """
-    A batch; see :class:`cv_pipeline.labeling.batches.LabelingBatch`.
+    A batch; see :class:`cv_pipeline.labeling.batches.declared.LabelingBatch`.
 
     Attributes:
         kind: how its state is coloured.

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.batches import declared_batches
-from cv_pipeline.labeling.labels_made import labels_made
-from cv_pipeline.labeling.section import Labeling
+from cv_pipeline.labeling.batches.declared import declared_batches
+from cv_pipeline.labeling.settings.section import Labeling
+from cv_pipeline.labeling.work.labels_made import labels_made
 from cv_pipeline.quality.label_cost import GroupCost, LabelCost, label_cost
 
 COST_TABLE = pa.schema(

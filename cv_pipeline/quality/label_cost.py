@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.labeling.work_section import Annotator, PayRole, Prices
+from cv_pipeline.labeling.settings.work_section import Annotator, PayRole, Prices
 from cv_pipeline.quality.lead_times import LeadTimes, reckonable
 
 CONTROL = "random"

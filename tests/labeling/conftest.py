@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from cv_pipeline.labeling.local_server import INSTALLED, LocalServer, is_installed, prepare
+from cv_pipeline.labeling.tool.local_server import INSTALLED, LocalServer, is_installed, prepare
 from tests.labeling.pushed_lake import PushedLake, make_lake
 from tests.labeling.studio import EMAILS, Studio
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import IMAGE_BATCHES, LABELING_TASKS, TOOL_ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog, one_of
-from cv_pipeline.labeling.findings import STAGE, field_of, file_of
+from cv_pipeline.labeling.exchange.findings import STAGE, field_of, file_of
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 """A Monday."""

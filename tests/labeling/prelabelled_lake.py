@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cv_pipeline.catalog.schemas import IMAGE_FEATURES
 from cv_pipeline.catalog.schemas.predictions import PREDICTIONS
-from cv_pipeline.labeling.prelabels import PrelabelReport, make_prelabels
+from cv_pipeline.labeling.prelabels.prelabelling import PrelabelReport, make_prelabels
 from cv_pipeline.project import Project, find_project
 from cv_pipeline.settings import projects_dir
 from tests.catalog.datalake_world import DatalakeWorld

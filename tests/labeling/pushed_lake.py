@@ -14,9 +14,9 @@ import pyarrow as pa
 from cv_pipeline.catalog.datalake.image_batches import set_aside
 from cv_pipeline.catalog.schemas import FILES, IMAGES
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.pull import PullReport, pull
-from cv_pipeline.labeling.push import PushReport, push
-from cv_pipeline.labeling.tool import Tool
+from cv_pipeline.labeling.exchange.pull import PullReport, pull
+from cv_pipeline.labeling.exchange.push import PushReport, push
+from cv_pipeline.labeling.tool.label_studio import Tool
 from cv_pipeline.project import Project, load_project
 from cv_pipeline.storage import ObjectStore, open_store
 from tests.labeling.studio import Studio

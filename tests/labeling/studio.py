@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cv_pipeline.labeling.connection import Connection
-from cv_pipeline.labeling.local_server import ADMIN, Account, LocalServer
-from cv_pipeline.labeling.tool import Tool
+from cv_pipeline.labeling.tool.connection import Connection
+from cv_pipeline.labeling.tool.label_studio import Tool
+from cv_pipeline.labeling.tool.local_server import ADMIN, Account, LocalServer
 
 NAMES = ("ann", "bob", "cem", "dee", "eve")
 EMAILS = tuple(f"{name}@example.org" for name in NAMES)

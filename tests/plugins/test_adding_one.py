@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cv_pipeline.errors import PluginError
-from cv_pipeline.labeling.selection import arms_of, select_batch
+from cv_pipeline.labeling.sampling.selection import arms_of, select_batch
 from cv_pipeline.project import load_project
 from tests.catalog.datalake_world import write_signatures
 

@@ -10,15 +10,15 @@ import pyarrow as pa
 
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.inspector.workspace import Workspace
-from cv_pipeline.labeling.batches import (
+from cv_pipeline.labeling.batches.declared import (
     LabelingBatch,
     declared_batches,
     list_labeling_batches,
 )
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.counted import counted_annotations
-from cv_pipeline.labeling.estimate import Estimate, estimate
-from cv_pipeline.labeling.workforce import Workforce, workforce_of
+from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.tool.connection import tool_url
+from cv_pipeline.labeling.work.estimate import Estimate, estimate
+from cv_pipeline.labeling.work.workforce import Workforce, workforce_of
 from cv_pipeline.quality.label_cost import LabelCost, label_cost
 from cv_pipeline.settings import expand
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from cv_pipeline.inspector.charts import Chart, Sample, line_chart
-from cv_pipeline.labeling.batch_states import said
-from cv_pipeline.labeling.batches import LabelingBatch
+from cv_pipeline.labeling.batches.declared import LabelingBatch
+from cv_pipeline.labeling.batches.states import said
 from cv_pipeline.quality.label_cost import Against, GroupCost, LabelCost
 
 
 class BatchRow(BaseModel):
-    """A batch; see :class:`cv_pipeline.labeling.batches.LabelingBatch`.
+    """A batch; see :class:`cv_pipeline.labeling.batches.declared.LabelingBatch`.
 
     Attributes:
         kind: how its state is coloured.

@@ -21,7 +21,7 @@ from cv_pipeline.inspector.labeling.reading import batches_of, share_of, tool_li
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.labeling.batch_states import said
+from cv_pipeline.labeling.batches.states import said
 
 routes = Routes("Assigned images")
 

@@ -29,10 +29,10 @@ from cv_pipeline.inspector.labeling.rows import (
 )
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.estimate import Estimate
-from cv_pipeline.labeling.work import accounts_by_batch, apply_plan, plan_work
-from cv_pipeline.labeling.workforce import Workforce
+from cv_pipeline.labeling.tool.connection import tool_url
+from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
+from cv_pipeline.labeling.work.estimate import Estimate
+from cv_pipeline.labeling.work.workforce import Workforce
 
 routes = Routes("Labelling")
 

@@ -20,9 +20,9 @@ from cv_pipeline.inspector.labeling.rows import BatchRow, batch_row
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.labeling import batches as labeling
-from cv_pipeline.labeling.batch_states import ALLOWED, DIFFICULTIES
-from cv_pipeline.labeling.batches import LabelingBatch
+from cv_pipeline.labeling.batches import declared as labeling
+from cv_pipeline.labeling.batches.declared import LabelingBatch
+from cv_pipeline.labeling.batches.states import ALLOWED, DIFFICULTIES
 
 routes = Routes("Labelling")
 

@@ -25,9 +25,9 @@ from cv_pipeline.inspector.pixels.pictures import pictures_of
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.labeling.batches import declared_batches
-from cv_pipeline.labeling.connection import tool_url
-from cv_pipeline.labeling.image_addresses import ROUTE, ImageAddresses
+from cv_pipeline.labeling.batches.declared import declared_batches
+from cv_pipeline.labeling.tool.connection import tool_url
+from cv_pipeline.labeling.tool.image_addresses import ROUTE, ImageAddresses
 from cv_pipeline.settings import expand
 
 routes = Routes("Labeling")

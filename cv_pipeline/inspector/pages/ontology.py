@@ -15,8 +15,8 @@ from cv_pipeline.inspector.data.ontology import Labels, OntologyVersion, labels_
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.labeling.hand_off import PARTS, HandOffState, state
-from cv_pipeline.labeling.pilot import Pilot
+from cv_pipeline.labeling.batches.hand_off import PARTS, HandOffState, state
+from cv_pipeline.labeling.batches.pilot import Pilot
 from cv_pipeline.markdown import rendered
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.lineage_index import LineageIndex

@@ -20,8 +20,8 @@ from cv_pipeline.inspector.audit import Wanted
 from cv_pipeline.inspector.database import open_database
 from cv_pipeline.inspector.pages import labeling_images
 from cv_pipeline.inspector.workspace import Workspace
-from cv_pipeline.labeling.batches import change_state
-from cv_pipeline.labeling.image_addresses import ImageAddresses
+from cv_pipeline.labeling.batches.declared import change_state
+from cv_pipeline.labeling.tool.image_addresses import ImageAddresses
 from cv_pipeline.storage import Blobs, open_store
 from tests.inspector.access.conftest import Inspector
 from tests.tiny_world import copy_tiny_world

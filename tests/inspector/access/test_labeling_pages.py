@@ -12,7 +12,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.inspector.access.assignments import assign, assignments
 from cv_pipeline.inspector.access.roles import Role
 from cv_pipeline.inspector.audit import Wanted
-from cv_pipeline.labeling.batches import declare
+from cv_pipeline.labeling.batches.declared import declare
 from tests.inspector.access.conftest import OTHER, Inspector, Opener
 from tests.labeling.label_tables import annotate, image_ids, push, set_aside
 

@@ -1,0 +1,348 @@
+"""The gate between trying out and volume work: what must stand first, and what is missing of it.
+
+Volume work starts when the schema is locked, a gold set covers every class and edge case, the
+loop that looks after quality is defined, and a pilot round of the current versions showed that
+people agree. Whatever is missing is named, with what to do next; a pilot batch needs only the
+schema and the guideline. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cv_pipeline.annotations.ontology import changed_versions, guideline_path, read_guideline
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
+from cv_pipeline.catalog.datalake.selection import select
+from cv_pipeline.catalog.query import parse
+from cv_pipeline.catalog.snapshot import open_snapshot
+from cv_pipeline.catalog.tables import Catalog, one_of
+from cv_pipeline.labeling.batches.declared import list_labeling_batches
+from cv_pipeline.labeling.batches.pilot import Pilot, pilot_rounds
+from cv_pipeline.project import Project
+
+SCHEMA, GOLD, REVIEW, PILOT = "schema", "gold", "review", "pilot"
+PARTS = {
+    SCHEMA: "Schema locked",
+    GOLD: "Gold set",
+    REVIEW: "QA loop",
+    PILOT: "Pilot round",
+}
+"""Each part of the gate with its title."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing that must stand before volume work starts, and does not.
+
+    Attributes:
+        part: schema, gold, review or pilot.
+        what: what is missing, as a sentence.
+        do: what to do next.
+    """
+
+    part: str
+    what: str
+    do: str
+
+    def __str__(self) -> str:
+        """Both sentences."""
+        return f"{self.what} {self.do}"
+
+
+@dataclass(frozen=True)
+class GoldCount:
+    """How much of the gold set there is of a class or an edge case.
+
+    Attributes:
+        name: the class, or the edge case as it is declared.
+        images: gold images that it is on.
+        needed: images that there must be.
+    """
+
+    name: str
+    images: int
+    needed: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether that is as many as needed."""
+        return self.images >= self.needed
+
+
+@dataclass(frozen=True)
+class HandOffState:
+    """How the gate stands.
+
+    Attributes:
+        missing: what is missing, by part in their order; empty when volume work may start.
+        enforced: whether a push is refused for it.
+        gold: what the gold set covers: classes, then edge cases.
+        pilots: pilot rounds of the current versions, the latest first.
+    """
+
+    missing: tuple[Missing, ...]
+    enforced: bool
+    gold: tuple[GoldCount, ...]
+    pilots: tuple[Pilot, ...]
+
+    def of(self, part: str) -> tuple[Missing, ...]:
+        """What is missing of one part."""
+        return tuple(m for m in self.missing if m.part == part)
+
+
+def missing(
+    project: Project, *, catalog: Catalog, batch: str, projects: Path | None = None
+) -> tuple[Missing, ...]:
+    """What must stand before a batch is pushed, and does not; empty when it may be.
+
+    A batch that was begun under other versions of ontology or guideline may not be pushed on,
+    whatever else stands.
+
+    Args:
+        project: whose batch it is.
+        catalog: its tables.
+        batch: name of the batch; a pilot needs less.
+        projects: folder of the projects; ``CV_PROJECTS`` by default.
+    """
+    begun = _begun(project, catalog, batch)
+    if begun or not project.labeling.hand_off.enforce:
+        return begun
+    found = next((b for b in list_labeling_batches(catalog) if b.name == batch), None)
+    if found is not None and found.pilot:
+        lacking = _schema(project, catalog, projects)
+        if found.overlap < 2:
+            lacking.append(
+                Missing(
+                    PILOT,
+                    f"The pilot {batch!r} has an overlap of {found.overlap}, so nobody's agreement"
+                    " can be measured.",
+                    f"Run: cvp batch {project.name} {batch} --overlap 2",
+                )
+            )
+        most = project.labeling.hand_off.pilot.max_images
+        if found.images > most:
+            lacking.append(
+                Missing(
+                    PILOT,
+                    f"The pilot {batch!r} has {found.images:,} images, and a pilot may have"
+                    f" {most:,}: more is volume work.",
+                    "Set fewer images aside as a pilot, or raise"
+                    " labeling.hand_off.pilot.max_images.",
+                )
+            )
+        return tuple(lacking)
+    return state(project, catalog=catalog, batch=batch, projects=projects).missing
+
+
+def _begun(project: Project, catalog: Catalog, batch: str) -> tuple[Missing, ...]:
+    """That a batch was begun under other versions: the tool goes on showing those classes."""
+    keys = ["ontology_version", "guideline_version"]
+    tasks = catalog.table("labeling_tasks").read(
+        columns=[*keys, "state"], filter=one_of("batch", [batch])
+    )
+    begun = tasks.filter(pc.equal(tasks["state"], "pushed")).group_by(keys).aggregate([])
+    now = (project.ontology.version, project.ontology.guideline_version)
+    others = [then for row in begun.to_pylist() if (then := tuple(row[k] for k in keys)) != now]
+    return tuple(
+        Missing(
+            SCHEMA,
+            f"Batch {batch!r} was begun under ontology {ontology!r} and guideline {guideline!r},"
+            f" which are {now[0]!r} and {now[1]!r} now.",
+            "Let it be labelled to its end as it is, and set the images that it lacks aside as"
+            " another batch.",
+        )
+        for ontology, guideline in others
+    )
+
+
+def state(
+    project: Project, *, catalog: Catalog, batch: str = "", projects: Path | None = None
+) -> HandOffState:
+    """How the gate stands for volume work.
+
+    Args:
+        project: which project.
+        catalog: its tables.
+        batch: batch that is to be pushed, whose overlap counts; none by default.
+        projects: folder of the projects; ``CV_PROJECTS`` by default.
+    """
+    gold = gold_counts(project, catalog)
+    pilots = pilot_rounds(project, catalog)
+    return HandOffState(
+        missing=(
+            *_schema(project, catalog, projects),
+            *_gold(project, gold),
+            *_review(project, catalog, batch),
+            *_pilot(project, pilots),
+        ),
+        enforced=project.labeling.hand_off.enforce,
+        gold=gold,
+        pilots=pilots,
+    )
+
+
+def gold_counts(project: Project, catalog: Catalog) -> tuple[GoldCount, ...]:
+    """Gold images that each class and each edge case is on."""
+    rule = project.labeling.hand_off.gold
+    columns = ["image_id", "label", "attributes"]
+    if rule.query is None:
+        known = (pc.field("role") == "gold") | (pc.field("annotator") == GOLD_ANNOTATOR)
+        rows = catalog.table("annotations").read(columns=columns, filter=known)
+    else:
+        images = select(parse(rule.query), snapshot=open_snapshot(catalog), catalog=catalog)
+        rows = catalog.table("annotations").read(
+            columns=columns, filter=one_of("image_id", images.image_ids.to_pylist())
+        )
+    distinct = rows.group_by(columns).aggregate([])
+    of_class = distinct.group_by("label").aggregate([("image_id", "count_distinct")])
+    images_of = dict(
+        zip(
+            of_class["label"].to_pylist(),
+            of_class["image_id_count_distinct"].to_pylist(),
+            strict=True,
+        )
+    )
+    counts = [
+        GoldCount(label, images_of.get(label, 0), rule.min_per_class)
+        for label in project.ontology.labels
+    ]
+    for case in rule.edge_cases:
+        fits = _fitting(distinct["attributes"], case)
+        count = pc.count_distinct(distinct["image_id"].filter(fits)).as_py()
+        counts.append(GoldCount(case, count, rule.min_per_edge_case))
+    return tuple(counts)
+
+
+def _fitting(attributes: pa.ChunkedArray, case: str) -> pa.ChunkedArray:
+    """Which rows are of an edge case."""
+    name, _, value = (part.strip() for part in case.partition("="))
+    wanted: tuple[object, ...] = (value,)
+    if value in ("", "yes"):
+        wanted = (True, "yes")
+    elif value == "no":
+        wanted = (False, "no")
+    texts = pc.unique(attributes).to_pylist()
+    fits = []
+    for text in texts:
+        found = json.loads(text).get(name)
+        listed = found if isinstance(found, list) else [found]
+        fits.append(any(one in wanted and type(one) in map(type, wanted) for one in listed))
+    chosen = pa.array([t for t, fit in zip(texts, fits, strict=True) if fit], pa.string())
+    return pc.is_in(attributes, value_set=chosen)
+
+
+def _schema(project: Project, catalog: Catalog, projects: Path | None) -> list[Missing]:
+    lacking = [
+        Missing(SCHEMA, error.what, error.do)
+        for error in changed_versions(project, catalog, projects=projects)
+    ]
+    if read_guideline(project, projects=projects) is None:
+        version = project.ontology.guideline_version
+        path = guideline_path(project, version, projects=projects)
+        lacking.append(
+            Missing(
+                SCHEMA,
+                f"There is no text of guideline version {version!r}.",
+                f"Write what annotators are to do into {path}.",
+            )
+        )
+    return lacking
+
+
+def _gold(project: Project, counts: Iterable[GoldCount]) -> list[Missing]:
+    short = [c for c in counts if not c.enough]
+    if not short:
+        return []
+    told = ", ".join(f"{c.name} ({c.images} of {c.needed})" for c in short[:8])
+    more = f" and {len(short) - 8} more" if len(short) > 8 else ""
+    return [
+        Missing(
+            GOLD,
+            f"The gold set has too few images of {told}{more}.",
+            "Label such images with certainty and name them: annotations.gold, or"
+            f" labeling.hand_off.gold.query of projects/{project.name}/project.yaml.",
+        )
+    ]
+
+
+def _review(project: Project, catalog: Catalog, batch: str) -> list[Missing]:
+    rule, lacking = project.labeling.hand_off.review, []
+    if not rule.share or not rule.owner:
+        absent = " and ".join(
+            name for name, given in (("share", rule.share), ("owner", rule.owner)) if not given
+        )
+        lacking.append(
+            Missing(
+                REVIEW,
+                f"It is not said how labels are reviewed while work goes on: {absent} of"
+                " labeling.hand_off.review is missing.",
+                "Declare the share of images that is reviewed and who does it.",
+            )
+        )
+    batches = [
+        b
+        for b in list_labeling_batches(catalog)
+        if b.name == batch or b.state in ("pushed", "in_progress", "done")
+    ]
+    total = sum(b.images for b in batches)
+    twice = sum(b.images for b in batches if b.overlap > 1)
+    if total and twice < rule.overlap_share * total:
+        lacking.append(
+            Missing(
+                REVIEW,
+                f"{twice / total:.1%} of the images in batches are labelled by two people, and"
+                f" {rule.overlap_share:.1%} are to be.",
+                f"Give this batch, or a smaller one, an overlap of 2: cvp batch {project.name}"
+                f" {batch or 'BATCH'} --overlap 2",
+            )
+        )
+    return lacking
+
+
+def _pilot(project: Project, pilots: tuple[Pilot, ...]) -> list[Missing]:
+    name, rule = project.name, project.labeling.hand_off.pilot
+    if not pilots:
+        return [
+            Missing(
+                PILOT,
+                f"No pilot round was labelled under ontology {project.ontology.version!r} and"
+                f" guideline {project.ontology.guideline_version!r}.",
+                f"Set {rule.min_images} images or more aside, and run: cvp batch {name} BATCH"
+                " --pilot --overlap 2, then cvp push and cvp pull.",
+            )
+        ]
+    latest = pilots[0]
+    if not latest.finished:
+        return [
+            Missing(
+                PILOT,
+                f"The pilot {latest.batch!r} is not finished: {latest.labelled} of"
+                f" {latest.images} images are labelled.",
+                f"Let it be labelled to its end, then run: cvp pull {name}",
+            )
+        ]
+    if latest.agreement.images < rule.min_images:
+        return [
+            Missing(
+                PILOT,
+                f"Of the pilot {latest.batch!r}, {latest.agreement.images} images were labelled by"
+                f" two people and imported, and {rule.min_images} are needed.",
+                f"Run: cvp run {name} --select annotation_exports; or label a larger pilot.",
+            )
+        ]
+    mistakes = latest.shortcomings(rule)
+    return [
+        Missing(
+            PILOT,
+            f"The pilot {latest.batch!r} shows too little agreement: {mistake}.",
+            "See where people differ, say it in the next version of the guideline, and label"
+            " another pilot.",
+        )
+        for mistake in mistakes
+    ]

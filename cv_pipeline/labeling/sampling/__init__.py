@@ -1,0 +1,3 @@
+"""Which of the images that wait are worth labelling next."""
+
+from __future__ import annotations
