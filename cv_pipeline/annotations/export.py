@@ -41,6 +41,7 @@ from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import AnnotationError
+from cv_pipeline.labeling.exchange.people import record_people, with_names_of_tool
 from cv_pipeline.project import Ontology, Project
 from cv_pipeline.storage import ImageSource, ObjectStore
 
@@ -120,6 +121,7 @@ def import_annotations(
             it was, and the quarantine says what was refused.
     """
     lock(project, catalog)
+    record_people(catalog, project.labeling)
     made_under = project.annotations.ontology_version or project.ontology.version
     of_export = ontology_at(project.ontology, made_under)
     parts: list[_Part] = []
@@ -136,7 +138,7 @@ def import_annotations(
         ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
             update={"guideline_version": one.guideline_version}
         )
-        parts.append(_Part(one.files, _of_tool(one.files), ontology))
+        parts.append(_Part(one.files, _of_tool(one.files, catalog=catalog), ontology))
     frozen = [freeze(store, project=project.name, export=p.export, parsed=p.parsed) for p in parts]
     versions = table_versions or {}
     resolved = [_resolve(p, catalog=catalog, versions=versions) for p in parts]
@@ -243,10 +245,11 @@ def _parse(export: ExportFiles, *, format: str, catalog: Catalog) -> ParsedExpor
         raise
 
 
-def _of_tool(export: ExportFiles) -> ParsedExport:
+def _of_tool(export: ExportFiles, *, catalog: Catalog) -> ParsedExport:
     """Parse what was pulled; a batch of which nothing can be read holds up no other."""
     try:
-        return label_studio.parse(export.files, is_ours=False)
+        parsed = label_studio.parse(export.files, is_ours=False)
+        return replace(parsed, rows=with_names_of_tool(catalog, parsed.rows))
     except UnusableExport as error:
         return ParsedExport(
             format="label_studio",

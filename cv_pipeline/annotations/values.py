@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, UNKNOWN_ANNOTATOR
 from cv_pipeline.project import SplitName
+from cv_pipeline.pseudonyms import account_of
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -121,7 +122,10 @@ def attributes_json(attributes: Mapping[str, object]) -> str | None:
 
 
 def pseudonym(who: object) -> str:
-    """Return a stable name for an annotator, neither an e-mail address nor ``gold``.
+    """Return a stable name for somebody whom a file names.
+
+    It is neither an e-mail address nor ``gold``, nor one of those that accounts of the annotation
+    tool have, whatever a file says.
 
     Args:
         who: an id, a name, an e-mail address, or a mapping with ``id`` or ``email``. The id goes
@@ -136,4 +140,4 @@ def pseudonym(who: object) -> str:
     # a person of that name would overrule all others
     if "@" in name or name.lower() == GOLD_ANNOTATOR:
         return f"annotator-{hashlib.sha256(name.lower().encode()).hexdigest()[:10]}"
-    return f"annotator-{name}" if name.isdigit() else name
+    return f"annotator-{name}" if name.isdigit() or account_of(name) is not None else name

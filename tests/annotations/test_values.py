@@ -76,6 +76,14 @@ def test_no_person_is_called_as_known_truth_is(who):
     assert name == values.pseudonym("gold")
 
 
+def test_no_file_names_an_account_of_the_annotation_tool():
+    name = values.pseudonym("studio-7")
+
+    assert name == "annotator-studio-7"
+    assert values.pseudonym(name) == name
+    assert values.pseudonym("studio-lamp") == "studio-lamp"
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [

@@ -39,6 +39,10 @@ from cv_pipeline.annotations.values import as_number, as_text
 
 Entry = Mapping[str, Any]
 
+_MOST_FILLED = 1 << 24
+"""Pixels of the largest image, by what its entry states, that a polygon with holes is filled in to
+compare it with the run lengths beside it; in a larger one the run lengths count."""
+
 
 def shape_of_segmentation(value: Any) -> Shape | None:
     """The shape of a ``segmentation``; None for an empty one.
@@ -105,9 +109,12 @@ def told_shape(entry: Entry, names: Sequence[str]) -> tuple[str, str | None] | N
         return None if entry.get("segmentation") or entry.get("keypoints") else ("bbox", None)
     if kind is None or not isinstance(geometry, dict):
         return None
+    size = _size(entry)
+    if size is not None and size[0] * size[1] > _MOST_FILLED:
+        size = None
     try:
         shape = read_shape(kind, json.dumps(geometry))
-        given = shape_parts(shape, names, size=_size(entry))
+        given = shape_parts(shape, names, size=size)
     except BadShape:
         return None
     parts = {key: entry[key] for key in given if key in entry}

@@ -6,6 +6,7 @@ clockwise degrees about its centre, as here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,11 @@ from cv_pipeline.annotations.geometry import (
     read_shape,
     rotated_box,
 )
-from cv_pipeline.annotations.geometry.masks import (
-    crop_of_rows,
-    mask_of_crop,
-    mask_of_polygon,
-    rows_of_crop,
-)
+from cv_pipeline.annotations.geometry.masks import mask_of_polygon, rows_of_crop
+from cv_pipeline.annotations.geometry.parts import MaskPart
 from cv_pipeline.annotations.geometry.run_lengths import (
     bounds_of_runs,
+    check_runs,
     check_size,
     mask_of_runs,
 )
@@ -111,22 +109,19 @@ def _point(node: Element) -> KeyPoint:
     return KeyPoint(name, x, y, 1 if node.get("occluded") == "1" else 2)
 
 
-def _mask(node: Element, size: tuple[int, int] | None) -> Mask:
+def _mask(node: Element, size: tuple[int, int] | None) -> MaskPart:
     if size is None:
         raise BadShape("missing_size", "A mask needs the size of its image.")
-    left, top, width, height = (int(_number(node, n)) for n in ("left", "top", "width", "height"))
+    sides = [_number(node, n) for n in ("left", "top", "width", "height")]
+    if not all(map(math.isfinite, sides)):
+        raise BadShape("not_finite", "Not finite numbers.")
+    left, top, width, height = (int(side) for side in sides)
     counts = [as_number(v) for v in (node.get("rle") or "").split(",")]
     whole = [int(n) for n in counts if n is not None and n.is_integer()]
     if len(whole) != len(counts):
         raise BadShape("bad_mask", "Run lengths that are not whole numbers.")
     check_size(height, width)
-    if width > size[1] or height > size[0]:  # before anything is made of it
-        raise BadShape(
-            "out_of_frame_shape",
-            f"A mask of {width}×{height} pixels in an image of {size[1]}×{size[0]}.",
-        )
-    crop = crop_of_rows(whole, width=width, height=height)
-    return mask_of_crop(crop, left=left, top=top, size=size)
+    return MaskPart(size, (top, left), (height, width), check_runs(whole, width * height))
 
 
 def element_of(

@@ -20,9 +20,10 @@ from cv_pipeline.annotations.geometry import (
     polygon,
     rotated_box,
 )
-from cv_pipeline.annotations.geometry.brush import brush_of_mask, mask_of_brush
+from cv_pipeline.annotations.geometry.brush import brush_of_mask, part_of_brush
 from cv_pipeline.annotations.geometry.masks import mask_of_polygon
 from cv_pipeline.annotations.geometry.run_lengths import mask_of_runs
+from cv_pipeline.annotations.geometry.shape import MOST_POINTS
 from cv_pipeline.annotations.values import as_number, as_size
 
 _OVER = 100.0 + 1e-3  # drawing to the very edge is stored with rounding errors
@@ -86,7 +87,9 @@ def drawn_shape(kind: str, value: Value, entry: Value) -> Drawn:
     if kind in ("rectangle", "rectanglelabels") or (kind == "labels" and "width" in value):
         return _rectangle(value, size)
     if kind in ("polygon", "polygonlabels") or (kind == "labels" and "points" in value):
-        points = [point_of(p, size, f"points[{i}]") for i, p in enumerate(_points(value))]
+        # one point more than is read is enough to be refused
+        listed = _points(value)[: MOST_POINTS + 1]
+        points = [point_of(p, size, f"points[{i}]") for i, p in enumerate(listed)]
         return Drawn("polygon", None, polygon([points]).text, size)
     if kind in ("brush", "brushlabels") or (kind == "labels" and "rle" in value):
         return _brush(value, size)
@@ -161,7 +164,7 @@ def _brush(value: Value, size: tuple[int, int] | None) -> Drawn:
         raise BadValue("rle", "bad_mask", "Expected run lengths.")
     if size is None:
         raise BadValue("rle", "missing_size", "A brush needs original_width and original_height.")
-    return Drawn("mask", None, mask_of_brush(rle, size=(size[1], size[0])).text, size)
+    return Drawn("mask", None, part_of_brush(rle, size=(size[1], size[0])).text, size)
 
 
 def points_text(points: Sequence[tuple[str, tuple[float, float], int]]) -> str:

@@ -9,9 +9,9 @@ shape. Circles and lines are refused: no shape here is as they are.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
 from cv_pipeline.annotations.formats.json_file import read_json
@@ -38,10 +36,10 @@ from cv_pipeline.annotations.geometry import (
     polygon,
     read_shape,
 )
-from cv_pipeline.annotations.geometry.masks import mask_of_crop, mask_of_polygon
+from cv_pipeline.annotations.geometry.masks import mask_of_polygon
+from cv_pipeline.annotations.geometry.parts import picture_text
 from cv_pipeline.annotations.geometry.run_lengths import (
     bounds_of_runs,
-    check_size,
     mask_of_runs,
 )
 from cv_pipeline.annotations.raw import (
@@ -243,20 +241,22 @@ class _Image:
             case "point":
                 return "keypoints", None, keypoints([_point(shape)]).text
             case "mask":
-                return "mask", None, self._mask(shape, places).text
+                return "mask", None, self._mask(shape, places)
         raise BadShape(
             "unsupported_shape",
             "Rectangles, polygons, masks and points are read, not"
             f" {repr(kind)[:40]}. Draw it as a polygon.",
         )
 
-    def _mask(self, shape: dict[str, Any], places: list[Place]) -> Mask:
+    def _mask(self, shape: dict[str, Any], places: list[Place]) -> str:
         height, width = self.size
         if height is None or width is None or not places:
             raise BadShape("missing_size", "A mask needs imageHeight, imageWidth and its corner.")
-        crop = _picture(shape.get("mask"))
         (left, top), *_ = places
-        return mask_of_crop(crop, left=round(left), top=round(top), size=(height, width))
+        if not math.isfinite(left + top):
+            raise BadShape("not_finite", "Not finite numbers.")
+        at = round(top), round(left)
+        return picture_text(shape.get("mask"), at=at, size=(height, width))
 
 
 def _group(shape: object) -> str | None:
@@ -283,26 +283,6 @@ def _point(shape: Mapping[str, Any]) -> KeyPoint:
     flags = shape.get("flags")
     hidden = isinstance(flags, dict) and flags.get("occluded") is True
     return KeyPoint(name, *places[0], 1 if hidden else 2)
-
-
-def _picture(text: object) -> NDArray[np.bool_]:
-    """Pixels of a PNG in base64; its size is known before it is decoded.
-
-    Raises:
-        BadShape: it is none, or too large.
-    """
-    from PIL import Image
-
-    if not isinstance(text, str):
-        raise BadShape("bad_mask", "A mask without a picture.")
-    try:
-        with Image.open(
-            io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]
-        ) as image:
-            check_size(image.height, image.width)
-            return np.asarray(image.convert("L")) > 0
-    except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadShape("bad_mask", f"Its picture cannot be read: {str(error)[:80]}.") from None
 
 
 def _attributes(shape: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Label Studio's run lengths of brush strokes: bits of a picture with red, green, blue and alpha.
 
 The label-studio-sdk has a decoder of its own, which makes a picture of whatever size the text
-claims, and a list of its bits; this one refuses what does not fit the image before it makes
-anything. A pixel is inside where its alpha is not 0.
+claims, and a list of its bits; this one goes from run to run, so that it needs as much memory as
+the text has bits, whatever it claims. A pixel is inside where its alpha is not 0.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cv_pipeline.annotations.geometry.parts import MaskPart
 from cv_pipeline.annotations.geometry.run_lengths import (
     BadShape,
+    Runs,
     check_size,
     runs_of_line,
-    runs_of_mask,
 )
-from cv_pipeline.annotations.geometry.shape import Mask
 
 _CHANNELS = 4
 _SIZES = (3, 4, 8, 16)
 """Bits of the run lengths that are written; any four are read."""
 
 
-def mask_of_brush(rle: Sequence[object], *, size: tuple[int, int]) -> Mask:
-    """The mask that run lengths of a brush give.
+def part_of_brush(rle: Sequence[object], *, size: tuple[int, int]) -> MaskPart:
+    """The mask that run lengths of a brush give, as run lengths.
 
     Args:
         rle: bytes, as numbers.
-        size: height and width of the image.
+        size: height and width of the image, as the region states them.
 
     Raises:
         BadShape: they are no such run lengths, or not of an image of that size.
@@ -52,20 +52,33 @@ def mask_of_brush(rle: Sequence[object], *, size: tuple[int, int]) -> Mask:
     if word > 8:
         raise BadShape("bad_mask", f"Values of {word} bits; a picture's have 8.")
     sizes = [stream.read(4) + 1 for _ in range(4)]
-    picture = np.zeros(values, dtype=np.uint8)
+    counts: list[Runs] = []
     at = 0
     while at < values:
         alike = stream.read(1)
         end = at + 1 + stream.read(sizes[stream.read(2)])
         if end > values:
             raise BadShape("bad_mask", "Run lengths of more values than the picture has.")
+        # the pixels whose alpha, every fourth value, is among these
+        pixels = end // _CHANNELS - at // _CHANNELS
         if alike:
-            picture[at:end] = stream.read(word)
+            inside = stream.read(word) > 0
+            found = np.array([0, pixels] if inside else [pixels, 0])
         else:
-            picture[at:end] = stream.words(end - at, word)
+            alpha = stream.words(end - at, word)[_CHANNELS - 1 - at % _CHANNELS :: _CHANNELS]
+            found = runs_of_line(alpha > 0) if pixels else np.zeros(2, np.int64)
+        counts.append(found if len(found) % 2 == 0 else np.r_[found, 0])
         at = end
-    alpha = picture.reshape(height, width, _CHANNELS)[:, :, 3]
-    return Mask(size, runs_of_mask(alpha > 0))
+    return MaskPart(size, (0, 0), size, _joined(np.concatenate(counts)))
+
+
+def _joined(runs: Runs) -> Runs:
+    """Run lengths, outside and inside in turns, without those of nothing in between."""
+    inside = np.arange(len(runs)) % 2 == 1
+    inside, runs = inside[runs > 0], runs[runs > 0]
+    first = np.flatnonzero(np.r_[True, inside[1:] != inside[:-1]])
+    joined = np.add.reduceat(runs, first)
+    return np.r_[0, joined] if inside[0] else joined
 
 
 def brush_of_mask(pixels: NDArray[np.bool_]) -> list[int]:

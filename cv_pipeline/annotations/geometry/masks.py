@@ -1,4 +1,4 @@
-"""Masks made of polygons and of crops, and polygons made of masks.
+"""Masks made of polygons, polygons made of masks, and the rows of a part of a mask.
 
 Polygons are filled as COCO's own tools fill them, by faster-coco-eval; masks are traced by OpenCV
 along the outer edges of their pixels, so that filling what was traced gives the mask back but for
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from cv_pipeline.annotations.geometry.run_lengths import (
     BadShape,
     Runs,
-    check_runs,
     check_size,
-    line_of_runs,
     mask_of_runs,
     runs_of_line,
     runs_of_mask,
 )
 from cv_pipeline.annotations.geometry.shape import Mask, Polygon, Ring, polygon
+
+MOST_OUTLINE = 1 << 21
+"""Pixels along the outline of the longest polygon that is filled: filling takes memory for each."""
 
 
 def mask_of_polygon(shape: Polygon, size: tuple[int, int]) -> Mask:
@@ -29,10 +30,16 @@ def mask_of_polygon(shape: Polygon, size: tuple[int, int]) -> Mask:
     Args:
         shape: the polygon, within the image.
         size: height and width of the image.
+
+    Raises:
+        BadShape: its outline is too long, or the image too large.
     """
     from faster_coco_eval.core import mask as coco_mask
 
     check_size(*size)
+    sides = [np.abs(np.diff([*ring, ring[0]], axis=0)).max(axis=1).sum() for ring in shape.rings]
+    if not sum(sides) <= MOST_OUTLINE:
+        raise BadShape("outline_too_long", f"{MOST_OUTLINE} pixels of outline are filled at most.")
     height, width = size
     outer = [r for k, r in enumerate(shape.rings) if k not in shape.holes]
     inner = [shape.rings[k] for k in shape.holes]
@@ -77,35 +84,6 @@ def polygon_of_mask(shape: Mask) -> Polygon:
             holes.append(len(rings))
         rings.append(edges + np.array([left, top]))
     return polygon((ring.tolist() for ring in rings), holes)
-
-
-def mask_of_crop(crop: NDArray[np.bool_], *, left: int, top: int, size: tuple[int, int]) -> Mask:
-    """A mask of which only a part (bool, height × width) is given.
-
-    Raises:
-        BadShape: the part reaches out of the image, or the image is too large.
-    """
-    check_size(*size)
-    high, wide = crop.shape
-    if left < 0 or top < 0 or top + high > size[0] or left + wide > size[1]:
-        raise BadShape(
-            "out_of_frame_shape",
-            f"A mask of {wide}×{high} pixels at ({left}, {top}) in an image of"
-            f" {size[1]}×{size[0]}.",
-        )
-    whole = np.zeros(size, dtype=bool)
-    whole[top : top + high, left : left + wide] = crop
-    return Mask(size, runs_of_mask(whole))
-
-
-def crop_of_rows(counts: list[int], *, width: int, height: int) -> NDArray[np.bool_]:
-    """The mask that run lengths row by row give, first of the pixels outside.
-
-    Raises:
-        BadShape: they do not add up to its size.
-    """
-    check_size(height, width)
-    return line_of_runs(check_runs(counts, width * height)).reshape(height, width)
 
 
 def rows_of_crop(crop: NDArray[np.bool_]) -> Runs:

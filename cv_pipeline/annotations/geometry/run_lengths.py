@@ -124,6 +124,32 @@ def runs_of_line(line: NDArray[np.bool_]) -> Runs:
     return runs
 
 
+def runs_of_part(part: NDArray[np.bool_], *, left: int, top: int, size: tuple[int, int]) -> Runs:
+    """Run lengths of an image of which only a part (bool, height × width) is inside anywhere.
+
+    Nothing of the image's size is made.
+
+    Args:
+        part: the part, which lies in the image.
+        left: its first column there.
+        top: its first row.
+        size: height and width of the image.
+    """
+    high, wide = part.shape
+    columns = np.zeros((wide, high + 2), dtype=bool)  # a pixel outside above and below each
+    columns[:, 1:-1] = part.T
+    line = columns.ravel()
+    column, row = np.divmod(np.flatnonzero(line[1:] != line[:-1]) + 1, high + 2)
+    places = (left + column) * size[0] + top + row - 1
+    starts, ends = places[::2], places[1::2]
+    # a run that reaches the bottom goes on where one begins at the top of the next column
+    apart = starts[1:] != ends[:-1]
+    starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
+    bounds = np.stack([starts, ends], axis=1).ravel()
+    runs: Runs = np.diff(np.r_[0, bounds, size[0] * size[1]]).astype(np.int64)
+    return runs[:-1] if len(runs) > 1 and not runs[-1] else runs
+
+
 def mask_of_runs(runs: Runs, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask (bool, height × width) of run lengths."""
     return line_of_runs(runs).reshape(size, order="F")

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cv_pipeline.annotations.geometry.crossings import crosses_itself
+from cv_pipeline.annotations.geometry.masks import MOST_OUTLINE
+from cv_pipeline.annotations.geometry.parts import is_part, said_size, whole_mask
 from cv_pipeline.annotations.geometry.run_lengths import (
     BadShape,
     area_of_runs,
@@ -80,7 +82,9 @@ def settle(
     shapes: dict[int, Shape] = {}
     for place, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
         try:
-            if scaled[place]:
+            if kind == "mask":
+                shape = _mask(text or "", sizes[place])
+            elif scaled[place]:
                 shape = _in_pixels(kind, text or "", sizes[place])
             else:
                 shape = read_shape(kind, text or "")
@@ -123,6 +127,20 @@ def _look(
     if chosen:
         places = np.array(list(chosen))
         look(done, places, list(chosen.values()), sizes[places])
+
+
+def _mask(text: str, size: Floats) -> Shape:
+    """A mask, of which nothing is made before its size is that of the image."""
+    width, height = size.tolist()
+    said = said_size(text)
+    if said is not None and said != (height, width):
+        raise BadShape(
+            "size_mismatch",
+            f"A mask of {said[1]}×{said[0]} pixels, but the image has {width:g}×{height:g}.",
+        )
+    if said is not None and is_part(text):
+        return whole_mask(text, size=said)
+    return read_shape("mask", text)
 
 
 def _in_pixels(kind: str, text: str, size: Floats) -> Shape:
@@ -177,6 +195,7 @@ def _polygons(
     inside = _bounds(done, places, low, high, sizes, finite)
     clipped = np.clip(points, 0.0, sizes[shape_of_point])
     moved = np.logical_or.reduceat((clipped != points).any(axis=1), starts[first_ring])
+    inside &= ~_too_long(done, places, clipped, starts, lengths, first_ring)
     areas = np.abs(_areas(clipped, starts, lengths)) * np.where(hole, -1.0, 1.0)
     area = np.add.reduceat(areas, first_ring)
     empty = inside & (area <= 0)
@@ -204,15 +223,31 @@ def _polygons(
         done.texts[place] = shape.text
 
 
-def _masks(done: Settled, places: NDArray[np.int64], shapes: list[Mask], sizes: Floats) -> None:
-    for place, shape, (width, height) in zip(places.tolist(), shapes, sizes.tolist(), strict=True):
-        if shape.size != (height, width):
-            done.refused[place] = BadShape(
-                "size_mismatch",
-                f"A mask of {shape.size[1]}×{shape.size[0]} pixels, but the image has"
-                f" {width:g}×{height:g}.",
-            )
-        elif not area_of_runs(shape.counts):
+def _too_long(
+    done: Settled,
+    places: NDArray[np.int64],
+    points: Floats,
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    first_ring: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Refuse polygons whose outlines are longer than can be filled."""
+    following = np.arange(1, len(points) + 1)
+    following[starts + lengths - 1] = starts
+    sides = np.abs(points[following] - points).max(axis=1)
+    along = np.add.reduceat(sides, starts[first_ring])
+    long = along > MOST_OUTLINE
+    for place, pixels in zip(places[long].tolist(), along[long].tolist(), strict=True):
+        done.refused[place] = BadShape(
+            "outline_too_long",
+            f"An outline of {pixels:g} pixels; {MOST_OUTLINE:,} are read at most.",
+        )
+    return long
+
+
+def _masks(done: Settled, places: NDArray[np.int64], shapes: list[Mask], _: Floats) -> None:
+    for place, shape in zip(places.tolist(), shapes, strict=True):
+        if not area_of_runs(shape.counts):
             done.refused[place] = BadShape("zero_area_shape", "It has no pixel.")
         else:
             done.bounds[place] = bounds_of_runs(shape.counts, shape.size[0])
@@ -258,7 +293,8 @@ def _bounds(
     points: bool = False,
 ) -> NDArray[np.bool_]:
     """Give bounds to the shapes of ``among`` that lie in their image, and tell which those are."""
-    out = (low < -CLIPPED_PIXELS).any(axis=1) | (high > sizes + CLIPPED_PIXELS).any(axis=1)
+    # what is no number is not within either
+    out = ~((low >= -CLIPPED_PIXELS) & (high <= sizes + CLIPPED_PIXELS)).all(axis=1)
     if not points:  # what lies beside the image, and reaches it nowhere
         out |= (low >= sizes).any(axis=1) | (high <= 0).any(axis=1)
     for at in np.flatnonzero(out & among).tolist():

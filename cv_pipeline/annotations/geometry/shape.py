@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +26,12 @@ from cv_pipeline.annotations.geometry.run_lengths import (
 
 Place = tuple[float, float]
 Ring = tuple[Place, ...]
+
+MOST_POINTS = 100_000
+"""Points of the largest shape that is read."""
+
+MOST_DEGREES = 1e6
+"""The furthest that a box may be said to be turned: of more, no figure says where it ends."""
 
 _RIGHT_WITHIN = 1.0
 """Pixels by which four corners may miss those of a rectangle."""
@@ -133,14 +139,18 @@ Shape = RotatedBox | Polygon | Mask | KeyPoints
 
 
 def rotated_box(center: Sequence[float], size: Sequence[float], angle: float) -> RotatedBox:
-    """A box turned by an angle of any size; neither side may be negative.
+    """A box turned by an angle, which may be several turns; neither side may be negative.
 
     Raises:
-        BadShape: a side is negative.
+        BadShape: a side is negative, or a number is not finite or no angle.
     """
+    if not all(map(math.isfinite, (*center, *size, angle))):
+        raise BadShape("not_finite", "Not finite numbers.")
+    if abs(angle) > MOST_DEGREES:
+        raise BadShape("bad_geometry", f"{angle:g} degrees are no angle.")
     if min(size) < 0:
         raise BadShape("bad_geometry", f"A side is negative: {size[0]:g}×{size[1]:g}.")
-    turned = math.fmod(angle, 360.0) if math.isfinite(angle) else angle
+    turned = math.fmod(angle, 360.0)
     turned = turned + 360.0 if turned < 0 else turned
     if turned >= 360.0:  # a hair below nothing
         turned = 0.0
@@ -174,12 +184,16 @@ def polygon(rings: Iterable[Iterable[Sequence[float]]], holes: Iterable[int] = (
     Holes are put last.
 
     Raises:
-        BadShape: there is no ring, one has fewer than three distinct points, or a hole is none of
-            them.
+        BadShape: there is no ring, one has fewer than three distinct points, there are too many,
+            or a hole is none of the rings.
     """
     made: list[Ring] = []
+    left = MOST_POINTS
     for ring in rings:
-        drawn = [_place(p) for p in ring]
+        drawn = [_place(p) for p in islice(ring, left + 1)]
+        left -= len(drawn)
+        if left < 0:
+            raise BadShape("too_many_points", f"{MOST_POINTS} points are read at most.")
         kept = [p for k, p in enumerate(drawn) if not k or p != drawn[k - 1]]
         closed = len(kept) > 1 and kept[0] == kept[-1]
         places = tuple(kept[:-1] if closed else kept)
@@ -203,10 +217,13 @@ def keypoints(points: Iterable[KeyPoint]) -> KeyPoints:
     """Points that are in the image, in order of their names.
 
     Raises:
-        BadShape: there is none, or two have one name.
+        BadShape: there is none, there are too many, or two have one name.
     """
+    drawn = list(islice(points, MOST_POINTS + 1))
+    if len(drawn) > MOST_POINTS:
+        raise BadShape("too_many_points", f"{MOST_POINTS} points are read at most.")
     shown = sorted(
-        (KeyPoint(p.name, *_place((p.x, p.y)), p.visible) for p in points if p.visible),
+        (KeyPoint(p.name, *_place((p.x, p.y)), p.visible) for p in drawn if p.visible),
         key=lambda p: p.name,
     )
     if not shown:

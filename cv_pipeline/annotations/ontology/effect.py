@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.ontology.chain import Chain
 from cv_pipeline.annotations.ontology.migrate import Migrated, StepCount, migrate
+from cv_pipeline.annotations.ontology.moves import ROW, Move, moves_of
 from cv_pipeline.annotations.ontology.record import changed_versions
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.project import Project
@@ -26,6 +28,10 @@ _COLUMNS = (
     "ontology_version",
     "source",
     "original_id",
+    "x_min",
+    "y_min",
+    "x_max",
+    "y_max",
 )
 
 
@@ -51,6 +57,7 @@ class Effect:
     Attributes:
         version: its version.
         steps: what each step would do.
+        moves: which labels would become which, and which could not come along.
         classes: labels of each class, before and after, those of the changed ontology first.
         labels: labels that there are now.
         converted: labels that would be of another version.
@@ -62,6 +69,7 @@ class Effect:
 
     version: str
     steps: tuple[StepCount, ...]
+    moves: tuple[Move, ...]
     classes: tuple[ClassChange, ...]
     labels: int
     converted: int
@@ -83,6 +91,7 @@ def effect(
         projects: folder of the projects; ``CV_PROJECTS`` by default.
     """
     rows = catalog.table("annotations").read(columns=_COLUMNS)
+    rows = rows.append_column(ROW, pa.array(np.arange(len(rows))))
     migrated = migrate(rows, changed.ontology)
     made_under = _counted(rows["ontology_version"])
     problems = [f"{e.what} {e.do}" for e in changed_versions(changed, catalog, projects=projects)]
@@ -91,6 +100,7 @@ def effect(
     return Effect(
         version=changed.ontology.version,
         steps=migrated.counts,
+        moves=moves_of(rows, migrated),
         classes=tuple(_classes(rows, migrated, changed)),
         labels=len(rows),
         converted=older - len(migrated.unconverted),

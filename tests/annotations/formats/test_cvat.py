@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from cv_pipeline.annotations.formats import cvat
+from cv_pipeline.annotations.geometry.parts import whole_mask
 from cv_pipeline.annotations.geometry.run_lengths import decode_counts, mask_of_runs
 from cv_pipeline.errors import AnnotationError
 
@@ -61,7 +62,8 @@ def test_a_mask_is_run_lengths_of_a_part():
 
     pixels = np.zeros((30, 40), dtype=bool)
     pixels[7:9, 5:8] = [[False, True, True], [False, True, True]]
-    found = mask_of_runs(decode_counts(json.loads(row["geometry"])["counts"], 1200), (30, 40))
+    text = whole_mask(row["geometry"], size=(30, 40)).text
+    found = mask_of_runs(decode_counts(json.loads(text)["counts"], 1200), (30, 40))
     assert_array_equal(found, pixels)
 
 

@@ -187,6 +187,9 @@ PLACE = "[0].annotations[0].result[0]"
     ("bad", "field", "reason"),
     [
         (region(value={"rotation": "a bit"}), f"{PLACE}.value.rotation", "bad_box"),
+        (region(value={"rotation": "Infinity"}), f"{PLACE}.value", "not_finite"),
+        (region(value={"rotation": float("nan")}), f"{PLACE}.value", "not_finite"),
+        (region(value={"rotation": 1e308}), f"{PLACE}.value", "bad_geometry"),
         (region(image_rotation=90), f"{PLACE}.image_rotation", "rotated_image"),
         (region(value={"x": 320}), f"{PLACE}.value.x", "percent_over_100"),
         (region(value={"width": "wide"}), f"{PLACE}.value.width", "bad_box"),

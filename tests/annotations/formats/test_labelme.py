@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from cv_pipeline.annotations.formats import labelme
+from cv_pipeline.annotations.geometry.parts import whole_mask
 from cv_pipeline.annotations.geometry.run_lengths import decode_counts, mask_of_runs
 
 
@@ -60,7 +61,7 @@ def test_polygons_turned_boxes_and_masks():
     ).rows.to_pylist()
 
     assert [r["kind"] for r in rows] == ["polygon", "rotated_box", "mask"]
-    counts = json.loads(rows[2]["geometry"])["counts"]
+    counts = json.loads(whole_mask(rows[2]["geometry"], size=(30, 40)).text)["counts"]
     whole = np.zeros((30, 40), dtype=bool)
     whole[7:9, 5:7] = crop > 0
     assert_array_equal(mask_of_runs(decode_counts(counts, 1200), (30, 40)), whole)

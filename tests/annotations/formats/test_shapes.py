@@ -14,6 +14,7 @@ from cv_pipeline.annotations.formats import coco, csv, label_studio, yolo
 from cv_pipeline.annotations.formats.label_studio import result_of
 from cv_pipeline.annotations.geometry import KeyPoint, Mask, keypoints, polygon, rotated_box
 from cv_pipeline.annotations.geometry.brush import brush_of_mask
+from cv_pipeline.annotations.geometry.parts import whole_mask
 from cv_pipeline.annotations.geometry.run_lengths import encode_counts, runs_of_mask
 
 WIDTH, HEIGHT = 40, 30
@@ -167,7 +168,8 @@ class TestLabelStudio:
             region("keypointlabels", {"x": 50, "y": 50, "width": 1}, id="k"),
         ).rows.to_pylist()
         assert [r["kind"] for r in rows] == ["mask", "polygon", "keypoints"]
-        assert rows[0]["geometry"] == Mask((HEIGHT, WIDTH), runs_of_mask(SQUARE)).text
+        mask = whole_mask(rows[0]["geometry"], size=(HEIGHT, WIDTH))
+        assert mask.text == Mask((HEIGHT, WIDTH), runs_of_mask(SQUARE)).text
         assert rows[1]["geometry"] == polygon([[(10, 6), (30, 6), (30, 24)]]).text
         assert rows[2]["geometry"] == keypoints([KeyPoint("pear", 20, 15)]).text
 
@@ -251,7 +253,10 @@ class TestLabelStudio:
         assert parsed.quarantine == ()
         for row in parsed.rows.to_pylist():
             if row["geometry"] is not None:
-                found, told = json.loads(row["geometry"]), json.loads(texts[row["kind"]])
+                text = row["geometry"]
+                if row["kind"] == "mask":
+                    text = whole_mask(text, size=(HEIGHT, WIDTH)).text
+                found, told = json.loads(text), json.loads(texts[row["kind"]])
                 assert found.keys() == told.keys()
                 assert numbers(found) == pytest.approx(numbers(told), abs=1e-9)
             if row["kind"] in ("bbox", "keypoints"):
