@@ -31,10 +31,16 @@ def review_first(
     from cv_pipeline.catalog.datalake.datalake import Datalake
     from cv_pipeline.catalog.datalake.image_batches import set_aside
     from cv_pipeline.labeling.work.review_order import review_order
+    from cv_pipeline.project import find_project
+    from cv_pipeline.settings import projects_dir
 
     lake = Datalake.open(project, origin="cli")
     found = review_order(
-        lake.catalog, algorithm=algorithm, find_errors=lambda: _errors(project), seed=seed
+        lake.catalog,
+        algorithm=algorithm,
+        find_errors=lambda: _errors(project),
+        gold=find_project(project, projects_dir()).labeling.hand_off.gold.query,
+        seed=seed,
     )
     snapshot = lake.snapshot()
     ids, people = found.image_ids[:count], found.annotators[:count]

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.errors import AnnotationError
 from cv_pipeline.evaluation.resampling import Resampling
+from cv_pipeline.quality.gold import without_gold
 from cv_pipeline.quality.krippendorff import Alpha, Reliability
 from cv_pipeline.quality.matched_objects import match_objects
 
@@ -71,7 +71,7 @@ def label_agreement(rows: pa.Table, *, resampling: Resampling | None = None) -> 
             image the last counts; known truth is nobody's.
         resampling: how images are resampled for the interval.
     """
-    rows = _of_people(rows.select(["image_id", "annotator", "label"]))
+    rows = without_gold(rows).select(["image_id", "annotator", "label"])
     last = rows.append_column("place", pa.array(np.arange(len(rows))))
     last = last.group_by(["image_id", "annotator"]).aggregate([("place", "max")])
     rows = rows.take(last["place_max"])
@@ -115,11 +115,11 @@ def box_agreement(
         raise AnnotationError(
             f"Boxes cannot be matched from an IoU of {least_iou:g}.", do="Choose 0.1 to 1."
         )
-    rows = _of_people(rows.select(["image_id", "annotator", "label", *_BOX]))
+    rows = without_gold(rows).select(["image_id", "annotator", "label", *_BOX])
     rows = rows.filter(pc.is_valid(rows["x_min"])).combine_chunks()
     pairs = rows.select(LOOKED.names).cast(LOOKED)
     if looked is not None:
-        told = _of_people(looked.select(LOOKED.names)).cast(LOOKED)
+        told = without_gold(looked.select(LOOKED.names)).cast(LOOKED)
         pairs = pa.concat_tables([pairs, told])
     pairs = (
         pairs.group_by(LOOKED.names).aggregate([]).sort_by([(n, "ascending") for n in LOOKED.names])
@@ -182,10 +182,6 @@ def _per_label(
     """α of each class against all that is not it."""
     readings = [(said.value == place).astype(np.int64) for place in range(len(labels))]
     return dict(zip(labels, said.alphas(readings, resampling), strict=True))
-
-
-def _of_people(rows: pa.Table) -> pa.Table:
-    return rows.filter(pc.not_equal(rows["annotator"], GOLD_ANNOTATOR))
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.ontology import changed_versions, guideline_path, read_guideline
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
-from cv_pipeline.catalog.datalake.selection import select
-from cv_pipeline.catalog.query import parse
-from cv_pipeline.catalog.snapshot import open_snapshot
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.batches.declared import list_labeling_batches
-from cv_pipeline.labeling.batches.pilot import Pilot, pilot_rounds
+from cv_pipeline.labeling.batches.pilot import Pilot, handed_off_as_pilots, pilot_rounds
+from cv_pipeline.labeling.batches.progress import LabelingBatch
+from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported
 from cv_pipeline.project import Project
+from cv_pipeline.quality.gold import gold_labels
 
 SCHEMA, GOLD, REVIEW, PILOT = "schema", "gold", "review", "pilot"
 PARTS = {
@@ -96,8 +96,49 @@ class HandOffState:
         return tuple(m for m in self.missing if m.part == part)
 
 
+class Known:
+    """What the gate goes by, looked up once for all batches that are asked about together.
+
+    Args:
+        project: which project.
+        catalog: its tables.
+    """
+
+    def __init__(self, project: Project, catalog: Catalog) -> None:
+        self._project = project
+        self._catalog = catalog
+
+    @cached_property
+    def batches(self) -> list[LabelingBatch]:
+        """Every batch, what is urgent first."""
+        return list_labeling_batches(self._catalog)
+
+    @cached_property
+    def gold(self) -> tuple[GoldCount, ...]:
+        """Gold images that each class and each edge case is on."""
+        return gold_counts(self._project, self._catalog)
+
+    @cached_property
+    def pilots(self) -> tuple[Pilot, ...]:
+        """The pilot rounds of the current versions, the latest first."""
+        return pilot_rounds(self._project, self._catalog)
+
+    def pushed(self, batch: str) -> None:
+        """Take notice that a batch was pushed, which counts for those after it."""
+        for place, one in enumerate(self.batches):
+            if one.name == batch and one.state == "open":
+                self.batches[place] = replace(one, state="pushed")
+                if one.pilot:
+                    self.__dict__.pop("pilots", None)
+
+
 def missing(
-    project: Project, *, catalog: Catalog, batch: str, projects: Path | None = None
+    project: Project,
+    *,
+    catalog: Catalog,
+    batch: str,
+    projects: Path | None = None,
+    known: Known | None = None,
 ) -> tuple[Missing, ...]:
     """What must stand before a batch is pushed, and does not; empty when it may be.
 
@@ -109,11 +150,13 @@ def missing(
         catalog: its tables.
         batch: name of the batch; a pilot needs less.
         projects: folder of the projects; ``CV_PROJECTS`` by default.
+        known: what was looked up for other batches.
     """
     begun = _begun(project, catalog, batch)
     if begun or not project.labeling.hand_off.enforce:
         return begun
-    found = next((b for b in list_labeling_batches(catalog) if b.name == batch), None)
+    known = known or Known(project, catalog)
+    found = next((b for b in known.batches if b.name == batch), None)
     if found is not None and found.pilot:
         lacking = _schema(project, catalog, projects)
         if found.overlap < 2:
@@ -125,19 +168,31 @@ def missing(
                     f"Run: cvp batch {project.name} {batch} --overlap 2",
                 )
             )
-        most = project.labeling.hand_off.pilot.max_images
-        if found.images > most:
-            lacking.append(
-                Missing(
-                    PILOT,
-                    f"The pilot {batch!r} has {found.images:,} images, and a pilot may have"
-                    f" {most:,}: more is volume work.",
-                    "Set fewer images aside as a pilot, or raise"
-                    " labeling.hand_off.pilot.max_images.",
-                )
-            )
-        return tuple(lacking)
-    return state(project, catalog=catalog, batch=batch, projects=projects).missing
+        return (*lacking, *_too_much(project, catalog, batch, images=found.images))
+    return state(project, catalog=catalog, batch=batch, projects=projects, known=known).missing
+
+
+def _too_much(
+    project: Project, catalog: Catalog, batch: str, *, images: int
+) -> tuple[Missing, ...]:
+    """That a pilot, with those that were handed off before it, is so large that it is no pilot."""
+    most = project.labeling.hand_off.pilot.max_images
+    before = {n: c for n, c in handed_off_as_pilots(project, catalog).items() if n != batch}
+    total = images + sum(before.values())
+    if total <= most:
+        return ()
+    told = f"The pilot {batch!r} has {images:,} images"
+    if before:
+        listed = ", ".join(sorted(before)[:8]) + (" …" if len(before) > 8 else "")
+        told += f", {total:,} with the pilots of these versions before it ({listed})"
+    return (
+        Missing(
+            PILOT,
+            f"{told}, and pilots may have {most:,} together: more is volume work.",
+            "Set fewer images aside as a pilot, let the gate pass by what the pilots before showed,"
+            " or raise labeling.hand_off.pilot.max_images.",
+        ),
+    )
 
 
 def _begun(project: Project, catalog: Catalog, batch: str) -> tuple[Missing, ...]:
@@ -162,7 +217,12 @@ def _begun(project: Project, catalog: Catalog, batch: str) -> tuple[Missing, ...
 
 
 def state(
-    project: Project, *, catalog: Catalog, batch: str = "", projects: Path | None = None
+    project: Project,
+    *,
+    catalog: Catalog,
+    batch: str = "",
+    projects: Path | None = None,
+    known: Known | None = None,
 ) -> HandOffState:
     """How the gate stands for volume work.
 
@@ -171,15 +231,16 @@ def state(
         catalog: its tables.
         batch: batch that is to be pushed, whose overlap counts; none by default.
         projects: folder of the projects; ``CV_PROJECTS`` by default.
+        known: what was looked up for other batches.
     """
-    gold = gold_counts(project, catalog)
-    pilots = pilot_rounds(project, catalog)
+    known = known or Known(project, catalog)
+    gold, pilots = known.gold, known.pilots
     return HandOffState(
         missing=(
             *_schema(project, catalog, projects),
             *_gold(project, gold),
-            *_review(project, catalog, batch),
-            *_pilot(project, pilots),
+            *_review(project, known.batches, batch),
+            *_pilot(project, catalog, pilots),
         ),
         enforced=project.labeling.hand_off.enforce,
         gold=gold,
@@ -191,14 +252,7 @@ def gold_counts(project: Project, catalog: Catalog) -> tuple[GoldCount, ...]:
     """Gold images that each class and each edge case is on."""
     rule = project.labeling.hand_off.gold
     columns = ["image_id", "label", "attributes"]
-    if rule.query is None:
-        known = (pc.field("role") == "gold") | (pc.field("annotator") == GOLD_ANNOTATOR)
-        rows = catalog.table("annotations").read(columns=columns, filter=known)
-    else:
-        images = select(parse(rule.query), snapshot=open_snapshot(catalog), catalog=catalog)
-        rows = catalog.table("annotations").read(
-            columns=columns, filter=one_of("image_id", images.image_ids.to_pylist())
-        )
+    rows = gold_labels(catalog, query=rule.query, columns=columns)
     distinct = rows.group_by(columns).aggregate([])
     of_class = distinct.group_by("label").aggregate([("image_id", "count_distinct")])
     images_of = dict(
@@ -271,7 +325,7 @@ def _gold(project: Project, counts: Iterable[GoldCount]) -> list[Missing]:
     ]
 
 
-def _review(project: Project, catalog: Catalog, batch: str) -> list[Missing]:
+def _review(project: Project, every: Iterable[LabelingBatch], batch: str) -> list[Missing]:
     rule, lacking = project.labeling.hand_off.review, []
     if not rule.share or not rule.owner:
         absent = " and ".join(
@@ -287,7 +341,7 @@ def _review(project: Project, catalog: Catalog, batch: str) -> list[Missing]:
         )
     batches = [
         b
-        for b in list_labeling_batches(catalog)
+        for b in every
         if b.name == batch or b.state in ("pushed", "in_progress", "done")
     ]
     total = sum(b.images for b in batches)
@@ -305,7 +359,7 @@ def _review(project: Project, catalog: Catalog, batch: str) -> list[Missing]:
     return lacking
 
 
-def _pilot(project: Project, pilots: tuple[Pilot, ...]) -> list[Missing]:
+def _pilot(project: Project, catalog: Catalog, pilots: tuple[Pilot, ...]) -> list[Missing]:
     name, rule = project.name, project.labeling.hand_off.pilot
     if not pilots:
         return [
@@ -327,16 +381,28 @@ def _pilot(project: Project, pilots: tuple[Pilot, ...]) -> list[Missing]:
                 f"Let it be labelled to its end, then run: cvp pull {name}",
             )
         ]
+    mistakes = latest.shortcomings(rule)
+    if latest.agreement.images >= rule.min_images and not mistakes:
+        return []
+    states = pulled_and_not_imported(catalog)
+    if states:  # what people said is not known yet, so nobody is to blame
+        return [
+            Missing(
+                PILOT,
+                f"{states:,} states of annotations are pulled and not imported yet, so what the"
+                f" pilot {latest.batch!r} shows is not known.",
+                f"Materialize annotation_exports: cvp run {name} --select annotation_exports",
+            )
+        ]
     if latest.agreement.images < rule.min_images:
         return [
             Missing(
                 PILOT,
                 f"Of the pilot {latest.batch!r}, {latest.agreement.images} images were labelled by"
-                f" two people and imported, and {rule.min_images} are needed.",
-                f"Run: cvp run {name} --select annotation_exports; or label a larger pilot.",
+                f" two people, and {rule.min_images} are needed.",
+                "Label a larger pilot; images whose labels are in the quarantine do not count.",
             )
         ]
-    mistakes = latest.shortcomings(rule)
     return [
         Missing(
             PILOT,

@@ -88,6 +88,31 @@ def pilot_rounds(project: Project, catalog: Catalog) -> tuple[Pilot, ...]:
     return tuple(_pilot(project, catalog, b, tasks) for b in chosen)
 
 
+def handed_off_as_pilots(project: Project, catalog: Catalog) -> dict[str, int]:
+    """Batch to how many of its images are tasks under the current versions, of pilots.
+
+    A batch that was a pilot once counts, whatever it is called since.
+    """
+    events = catalog.table("labeling_batches").read(columns=["batch", "pilot"])
+    names = pc.unique(events["batch"].filter(events["pilot"])).to_pylist()
+    if not names:
+        return {}
+    tasks = catalog.table("labeling_tasks").read(
+        columns=["batch", "image_id"],
+        filter=one_of("batch", names)
+        & (pc.field("ontology_version") == project.ontology.version)
+        & (pc.field("guideline_version") == project.ontology.guideline_version),
+    )
+    counted = tasks.group_by("batch").aggregate([("image_id", "count_distinct")])
+    return dict(
+        zip(
+            counted["batch"].to_pylist(),
+            counted["image_id_count_distinct"].to_pylist(),
+            strict=True,
+        )
+    )
+
+
 def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch, tasks: pa.Table) -> Pilot:
     images = tasks["image_id"].filter(pc.equal(tasks["batch"], batch.name))
     rows = catalog.table("annotations").read(

@@ -18,8 +18,9 @@ class GoldSet(Section):
 
     query: QueryText | None = Field(
         None,
-        description="images whose labels are known truth, as a text of the query language; null for"
-        " those of annotations.gold and of labels of role gold",
+        description="images whose labels are known truth too, beside those of annotations.gold and"
+        " of role gold, as a text of the query language: what a reviewer said last, or whoever"
+        " labelled the image first; null for none",
     )
     min_per_class: int = Field(3, ge=1, description="gold images that each class is on at least")
     edge_cases: tuple[str, ...] = Field(
@@ -50,7 +51,8 @@ class PilotRule(Section):
     max_images: int = Field(
         500,
         ge=1,
-        description="images of a batch at most that may be a pilot: a larger one is volume work",
+        description="images at most that all pilots of one version of ontology and guideline have"
+        " together: more is volume work",
     )
     min_alpha: float = Field(
         0.667,

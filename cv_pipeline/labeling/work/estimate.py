@@ -256,7 +256,7 @@ def _cost(hours: float, labels: int, prices: Prices, present: Sequence[Worker]) 
     if not prices.known:
         return None
     weights = [w.hours_per_week for w in present] or [1.0]
-    rates = [prices.per_hour.get(w.role, 0.0) for w in present]  # type: ignore[call-overload]
+    rates = [prices.per_hour.get(w.role, 0.0) for w in present]
     hourly = (
         sum(w * r for w, r in zip(weights, rates, strict=True)) / sum(weights)
         if rates

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.quality.gold import gold_labels
 from cv_pipeline.quality.matched_objects import match_objects
 
 _COLUMNS = ("image_id", "annotator", "role", "label", "kind", "x_min", "y_min", "x_max", "y_max")
@@ -83,12 +83,18 @@ class Records:
         return right, judged
 
 
-def records(catalog: Catalog) -> Records:
-    """What everybody's labels of every image are worth."""
-    rows = catalog.table("annotations").read(columns=list(_COLUMNS))
+def records(catalog: Catalog, *, gold: str | None = None) -> Records:
+    """What everybody's labels of every image are worth.
+
+    Args:
+        catalog: the project's tables.
+        gold: query of ``labeling.hand_off.gold``: images whose labels are known truth.
+    """
+    rows = catalog.table("annotations").read(columns=["annotation_id", *_COLUMNS])
     rows = rows.filter(pc.invert(pc.is_in(rows["kind"], pa.array(["tag"]))))
-    gold = pc.or_(pc.equal(rows["role"], "gold"), pc.equal(rows["annotator"], GOLD_ANNOTATOR))
-    rows = rows.append_column("gold", gold).sort_by([(n, "ascending") for n in _COLUMNS])
+    truth = gold_labels(catalog, query=gold, columns=["annotation_id"])["annotation_id"]
+    known = pc.is_in(rows["annotation_id"], value_set=truth.combine_chunks())
+    rows = rows.append_column("gold", known).sort_by([(n, "ascending") for n in _COLUMNS])
     rows = rows.combine_chunks()
     image, images = _coded(rows["image_id"])
     # truth is one judge, whoever wrote it down

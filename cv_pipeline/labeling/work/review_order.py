@@ -41,7 +41,12 @@ class ReviewOrder:
 
 
 def review_order(
-    catalog: Catalog, *, algorithm: str, find_errors: FindErrors, seed: int = 0
+    catalog: Catalog,
+    *,
+    algorithm: str,
+    find_errors: FindErrors,
+    gold: str | None = None,
+    seed: int = 0,
 ) -> ReviewOrder:
     """Put all labels in the order in which they should be reviewed.
 
@@ -49,13 +54,14 @@ def review_order(
         catalog: the project's tables.
         algorithm: review algorithm.
         find_errors: gives the likely errors, and is asked only if the algorithm wants them.
+        gold: query of ``labeling.hand_off.gold``: images whose labels are known truth.
         seed: of what is left to chance.
 
     Raises:
         PluginError: the algorithm is not there, failed, or returned what it must not.
     """
     needs = needs_of(algorithm)
-    found = records(catalog)
+    found = records(catalog, gold=gold)
     right, judged = found.of_annotators()
     work = Work(
         image_ids=found.image_ids,
