@@ -11,11 +11,13 @@ from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.datalake.more_like import more_like
 from cv_pipeline.catalog.datalake.selection import Selection
 from cv_pipeline.catalog.query import QueryNode
+from cv_pipeline.catalog.query.checks import mentions
 from cv_pipeline.catalog.query.nodes import Comparison, Condition, Field, Not, Rows
 from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.snapshot.look_up import find_images
@@ -164,6 +166,27 @@ def split_query(evaluated: Evaluated) -> QueryNode:
     record = evaluated.evaluation.record
     inside = Comparison(Field("split"), "=", record.split)
     return QueryNode(Comparison(Rows("dataset", record.dataset[:16], inside), ">=", 1))
+
+
+def taken_out(grid: Grid) -> tuple[int, str]:
+    """How many images a grid would have besides, had they not been taken out, and their query.
+
+    None are counted where the query says something of it itself, or asks for a number of images.
+    """
+    query = grid.query
+    gone = grid.selection.snapshot.images["taken_out"]
+    if grid.visible is not None or not pc.any(gone).as_py():
+        return 0, ""
+    if mentions(query.where, "taken_out", "taken_out_at"):
+        return 0, ""
+    if query.limit is not None or query.sample is not None:
+        return 0, ""
+    asked = with_condition(query, Comparison(Field("taken_out"), "=", True))
+    numbers = grid.ask(asked).numbers
+    if grid.named is not None:
+        numbers = numbers[np.isin(numbers, grid.named)]
+    numbers = filtered(numbers, grid.state, grid.outcomes)
+    return len(numbers), text_of(asked) if len(numbers) else ""
 
 
 def filtered(

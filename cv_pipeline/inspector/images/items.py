@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.snapshot.rows import take_rows
 from cv_pipeline.inspector.images.grid import Grid
-from cv_pipeline.inspector.images.marks import Mark, label_marks, outcome_marks
+from cv_pipeline.inspector.images.labels import label_marks
+from cv_pipeline.inspector.images.marks import Mark, outcome_marks
 from cv_pipeline.inspector.workspace import Workspace
 
 _COLUMNS = ["image_id", "path", "width", "height", "taken_out"]

@@ -5,6 +5,7 @@ Both are looked up for some images at once, from tables that are sorted by the i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,13 +22,12 @@ from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.snapshot.rows import plain_schema
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.errors import EvaluationError
+from cv_pipeline.inspector.images.shapes import MarkShape
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.evaluated import Evaluated
 
 MOST_MARKS = 120
 """Marks of one image in the grid; the image's own page has them all."""
-
-_LABELS = ("n", "label", "kind", "x_min", "y_min", "x_max", "y_max", "annotator")
 
 _OUTCOMES = """
 SELECT
@@ -62,6 +62,9 @@ class Mark(BaseModel):
         rank: position of a prediction among those of its image.
         annotation_id: the object that is meant.
         attributes: of a label, as a JSON object; None for none.
+        geometry: kind of a label's geometry: bbox, rotated_box, polygon, mask, keypoints, class
+            (the label of the whole image) or tag (one of any number that it has).
+        shape: what is drawn in place of the box; None where the box is all there is.
     """
 
     kind: str
@@ -75,6 +78,8 @@ class Mark(BaseModel):
     rank: int | None = None
     annotation_id: str | None = None
     attributes: str | None = None
+    geometry: str | None = None
+    shape: MarkShape | None = None
 
 
 class RowsByImage:
@@ -249,49 +254,15 @@ def outcome_mark(row: dict[str, Any], size: tuple[int, int]) -> Mark:
         rank=row["rank"],
         annotation_id=row["annotation_id"],
         attributes=None,
+        geometry=None,
+        shape=None,
     )
-
-
-def label_marks(
-    workspace: Workspace,
-    snapshot: Snapshot,
-    numbers: NDArray[np.int32],
-    sizes: Sequence[tuple[int, int]],
-) -> list[list[Mark]]:
-    """The labels of each of some images as they are now."""
-    key = ("labels", *_state(snapshot, "annotations"))
-    rows: RowsByImage = workspace.kept.get(
-        key, lambda: RowsByImage(snapshot.annotations.select(list(_LABELS)))
-    )
-    return [
-        [
-            Mark.model_construct(
-                kind="label",
-                label=row["label"],
-                truth=None,
-                score=None,
-                iou=None,
-                box=box_of(row, size),
-                truth_box=None,
-                annotator=row["annotator"],
-                rank=None,
-                annotation_id=None,
-                attributes=None,
-            )
-            for row in of_image
-        ]
-        for of_image, size in zip(rows.of(numbers), sizes, strict=True)
-    ]
-
-
-def _state(snapshot: Snapshot, table: str) -> tuple[str, ...]:
-    return (snapshot.project, snapshot.identities["images"], snapshot.identities[table])
 
 
 def box_of(row: dict[str, Any], size: tuple[int, int], prefix: str = "") -> Box | None:
-    """A box in pixels as shares of its image."""
+    """A box in pixels as shares of its image; None where it has none, or none of numbers."""
     edges = [row[f"{prefix}{edge}"] for edge in ("x_min", "y_min", "x_max", "y_max")]
-    if any(edge is None for edge in edges):
+    if any(edge is None or not math.isfinite(edge) for edge in edges):
         return None
     left, top, right, bottom = (float(edge) for edge in edges)
     width, height = size

@@ -21,8 +21,17 @@ from cv_pipeline.errors import CVPipelineError, QueryError
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.assignments import visible_numbers
 from cv_pipeline.inspector.images.grid import Grid, GridState, open_grid
+from cv_pipeline.inspector.images.labels import (
+    LabelMark,
+    LabelsThen,
+    Prelabelled,
+    labels_in,
+    labels_now,
+    labels_then,
+    prelabels_of,
+)
 from cv_pipeline.inspector.images.marks import Mark, Outcomes, outcome_mark
-from cv_pipeline.inspector.images.said import ModelSaid, label_mark, labels_in, models_on
+from cv_pipeline.inspector.images.said import ModelSaid, models_on
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.storage import Tombstones
@@ -95,7 +104,7 @@ class Evaluation(BaseModel):
     truth: str | None = None
     predicted: str | None = None
     marks: list[Mark] = []
-    labels: list[Mark] = []
+    labels: list[LabelMark] = []
     problem: str = ""
 
 
@@ -114,6 +123,8 @@ class ImagePage(BaseModel):
         metadata: its metadata.
         tags: its tags.
         labels: its labels as they are now, of every annotator.
+        then: its labels in the earlier state of the address; None without one.
+        prelabels: what models suggested to annotators on it, the newest first.
         classes: classes of the project, in their order.
         evaluation: what the evaluation of the address says; None without one.
         models: models that can be compared; the chosen ones with what they say.
@@ -132,7 +143,9 @@ class ImagePage(BaseModel):
     facts: list[Fact]
     metadata: list[Fact]
     tags: list[Fact]
-    labels: list[Mark]
+    labels: list[LabelMark]
+    then: LabelsThen | None
+    prelabels: list[Prelabelled]
     classes: list[str]
     evaluation: Evaluation | None
     models: list[ModelSaid]
@@ -149,6 +162,7 @@ def open_image(
     state: GridState,
     position: int | None,
     models: list[str],
+    then: str = "",
 ) -> ImagePage:
     """One image as whoever asks may see it.
 
@@ -160,6 +174,8 @@ def open_image(
         state: what it was opened from.
         position: its position there, if that is known.
         models: digests of the models to compare, or beginnings; the evaluation's by default.
+        then: an earlier state of its labels: a dataset version's digest, or a version of the
+            table of annotations; empty for none.
 
     Raises:
         NotFound: the project has no such image.
@@ -193,7 +209,9 @@ def open_image(
             for key, value in image.metadata.items()
         ],
         tags=[Fact(name=tag, value=tag, query=_same(Field("tag"), tag)) for tag in image.tags],
-        labels=[] if blind else [label_mark(row, size) for row in image.annotations.to_pylist()],
+        labels=[] if blind else labels_now(workspace, project, snapshot, image.id, size),
+        then=labels_then(workspace, project, then, image.id, size) if then and not blind else None,
+        prelabels=[] if blind else prelabels_of(workspace, project, image.id, size),
         classes=list(workspace.project(project).ontology.labels),
         evaluation=_evaluation(workspace, project, found, image.id, there, size),
         models=[]

@@ -1,4 +1,4 @@
-"""What models said of one image, and what its labels were in a dataset version."""
+"""What models said of one image."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from cv_pipeline.datasets.image_rows import rows_of_images
-from cv_pipeline.datasets.record import ANNOTATIONS_FILE
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.images.marks import Mark, box_of
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.event_log import Materialization
-from cv_pipeline.provenance.image_history import LABEL_COLUMNS
 from cv_pipeline.provenance.worst_images import PREDICTION_COLUMNS
 
 MOST_MODELS = 40
@@ -91,32 +89,6 @@ def models_on(
             _read(found, workspace, project, image_id, size)
         said.append(found)
     return said
-
-
-def labels_in(
-    workspace: Workspace, project: str, dataset: str, image_id: str, size: Size
-) -> list[Mark]:
-    """The labels of an image as they were in a dataset version.
-
-    Raises:
-        DatasetError: the version's labels cannot be read.
-    """
-    where = workspace.store.arrow(f"projects/{project}/datasets/{dataset}/{ANNOTATIONS_FILE}")
-    columns = ["image_id", "annotation_id", *LABEL_COLUMNS]
-    rows = rows_of_images(where, [image_id], columns=columns).to_pylist()
-    return [label_mark(row, size) for row in rows]
-
-
-def label_mark(row: dict[str, Any], size: Size) -> Mark:
-    """A label as a mark, with who drew it and its attributes."""
-    return Mark(
-        kind="label",
-        label=row["label"],
-        box=box_of(row, size),
-        annotator=row["annotator"],
-        annotation_id=row.get("annotation_id"),
-        attributes=row["attributes"] if row["attributes"] != "{}" else None,
-    )
 
 
 def _newest_predictions(workspace: Workspace, project: str) -> dict[str, _Made]:

@@ -124,8 +124,13 @@ class Dataset(BaseModel):
         """The query for the images of one of its splits."""
         return links.of_dataset(self.project, self.row.digest, split=split)
 
+    @property
+    def moment(self) -> str:
+        """As of when its labels are asked for: as it has them."""
+        return self.row.digest[: links.SHORT_DIGEST]
+
     def class_query(self, label: str, split: str = "") -> str:
-        """The query for its images that have a class now."""
+        """The query for its images that have a class, to be asked as of its moment."""
         within = links.of_dataset(self.project, self.row.digest, split=split or None)
         return f"{within} and label = {links.quoted(label)}"
 

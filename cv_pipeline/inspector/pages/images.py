@@ -17,7 +17,7 @@ from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.images.among import Among
 from cv_pipeline.inspector.images.conditions import choice_of, read, text_of
 from cv_pipeline.inspector.images.facets import FacetCounter, Facets
-from cv_pipeline.inspector.images.grid import Grid, GridState, filtered, open_grid
+from cv_pipeline.inspector.images.grid import Grid, GridState, filtered, open_grid, taken_out
 from cv_pipeline.inspector.images.items import GridItem, aspect_of, grid_items
 from cv_pipeline.inspector.images.refine import refined
 from cv_pipeline.inspector.routes import Routes
@@ -66,6 +66,8 @@ class GridPage(BaseModel):
         state: what is shown: query, evaluation, class, kind, order, model and epoch.
         canonical: the query in its canonical text form.
         total: images that it has.
+        taken_out: images that it would have besides, had they not been taken out.
+        taken_out_query: the query for those; empty where there are none.
         start: position of the first of ``items``.
         items: the first images from there.
         aspect: width of a cell to its height.
@@ -81,6 +83,8 @@ class GridPage(BaseModel):
     state: dict[str, str | int]
     canonical: str = ""
     total: int = 0
+    taken_out: int = 0
+    taken_out_query: str = ""
     start: int = 0
     items: list[GridItem] = []
     aspect: float = 1.0
@@ -176,11 +180,14 @@ def images(
         problem = Problem(what=error.what, do=error.do)
         return GridPage(project=project, state=asdict(state), labels=labels, problem=problem)
     start = max(0, min(position, grid.total - FIRST // 2))
+    gone, gone_query = taken_out(grid)
     return GridPage(
         project=project,
         state=asdict(grid.state),
         canonical=grid.selection.text,
         total=grid.total,
+        taken_out=gone,
+        taken_out_query=gone_query,
         start=start,
         items=grid_items(workspace, grid, start=start, count=FIRST),
         aspect=aspect_of(grid.selection.snapshot, grid.numbers),

@@ -83,11 +83,19 @@ def image(
     access: CurrentAccess,
     position: Annotated[int | None, Query(ge=0)] = None,
     models: Name = "",
+    then: Name = "",
 ) -> ImagePage:
     """One image: facts, labels, what models say, and its place in the query it was opened from."""
     chosen = [name for name in models.split(",") if name]
     return open_image(
-        workspace, access, project, image_id, state=state, position=position, models=chosen
+        workspace,
+        access,
+        project,
+        image_id,
+        state=state,
+        position=position,
+        models=chosen,
+        then=then,
     )
 
 

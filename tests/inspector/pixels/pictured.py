@@ -34,7 +34,7 @@ task: classification
 charter: {{problem: "look at pictures, in a test"}}
 source: {{images: "{images}", max_pixels: 4000000}}
 annotations: {{source: "{images}/none.csv"}}
-ontology: {{labels: [red]}}
+ontology: {{labels: [red, blue], keypoints: {{red: [right, head, left]}}, tags: [windy]}}
 training: {{model: resnet18, input_size: [32, 32]}}
 """
 VIEWER = Access("vera", {"*": Role.VIEWER}, means="session", csrf="proof")

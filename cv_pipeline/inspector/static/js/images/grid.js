@@ -25,6 +25,7 @@ const MOST_NAMED = 500;
 let state = { ...readAddress(), ...page.state };
 let total = page.total;
 let { evaluation, moment, among, problem } = page;
+let gone = page;
 let focus = { labels: page.focus ?? [], kinds: page.state.kind ? [page.state.kind] : [] };
 const how = { all: false, names: null, labels: page.labels };
 let moving = null;
@@ -68,6 +69,7 @@ async function go(next, { push = true } = {}) {
     state = { ...next, ...found.state };
     total = found.total;
     ({ evaluation, moment, among, problem } = found);
+    gone = found;
     if (!same(before, state)) state.first_of = 0; // of other images
 
     focus = { labels: found.focus, kinds: found.state.kind ? [found.state.kind] : [] };
@@ -162,6 +164,7 @@ function dress() {
   const first = state.first_of > total ? `the first ${count(total)} of ${count(state.first_of)}` : "";
   const measured = evaluation ? `${evaluation.metric} ${evaluation.value === null ? "–" : evaluation.value.toFixed(3)} on ${evaluation.split}` : "";
   find("where").textContent = [first, measured].filter(Boolean).join(" · ");
+  if (gone.taken_out) find("where").append(find("where").textContent ? " · " : "", el("a", { href: address(`${base}/images`, { ...state, q: gone.taken_out_query, position: "" }) }, `${count(gone.taken_out)} more taken out`));
   const chips = [];
   const chip = (text, href, without) => el("span", { class: "chip" }, href ? el("a", { href }, text) : el("span", {}, text), el("button", { type: "button", "aria-label": `Without ${text}`, onclick: () => go({ ...state, ...without, position: 0 }) }, "✕"));
   if (evaluation) chips.push(chip(`evaluation ${evaluation.digest.slice(0, 8)}`, `${base}/evaluations/${evaluation.digest}`, { evaluation: "", label: "", kind: "", sort: "", among: state.among.startsWith("epoch") ? state.among : "" }));

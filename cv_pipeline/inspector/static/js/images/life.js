@@ -90,8 +90,8 @@ export function reviews(page, base, may) {
   return part("Is the model right?", body, { open: false, read: async () => rows((await api("GET", `${path}?evaluation=${page.evaluation.digest}`)).judgements) });
 }
 
-/** The slower parts. */
-export function life(page, base, state) {
+/** The slower parts; `then` shows the labels of an earlier state. */
+export function life(page, base, state, then) {
   const get = (what) => api("GET", `${base}/${page.id}/${what}`);
   const project = base.replace(/\/images$/, "");
   return [
@@ -110,7 +110,13 @@ export function life(page, base, state) {
       read: async () => {
         const { changes, more } = await get("history");
         if (!changes.length) return el("p", { class: "soft" }, "Nothing has happened to its labels.");
-        const told = changes.reverse().map((c) => el("li", { class: c.change }, `${c.change} ${c.what}`, el("small", {}, [c.at.slice(0, 16).replace("T", " "), c.who, c.source === "dataset" ? `dataset ${c.version.slice(0, 8)}` : `version ${c.version}`, c.fields].filter(Boolean).join(" · "))));
+        const first = new Set(); // a state is shown from the newest line about it
+        const show = (c) => {
+          const known = first.has(c.version);
+          first.add(c.version);
+          return known || page.gone ? null : el("button", { type: "button", class: "plain small", "data-then": c.version, onclick: () => then(c.version) }, "show these labels");
+        };
+        const told = changes.reverse().map((c) => el("li", { class: c.change }, `${c.change} ${c.what} `, show(c), el("small", {}, [c.at.slice(0, 16).replace("T", " "), c.who, c.source === "dataset" ? `dataset ${c.version.slice(0, 8)}` : `version ${c.version}`, c.fields].filter(Boolean).join(" · "))));
         return [el("ul", { class: "timeline" }, ...told), more ? el("p", { class: "soft" }, `${more} earlier changes`) : null];
       },
     }),

@@ -4,6 +4,7 @@ import { api, tell, typing } from "../app.js";
 import { el, settled, short } from "./dom.js";
 import { Look, told } from "./look.js";
 import { facts, life, part, reviews, tags } from "./life.js";
+import { boundsOf, told as toldOf } from "./marks.js";
 import { Sources } from "./sources.js";
 import { address, plainQuery, readAddress } from "./state.js";
 import { Viewer } from "./viewer.js";
@@ -17,11 +18,12 @@ const base = `/p/${encodeURIComponent(page.project)}/images`;
 const may = root.dataset.mayReview === "yes";
 const state = { ...readAddress(), ...page.state };
 let models = new URLSearchParams(location.search).get("models") ?? "";
+let then = new URLSearchParams(location.search).get("then") ?? "";
 let beside = new URLSearchParams(location.search).get("beside") === "yes";
 const ahead = new Map();
 
 const look = new Look({ base, changed: () => { viewer.rerender(source(page.id)); remember(); } });
-const sources = new Sources({ changed: () => { redraw(); remember(); }, models: (list) => compare(list), page: () => page });
+const sources = new Sources({ changed: () => { redraw(); remember(); }, models: (list) => compare(list), then: (version) => showThen(version), page: () => page });
 const viewer = new Viewer(find("canvas"), {
   zoomed: (scale) => { find("zoom").textContent = `${scale * (devicePixelRatio || 1) >= 0.095 ? Math.round(100 * scale * (devicePixelRatio || 1)) : (100 * scale).toFixed(1)} %`; },
   hovered: (place) => hover(place), window: (dx, dy) => look.drag(dx, dy),
@@ -56,14 +58,14 @@ async function missing(id) {
 
 /** Address of this page, or of another image in the same query. */
 function here(id = page.id, position = page.place.position) {
-  const more = { position: position ?? "", models, beside: beside ? "yes" : "", ...sources.parameters, ...look.settings };
+  const more = { position: position ?? "", models, then, beside: beside ? "yes" : "", ...sources.parameters, ...look.settings };
   return address(`${base}/${id}`, state, { ...more, position: position === null || position === undefined ? "" : String(position) });
 }
 
 const remember = settled(150, () => history.replaceState(null, "", here()));
 
 function read(id, position) {
-  const asked = address(`${base}/${id}`, state, { models, position: position === null ? "" : String(position) });
+  const asked = address(`${base}/${id}`, state, { models, then, position: position === null ? "" : String(position) });
   return api("GET", asked);
 }
 
@@ -177,13 +179,38 @@ async function compare(list) {
   remember();
 }
 
+/** Show the labels of an earlier state; empty for none. */
+async function showThen(version) {
+  then = version;
+  sources.on = null;
+  beside = beside || Boolean(version && page.labels.length);
+  await again();
+  if (version) sources.also();
+  remember();
+}
+
 function redraw() {
   const panes = sources.panes;
   viewer.panes = beside && panes.length > 1 ? panes : [{ title: "", marks: sources.marks }];
   find("beside").setAttribute("aria-pressed", String(beside));
   if (viewer.fitted && viewer.size) viewer.fit();
   viewer.draw();
+  chips();
   objects();
+}
+
+/** What is said of the image as a whole: classes, and tags with a hash. */
+function chips() {
+  const whole = new Map();
+  for (const mark of sources.marks.filter((m) => !boundsOf(m) && m.label)) {
+    const text = mark.geometry === "tag" ? `#${mark.label}` : mark.label;
+    const who = mark.annotator ?? mark.source.title;
+    const kept = whole.get(text) ?? { mark, who: [] };
+    whole.set(text, { mark: kept.mark, who: [...kept.who, mark.score === null || mark.score === undefined ? who : `${who} ${short(mark.score)}`] });
+  }
+  find("chips").replaceChildren(...[...whole].map(([text, { mark, who }]) => el("li", { class: mark.geometry === "tag" ? "tag" : "", title: who.join(", ") }, swatch(mark), text, el("span", { class: "visually-hidden" }, ` according to ${who.join(", ")}`))));
+  find("chips").hidden = !whole.size;
+  find("chips").classList.toggle("below", viewer.panes.length > 1);
 }
 
 // the side
@@ -201,7 +228,7 @@ function side() {
     reviews(page, base, may),
     tags(page, base, may, again),
     ...facts(page, base),
-    ...(page.blind ? [] : life(page, base, state)),
+    ...(page.blind ? [] : life(page, base, state, showThen)),
   ].filter(Boolean);
   for (const made of parts) if (open.has(made.dataset.part)) made.open = open.get(made.dataset.part);
   find("side").replaceChildren(...parts);
@@ -216,16 +243,38 @@ function objects() {
     return;
   }
   const row = (mark) => {
-    const size = mark.box ? `${Math.round(mark.box[2] * page.width)} × ${Math.round(mark.box[3] * page.height)}` : "whole";
+    const box = boundsOf(mark);
+    const size = box ? `${Math.round(box[2] * page.width)} × ${Math.round(box[3] * page.height)}` : "whole";
     const made = el("tr", {
-      tabIndex: 0, title: [mark.annotator, mark.attributes].filter(Boolean).join(" · "),
+      tabIndex: 0, "aria-label": [mark.name, toldOf(mark), mark.annotator && `by ${mark.annotator}`, ...attributes(mark)].filter(Boolean).join(", "),
       onclick: () => { light(mark); viewer.goTo(mark); }, onkeydown: (event) => { if (event.key === "Enter") { light(mark); viewer.goTo(mark); } },
       onpointerenter: () => light(mark), onfocus: () => light(mark),
-    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label), el("td", { class: "soft" }, mark.kind === "label" ? mark.annotator ?? "" : mark.kind === "prediction" ? mark.source.title : WORDS[mark.kind] ?? mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
+    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label, ...about(mark)), el("td", { class: "soft" }, mark.kind === "label" ? mark.annotator ?? "" : mark.kind === "prediction" ? mark.source.title : WORDS[mark.kind] ?? mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
     made.mark = mark;
     return made;
   };
   objectsBody.replaceChildren(el("table", { class: "objects" }, el("tbody", { onpointerleave: () => light(null) }, ...marks.slice(0, 400).map(row))));
+}
+
+/** Attributes of a label in words: what is true by its name alone. */
+function attributes(mark) {
+  let said = {};
+  try { said = JSON.parse(mark.attributes || "{}"); } catch { return [mark.attributes]; }
+  return Object.entries(said).map(([name, value]) => (value === true ? name : `${name}: ${value === false ? "no" : typeof value === "object" ? JSON.stringify(value) : value}`));
+}
+
+/** What is known of a label beside its class: attributes, what it is, and how it was made. */
+function about(mark) {
+  const named = attributes(mark);
+  const made = [
+    mark.geometry ? toldOf(mark) : "", mark.role, mark.lead_time === null || mark.lead_time === undefined ? "" : `${short(mark.lead_time)} s`,
+    mark.ontology_version && `ontology ${mark.ontology_version}`, mark.guideline_version && `guideline ${mark.guideline_version}`,
+    (mark.updated_at ?? mark.created_at)?.slice(0, 10),
+  ].filter(Boolean);
+  return [
+    named.length ? el("span", { class: "attributes" }, ...named.map((text) => el("span", {}, text))) : null,
+    made.length ? el("small", { class: "made" }, made.join(" · ")) : null,
+  ];
 }
 
 function swatch(mark) {

@@ -1,7 +1,7 @@
 // The cells in sight: laid out, filled as their items come, and reused from what the page brought.
 
 import { el } from "./dom.js";
-import { drawing, inFocus } from "./marks.js";
+import { boundsOf, counted, drawing, inFocus } from "./marks.js";
 import { Scroller } from "./scroller.js";
 
 const GAP = 4;
@@ -176,7 +176,7 @@ export class Sheet {
     if (cell.drawn) cell.drawn.replaceWith(made);
     else node.append(made);
     cell.drawn = made;
-    node.querySelector(".cell-note")?.remove();
+    node.querySelector(":scope > .cell-note, :scope > .cell-notes")?.remove();
     const note = this.note(item);
     if (note) node.append(note);
     node.setAttribute("aria-label", this.told(item, marks));
@@ -186,8 +186,8 @@ export class Sheet {
     if (item.predicted || (item.truth && item.correct !== null)) {
       return el("span", { class: `cell-note ${item.correct ? "right" : "wrong"}` }, item.correct ? item.predicted : `${item.predicted ?? "nothing"} ≠ ${item.truth}`);
     }
-    const whole = item.marks.filter((mark) => !mark.box).map((mark) => mark.label);
-    if (whole.length) return el("span", { class: "cell-note" }, [...new Set(whole)].join(", "));
+    const whole = item.marks.filter((mark) => !boundsOf(mark)).map((mark) => (mark.geometry === "tag" ? `#${mark.label}` : mark.label));
+    if (whole.length) return el("span", { class: "cell-notes" }, ...[...new Set(whole)].map((text) => el("span", { class: "cell-note" }, text)));
     if (item.score === null || item.score === undefined) return null;
     return el("span", { class: `cell-note ${item.correct ? "right" : ""}` }, item.correct ? "✓" : item.score.toFixed(2));
   }
@@ -195,7 +195,7 @@ export class Sheet {
   told(item, marks) {
     const chosen = this.chosen.has(item.id) ? "selected, " : "";
     const score = item.score === null || item.score === undefined ? "" : `, score ${item.score.toFixed(2)}`;
-    return `${chosen}${item.path}, ${marks.length} ${marks.length === 1 ? "box" : "boxes"}${score}`;
+    return `${chosen}${item.path}, ${counted(marks)}${score}`;
   }
 
   gone(cell, why) {

@@ -15,12 +15,17 @@ export function sourcesOf(page) {
   }
   const annotators = [...new Set(page.labels.map((mark) => mark.annotator))].sort();
   for (const annotator of annotators) found.push({ name: `now:${annotator}`, title: annotator, group: "labels now", marks: page.labels.filter((mark) => mark.annotator === annotator) });
+  if (page.then) found.push({ name: "state", title: stateName(page.then.state), group: "labels then", marks: page.then.labels, problem: page.then.problem });
+  for (const said of page.prelabels) found.push({ name: `pre:${said.model.slice(0, 16)}`, title: /^[0-9a-f]{64}$/.test(said.model) ? `model ${said.model.slice(0, SHORT)}` : said.model, group: "pre-labels", marks: said.marks, problem: said.marks.length ? "" : "It suggested nothing." });
   for (const model of page.models.filter((m) => m.chosen)) found.push({ name: `model:${model.model.slice(0, 16)}`, title: `model ${model.model.slice(0, SHORT)}`, group: "models", marks: model.marks, model });
   return found;
 }
 
+/** What an earlier state of labels is called. */
+export const stateName = (state) => (state.length > 20 ? `dataset ${state.slice(0, SHORT)}` : `version ${state}`);
+
 export class Sources {
-  /** @param {object} given changed(), models(list), page(): what is shown. */
+  /** @param {object} given changed(), models(list), then(state), page(): what is shown. */
   constructor(given) {
     Object.assign(this, given);
     const address = new URLSearchParams(location.search);
@@ -39,6 +44,7 @@ export class Sources {
 
   /** What is shown where the address does not say. */
   natural() {
+    if (this.sources.some((s) => s.name === "state")) return new Set(["state"]);
     const first = this.sources.find((s) => s.name === "outcome" && s.marks.length);
     if (first) return new Set(["outcome"]);
     const labels = this.sources.filter((s) => s.group === "labels now").map((s) => s.name);
@@ -64,7 +70,7 @@ export class Sources {
     const outcome = source.name === "outcome";
     const colour = outcome ? `--mark-${mark.kind === "both" ? "classification" : mark.kind}` : source.name === "then" ? "--mark-truth" : `--class-${colourOf(mark.label, this.classes)}`;
     const kept = this.dressedMarks ??= new WeakMap();
-    if (!kept.has(mark)) kept.set(mark, { ...mark, colour, dash: outcome ? DASHES[mark.kind] : source.group === "models" ? [7, 3] : null, name: nameOf(mark), source });
+    if (!kept.has(mark)) kept.set(mark, { ...mark, colour, dash: outcome ? DASHES[mark.kind] : source.group === "models" ? [7, 3] : source.group === "pre-labels" ? [2, 4] : source.group === "labels then" ? [10, 3] : null, name: nameOf(mark), source });
     return kept.get(mark);
   }
 
@@ -87,6 +93,12 @@ export class Sources {
     this.refresh();
   }
 
+  /** Show the labels of now beside those of an earlier state. */
+  also() {
+    for (const source of this.sources) if (source.group === "labels now") this.on.add(source.name);
+    this.refresh();
+  }
+
   toggle(name, on) {
     if (on) this.on.add(name);
     else this.on.delete(name);
@@ -103,7 +115,7 @@ export class Sources {
     for (const source of this.sources) groups.set(source.group, [...(groups.get(source.group) ?? []), source]);
     const parts = [];
     for (const [group, sources] of groups) {
-      parts.push(el("h3", { class: "soft" }, { evaluation: "Evaluation", "labels now": "Labels now", models: "Models" }[group]));
+      parts.push(el("h3", { class: "soft" }, { evaluation: "Evaluation", "labels now": "Labels now", "labels then": "Labels then", "pre-labels": "Pre-labels", models: "Models" }[group]));
       parts.push(el("ul", { class: "sources" }, ...sources.map((source) => this.source(source))));
     }
     if (!this.sources.length) parts.push(el("p", { class: "soft" }, page.blind ? "You judge this image without knowing what others, or a model, said." : "No labels yet, and no model has seen it."));
@@ -135,8 +147,8 @@ export class Sources {
 
   source(source) {
     const input = el("input", { type: "checkbox", checked: this.on.has(source.name), onchange: (event) => this.toggle(source.name, event.target.checked) });
-    const about = source.model?.problem || `${source.marks.length}`;
-    const remove = source.model ? el("button", { type: "button", class: "plain small", "aria-label": `Without ${source.title}`, onclick: () => this.models(this.page().models.filter((m) => m.chosen && m !== source.model).map((m) => m.model.slice(0, 16))) }, "✕") : null;
-    return el("li", { title: source.model?.problem || null }, el("label", { class: "choice" }, input, el("span", {}, source.title), el("small", {}, source.model?.value !== undefined && source.model?.value !== null ? `${source.model.metric} ${source.model.value.toFixed(3)}` : about), remove));
+    const about = source.model?.problem || source.problem || `${source.marks.length}`;
+    const remove = source.group === "labels then" ? el("button", { type: "button", class: "plain small", "aria-label": `Without ${source.title}`, onclick: () => this.then("") }, "✕") : source.model ? el("button", { type: "button", class: "plain small", "aria-label": `Without ${source.title}`, onclick: () => this.models(this.page().models.filter((m) => m.chosen && m !== source.model).map((m) => m.model.slice(0, 16))) }, "✕") : null;
+    return el("li", { title: source.model?.problem || source.problem || null }, el("label", { class: "choice" }, input, el("span", {}, source.title), el("small", {}, source.model?.value !== undefined && source.model?.value !== null ? `${source.model.metric} ${source.model.value.toFixed(3)}` : about), remove));
   }
 }

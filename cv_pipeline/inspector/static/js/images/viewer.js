@@ -1,10 +1,13 @@
-// A picture on a canvas: zoomed and moved to its single pixels, with boxes and their names over it.
-// Several panes show the same place of the picture with different boxes.
+// A picture on a canvas: zoomed and moved to its single pixels, with labels and their names over it.
+// Several panes show the same place of the picture with different labels.
 
+import { bonesOf, boundsOf, pathOf, pointsOf, ringsOf } from "./marks.js";
 import { Tiles } from "./tiles.js";
 
 const EDGE = 12;
 const CLOSEST = 64;
+/** CSS pixels that one may miss a line or a key point by. */
+const NEAR = 5;
 
 export class Viewer {
   /**
@@ -119,8 +122,9 @@ export class Viewer {
 
   /** Put a mark into the middle, at a size to look at. */
   goTo(mark) {
-    if (!mark.box) return;
-    const [x, y, w, h] = [mark.box[0] * this.size.width, mark.box[1] * this.size.height, mark.box[2] * this.size.width, mark.box[3] * this.size.height];
+    const box = boundsOf(mark);
+    if (!box) return;
+    const [x, y, w, h] = [box[0] * this.size.width, box[1] * this.size.height, box[2] * this.size.width, box[3] * this.size.height];
     const scale = Math.max(this.fitScale(), Math.min(0.5 * Math.min(this.room / Math.max(w, 1), this.rise / Math.max(h, 1)), CLOSEST));
     this.fitted = false;
     this.set(scale, this.room / 2 - (x + w / 2) * scale, this.rise / 2 - (y + h / 2) * scale);
@@ -166,31 +170,80 @@ export class Viewer {
   }
 
   paintMark(mark) {
-    if (!mark.box) return;
+    const box = boundsOf(mark);
+    if (!box) return;
     const { context, view, size } = this;
-    const x = view.x + mark.box[0] * size.width * view.scale;
-    const y = view.y + mark.box[1] * size.height * view.scale;
-    const [w, h] = [mark.box[2] * size.width * view.scale, mark.box[3] * size.height * view.scale];
+    const [x, y] = [view.x + box[0] * size.width * view.scale, view.y + box[1] * size.height * view.scale];
     const lit = this.lit === mark;
-    context.setLineDash([]);
-    context.lineWidth = (lit ? 6 : 4);
+    const colour = this.colours.getPropertyValue(mark.colour).trim() || "#fff";
+    const points = pointsOf(mark);
+    const path = this.onScreen(this.pathOf(mark));
+    context.save();
+    context.lineJoin = "round";
+    if (ringsOf(mark).length) {
+      context.globalAlpha = (mark.geometry === "mask" ? 0.32 : 0.14) + (lit ? 0.14 : 0);
+      context.fillStyle = colour;
+      context.fill(path, "evenodd");
+      context.globalAlpha = 1;
+    }
+    context.lineWidth = points.length ? 3 : lit ? 6 : 4;
     context.strokeStyle = "rgb(0 0 0 / 60%)";
-    context.strokeRect(x, y, w, h);
+    context.stroke(path);
     context.setLineDash(mark.dash ?? []);
-    context.lineWidth = lit ? 3.5 : 2;
-    context.strokeStyle = this.colours.getPropertyValue(mark.colour).trim() || "#fff";
-    context.strokeRect(x, y, w, h);
-    context.setLineDash([]);
-    if (!this.names && !lit) return;
+    context.lineWidth = points.length ? 1.5 : lit ? 3.5 : 2;
+    context.strokeStyle = colour;
+    context.stroke(path);
+    context.restore();
+    points.forEach((point) => this.paintPoint(point, colour, lit));
+    if (this.names || lit) this.paintName(mark.name, x, y, colour);
+  }
+
+  /** A key point: full where it is seen, hollow where it is hidden. */
+  paintPoint(point, colour, lit) {
+    const { context, view, size } = this;
+    const [x, y] = [view.x + point.x * size.width * view.scale, view.y + point.y * size.height * view.scale];
+    context.beginPath();
+    context.arc(x, y, lit ? 6 : 4.5, 0, 2 * Math.PI);
+    context.fillStyle = point.visible ? colour : "rgb(0 0 0 / 60%)";
+    context.fill();
+    context.lineWidth = 2;
+    context.strokeStyle = point.visible ? "rgb(0 0 0 / 70%)" : colour;
+    context.stroke();
+    if (lit) this.paintName(point.visible ? point.name : `${point.name} (hidden)`, x + 8, y + 17, colour);
+  }
+
+  paintName(text, x, y, colour) {
+    const { context } = this;
     context.font = "600 12px system-ui, sans-serif";
-    const text = mark.name;
     const width = context.measureText(text).width + 8;
     const top = y >= 17 ? y - 17 : Math.min(y + 1, this.rise - 17);
     const left = Math.max(0, Math.min(x - 1, this.room - width));
     context.fillStyle = "rgb(0 0 0 / 78%)";
     context.fillRect(left, top, width, 16);
-    context.fillStyle = context.strokeStyle;
+    context.fillStyle = colour;
     context.fillText(text, left + 4, top + 12);
+  }
+
+  /** The lines of a mark, in pixels of the picture; made once. */
+  pathOf(mark) {
+    const kept = this.paths ??= new WeakMap();
+    if (!kept.has(mark)) {
+      const { size } = this;
+      const drawn = ringsOf(mark).length ? pathOf(mark, size) : pointsOf(mark).length ? bonesOf(mark, size) : "";
+      const made = new Path2D(drawn);
+      const box = boundsOf(mark);
+      if (!drawn) made.rect(box[0] * size.width, box[1] * size.height, box[2] * size.width, box[3] * size.height);
+      kept.set(mark, made);
+    }
+    return kept.get(mark);
+  }
+
+  /** A path of the picture where it is seen, so that its lines are as thick at every size. */
+  onScreen(path) {
+    const { view } = this;
+    const made = new Path2D();
+    made.addPath(path, new DOMMatrix([view.scale, 0, 0, view.scale, view.x, view.y]));
+    return made;
   }
 
   paintTitle(title) {
@@ -215,9 +268,27 @@ export class Viewer {
 
   /** The smallest mark at a place. */
   markAt({ pane, px, py }) {
-    const [u, v] = [px / this.size.width, py / this.size.height];
-    const inside = this.panes[pane].marks.filter((m) => m.box && u >= m.box[0] && u <= m.box[0] + m.box[2] && v >= m.box[1] && v <= m.box[1] + m.box[3]);
-    return inside.sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0] ?? null;
+    const area = (mark) => { const [, , w, h] = boundsOf(mark); return w * h; };
+    return this.panes[pane].marks.filter((mark) => this.covers(mark, px, py)).sort((a, b) => area(a) - area(b))[0] ?? null;
+  }
+
+  /** Whether a mark is at a place of the picture, or so near that it is meant. */
+  covers(mark, px, py) {
+    const box = boundsOf(mark);
+    if (!box) return false;
+    const { context, size } = this;
+    const near = NEAR / this.view.scale;
+    const [left, top] = [box[0] * size.width, box[1] * size.height];
+    const around = ringsOf(mark).length || pointsOf(mark).length ? near : 0;
+    if (px < left - around || py < top - around || px > left + box[2] * size.width + around || py > top + box[3] * size.height + around) return false;
+    if (!ringsOf(mark).length) return true;
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.lineWidth = 2 * near;
+    const path = this.pathOf(mark);
+    const found = context.isPointInPath(path, px, py, "evenodd") || context.isPointInStroke(path, px, py);
+    context.restore();
+    return found;
   }
 
   listen() {
