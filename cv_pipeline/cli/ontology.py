@@ -17,6 +17,7 @@ from cv_pipeline.settings import projects_dir, store_url
 
 if TYPE_CHECKING:
     from cv_pipeline.annotations.ontology.effect import Effect
+    from cv_pipeline.annotations.ontology.moves import Move
     from cv_pipeline.provenance.ontology_use import OntologyUse
 
 
@@ -119,12 +120,28 @@ def _show_versions(catalog: Any, project: Project) -> None:
         )
 
 
+def _lost(move: Move) -> str:
+    fate = "to be labelled again" if move.relabel else "quarantined"
+    return f"{fate}: {move.detail}"
+
+
 def _show(found: Effect, use: tuple[OntologyUse, ...]) -> None:
+    from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
+
     if any(step.converted or step.dropped or step.relabel for step in found.steps):
         table = Table("from", "to", "step", "converted", "dropped", "to label again", box=None)
         for step in found.steps:
             counts = (f"{n:,}" for n in (step.converted, step.dropped, step.relabel))
             table.add_row(escape(step.from_version), escape(step.to), step.kind, *counts)
+        console.print(table)
+    if found.moves:
+        table = Table("labels of", "become", "labels", "images", "such as", box=None)
+        for move in found.moves:
+            into = escape(move.into) if move.into else f"[red]{escape(_lost(move))}[/]"
+            counts = (f"{move.labels:,}", f"{move.images:,}")
+            table.add_row(
+                escape(move.label), into, *counts, ", ".join(i[:12] for i in move.examples[:2])
+            )
         console.print(table)
     moved = [c for c in found.classes if c.before != c.after]
     if moved:
@@ -135,7 +152,9 @@ def _show(found: Effect, use: tuple[OntologyUse, ...]) -> None:
     lost = sum(found.quarantined.values())
     console.print(
         f"{found.labels:,} labels: {found.converted:,} converted, {lost:,} quarantined;"
-        f" {len(found.relabel):,} images to be labelled again."
+        f" {len(found.relabel):,} images to be labelled again"
+        + (f", in the batch {relabelling_batch(found.version)}." if found.relabel else "."),
+        markup=False,
     )
     for one in use:
         if one.version != found.version:

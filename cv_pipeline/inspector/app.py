@@ -20,6 +20,7 @@ from cv_pipeline.actor import acting_as
 from cv_pipeline.catalog.sql import time_limit
 from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector.access.access import NOBODY, Authenticator
+from cv_pipeline.inspector.access.assignments import is_own
 from cv_pipeline.inspector.access.front_door import FrontDoor
 from cv_pipeline.inspector.access.protection import BodyLimit, check_host, check_origin
 from cv_pipeline.inspector.access.settings import Settings
@@ -27,7 +28,7 @@ from cv_pipeline.inspector.audit import AuditLog
 from cv_pipeline.inspector.database import METADATA
 from cv_pipeline.inspector.pages import parts
 from cv_pipeline.inspector.pages.signin import sign_in_view
-from cv_pipeline.inspector.problems import SignInNeeded, status_of
+from cv_pipeline.inspector.problems import Forbidden, SignInNeeded, status_of
 from cv_pipeline.inspector.rendering import render_page
 from cv_pipeline.inspector.routes import API
 from cv_pipeline.inspector.static_files import KeptStaticFiles
@@ -197,7 +198,18 @@ def _answer(
         door = request.app.state.front_door
         view = sign_in_view(door, next_page=wanted, why=f"{what} You get to the page right after.")
         return render_page(request, "signin_needed.html", status=status, view=view)
-    return render_page(request, "error.html", status=status, code=status, what=what, do=do)
+    own = _own_batch(request) if isinstance(error, Forbidden) else ""
+    return render_page(request, "error.html", status=status, code=status, what=what, do=do, own=own)
+
+
+def _own_batch(request: Request) -> str:
+    """The batch whose page was refused, where it is assigned to whoever asks; else nothing."""
+    project, name = (request.path_params.get(part) for part in ("project", "name"))
+    if project is None or name is None or "/labeling/batches/" not in request.url.path:
+        return ""
+    access = request.state.access
+    database = request.app.state.workspace.database
+    return str(name) if is_own(access, database, project=project, batch=name) else ""
 
 
 def _wants_json(request: Request) -> bool:

@@ -44,8 +44,8 @@ _OF_PROJECT: tuple[tuple[str, str, str, Permission, tuple[str, ...]], ...] = (
     ("Ontology", "/ontology", "ontology", Permission.VIEW, ()),
     ("Guideline", "/guideline", "ontology", Permission.ASSIGNED, ()),
     ("Overview", "/overview", "overview", Permission.VIEW, ()),
-    ("Batches", "/assigned", "assigned", Permission.REVIEW, ()),
-    ("Assigned", "/assigned", "assigned", Permission.ASSIGNED, ()),
+    ("Assignments", "/assigned", "assigned", Permission.REVIEW, ()),
+    ("Your tasks", "/assigned", "assigned", Permission.ASSIGNED, ()),
 )
 
 
@@ -63,7 +63,9 @@ def navigation(access: Access, project: str | None) -> list[Section]:
             Section(name, base + path, icon, tuple(base + o for o in (path, *others) if o))
             for name, path, icon, permission, others in _OF_PROJECT
             if access.may(permission, project)
-            and (name not in ("Assigned", "Guideline") or not access.may(Permission.VIEW, project))
+            and (
+                name not in ("Your tasks", "Guideline") or not access.may(Permission.VIEW, project)
+            )
         ]
         sections += own
         if access.may(Permission.ADMINISTER, project) and not access.may(Permission.ADMINISTER):

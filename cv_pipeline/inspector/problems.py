@@ -17,6 +17,7 @@ from cv_pipeline.errors import (
     StorageError,
     WaiverRefused,
 )
+from cv_pipeline.inspector.access.roles import ALLOWED, Permission, Role
 
 
 class RequestError(CVPipelineError):
@@ -41,15 +42,40 @@ class SignInNeeded(RequestError):
 
 
 class Forbidden(RequestError):
-    """The account may not do this."""
+    """The account may not do this.
+
+    Args:
+        permission: what it takes.
+        project: in which project; None for what concerns them all.
+        role: what the account is there; None for nothing.
+        limited: whether its role would allow it, and the token that it showed does not.
+    """
 
     status = 403
 
-    def __init__(self, permission: str, project: str | None) -> None:
-        where = f" in project {project}" if project else ""
+    def __init__(
+        self,
+        permission: Permission,
+        project: str | None,
+        *,
+        role: Role | None = None,
+        limited: bool = False,
+    ) -> None:
+        where = f" in project {project}" if project else " in every project"
+        able = [f"{each.value}s" for each in Role if permission in ALLOWED[each]]
+        who = " and ".join(", ".join(able).rsplit(", ", 1))
+        you = f"you are {'an' if role.value[0] in 'aeiou' else 'a'} {role.value}" if role else ""
+        if limited:
+            super().__init__(
+                f"This token does not allow this: it needs the permission '{permission}'{where}.",
+                do="Make a token that has it among its scopes, on your account's page.",
+            )
+            return
         super().__init__(
-            f"Your role does not allow this: it needs the permission {permission!r}{where}.",
-            do="Ask an admin for a role that has it; a token needs it among its scopes too.",
+            f"This is for {who}{where}"
+            + (f"; {you} there." if you and project else ".")
+            + f" It needs the permission '{permission}'.",
+            do="Ask an admin for a role that has it.",
         )
 
 

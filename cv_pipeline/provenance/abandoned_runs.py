@@ -12,16 +12,22 @@ import platform
 import psutil
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from cv_pipeline.actor import current_actor
+from cv_pipeline.provenance.run_tags import ACTOR_TAG, COMMAND_LINE, ORIGIN_TAG, origin_of
+
 HOST_TAG = "cv_pipeline/host"
 PROCESS_TAG = "cv_pipeline/process"
 UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
 
 def sign_run(instance: DagsterInstance, run: DagsterRun) -> None:
-    """Record which process of which host executes a run."""
+    """Record which process of which host executes a run, and who it is that ran a command."""
     process = psutil.Process()
     signature = f"{run.run_id}@{process.pid}-{process.create_time():.2f}"
-    instance.add_run_tags(run.run_id, {HOST_TAG: platform.node(), PROCESS_TAG: signature})
+    tags = {HOST_TAG: platform.node(), PROCESS_TAG: signature}
+    if origin_of(run) == COMMAND_LINE and ACTOR_TAG not in run.tags:
+        tags |= {ACTOR_TAG: current_actor(), ORIGIN_TAG: COMMAND_LINE}
+    instance.add_run_tags(run.run_id, tags)
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> list[str]:

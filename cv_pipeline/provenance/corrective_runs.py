@@ -21,6 +21,7 @@ from cv_pipeline.project import find_project
 from cv_pipeline.provenance.abandoned_runs import signed_by
 from cv_pipeline.provenance.event_log import EventLog, Materialization
 from cv_pipeline.provenance.references import find_event
+from cv_pipeline.provenance.run_tags import ACTOR_TAG, COMMAND_LINE, ORIGIN_TAG
 from cv_pipeline.provenance.webserver import webserver
 from cv_pipeline.settings import cv_home, dagster_home, projects_dir, store_url
 from cv_pipeline.storage import open_store
@@ -28,7 +29,6 @@ from cv_pipeline.storage.folders import fetch
 from cv_pipeline.training import read_model_card
 
 CORRECTIVE_TAG = "cv_pipeline/corrective"
-ACTOR_TAG = "cv_pipeline/actor"
 DAGSTER_UI = "http://127.0.0.1:3000"
 PATIENCE = 60
 """Seconds that a webserver is given to take a run."""
@@ -151,11 +151,12 @@ def _config(record: CorrectiveRecord) -> dict[str, Any]:
     return {"ops": {"dataset_candidate": by_record, "trained_model": by_record}}
 
 
-def _tags(record: CorrectiveRecord) -> dict[str, str]:
+def _tags(record: CorrectiveRecord, origin: str) -> dict[str, str]:
     return {
         CORRECTIVE_TAG: record.digest[:_TAG_LENGTH],
         "cv_pipeline/reason": "corrective",
         ACTOR_TAG: record.actor,
+        ORIGIN_TAG: origin,
     }
 
 
@@ -166,7 +167,7 @@ def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, Mater
         file.flush()
         command = [sys.executable, "-m", "dagster", "job", "execute"]
         command += ["-m", "cv_pipeline.definitions", "-j", _job(record), "-c", file.name]
-        command += ["--tags", json.dumps(_tags(record))]
+        command += ["--tags", json.dumps(_tags(record, COMMAND_LINE))]
         process = subprocess.Popen(
             command, stdout=sys.stderr if quiet else None, env={**os.environ, **_QUIET}
         )
@@ -179,8 +180,13 @@ def _run_here(record: CorrectiveRecord, *, quiet: bool) -> tuple[str, str, Mater
         return runs[0].run_id, runs[0].status.value, made
 
 
-def submit(record: CorrectiveRecord, address: str) -> str:
+def submit(record: CorrectiveRecord, address: str, *, origin: str = COMMAND_LINE) -> str:
     """Hand the run of a stored record to a webserver, whose daemon launches it; returns its id.
+
+    Args:
+        record: what was declared.
+        address: of the webserver.
+        origin: from where it is launched, as the list of runs says it.
 
     Raises:
         CorrectiveError: no webserver took it.
@@ -189,7 +195,7 @@ def submit(record: CorrectiveRecord, address: str) -> str:
 
     try:
         run_id: str = webserver(address, patience=PATIENCE).submit_job_execution(
-            _job(record), run_config=_config(record), tags=_tags(record)
+            _job(record), run_config=_config(record), tags=_tags(record, origin)
         )
     except (DagsterGraphQLClientError, OSError, ValueError) as error:  # ValueError: no address
         raise CorrectiveError(

@@ -164,7 +164,7 @@ def test_the_five_steps_from_the_board_to_a_launched_run(
     """All of the walk but the training: Dagster is handed nothing, the run only seems to go on."""
     taken: list[CorrectiveRecord] = []
 
-    def submit(record: CorrectiveRecord, _: str) -> str:
+    def submit(record: CorrectiveRecord, _: str, *, origin: str) -> str:
         taken.append(record)
         return run.run_id
 

@@ -34,12 +34,12 @@ def test_sections_are_for_who_may_see_them():
     def names(role, project="fruit"):
         return {s.name for s in navigation(access(role, project), "fruit")}
 
-    assert names(Role.ANNOTATOR) == {"Assigned", "Guideline"}
+    assert names(Role.ANNOTATOR) == {"Your tasks", "Guideline"}
     assert "People" in names(Role.ADMIN)  # of their project
     assert "People" not in names(Role.ENGINEER)
     assert "Board" in names(Role.VIEWER)
-    assert not {"Assigned", "Batches"} & names(Role.VIEWER)
-    assert "Batches" in names(Role.REVIEWER)
+    assert not {"Your tasks", "Assignments"} & names(Role.VIEWER)
+    assert "Assignments" in names(Role.REVIEWER)
     assert "Audit log" not in names(Role.ADMIN)
     assert "Audit log" in names(Role.ADMIN, "*")
     assert navigation(access(Role.ADMIN, "other"), "fruit") == []

@@ -17,7 +17,8 @@ from cv_pipeline.inspector.board.runs import page_of_runs
 from cv_pipeline.inspector.investigations.store import Investigations
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance import stopping
-from cv_pipeline.provenance.corrective_runs import ACTOR_TAG, CORRECTIVE_TAG
+from cv_pipeline.provenance.corrective_runs import CORRECTIVE_TAG
+from cv_pipeline.provenance.run_tags import ACTOR_TAG, ORIGIN_TAG, actor_of, origin_of
 from sensors import jobs
 
 P, API = "/p/large", "/api/v1/p/large"
@@ -87,7 +88,7 @@ def client(inspected: Callable[..., TestClient]) -> TestClient:
 def started(client: TestClient) -> Iterator[str]:
     """A run of ``large`` that goes on, until the test has ended."""
     workspace: Workspace = client.app.state.workspace  # type: ignore[attr-defined]
-    tags = {ACTOR_TAG: "bob", CORRECTIVE_TAG: "abc"}
+    tags = {ACTOR_TAG: "bob", CORRECTIVE_TAG: "abc", ORIGIN_TAG: "inspector"}
     run = DagsterRun(job_name="large_corrective", status=Status.STARTED, tags=tags)
     workspace.instance.add_run(run)
     yield run.run_id
@@ -101,6 +102,7 @@ def test_the_list_says_what_who_and_what_it_came_from(client: TestClient, starte
     row = next(r for r in listed["runs"] if r["run"]["run_id"] == started)
     run = row["run"]
     assert (run["what"], run["status"], run["by"]) == ("corrective run", "STARTED", "bob")
+    assert run["origin"] == "inspector"
     assert row["investigations"] == [{"id": "7" * 24, "title": "A corrective run"}]
     page = client.get(f"{P}/runs?state=unfinished", headers={"Accept": "text/html"}).text
     assert f'href="{P}/runs/{started}"' in page
@@ -108,6 +110,25 @@ def test_the_list_says_what_who_and_what_it_came_from(client: TestClient, starte
     done = client.get(f"{API}/runs?state=succeeded").json()["runs"]
     assert started not in [r["run"]["run_id"] for r in done]
     assert client.get(f"{API}/runs?state=lost").status_code == 422
+
+
+def test_the_list_says_from_where_a_run_was_launched() -> None:
+    def run(remote: bool = True, **tags: str) -> DagsterRun:
+        made = DagsterRun(
+            job_name="large_pipeline", tags={k.replace("__", "/"): v for k, v in tags.items()}
+        )
+        # what a webserver launches says where its code is
+        return made._replace(remote_job_origin=object()) if remote else made
+
+    assert (origin_of(run(remote=False)), actor_of(run(remote=False))) == ("command line", "")
+    assert origin_of(run()) == ""
+    assert origin_of(run(dagster__from_ui="true")) == "Dagster's pages"
+    by_sensor = run(dagster__sensor_name="large_new")
+    assert (origin_of(by_sensor), actor_of(by_sensor)) == ("sensor", "sensor large_new")
+    tags = {"cv_pipeline__actor": "eve", "cv_pipeline__origin": "inspector"}
+    assert (origin_of(run(**tags)), actor_of(run(**tags))) == ("inspector", "eve")
+    again = run(**tags, dagster__parent_run_id="1")  # with the tags of the first
+    assert (origin_of(again), actor_of(again)) == ("run again in Dagster", "")
 
 
 class Webserver:

@@ -14,6 +14,7 @@ from cv_pipeline.provenance.abandoned_runs import (
     end_abandoned_runs,
     sign_run,
 )
+from cv_pipeline.provenance.run_tags import actor_of, origin_of
 
 
 @dg.op
@@ -51,6 +52,12 @@ def test_a_run_of_a_dead_process_is_ended(instance):
     instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{run.run_id}@{identity}"})
     assert end_abandoned_runs(instance) == [run.run_id]
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_of_a_command_says_whose_it_is(instance, monkeypatch):
+    monkeypatch.setenv("CV_ACTOR", "eve")
+    run = started_run(instance)
+    assert (actor_of(run), origin_of(run)) == ("eve", "command line")
 
 
 def test_runs_of_other_hosts_are_left_alone(instance):

@@ -104,6 +104,8 @@ def needs(permission: Permission) -> Callable[..., Any]:
             raise SignInNeeded
         if project is not None and access.role(project) is None:
             raise NotFound(f"There is no project {project!r} here, or you have no role in it.")
-        raise Forbidden(permission.value, project)
+        role = access.roles.get(EVERY_PROJECT) if project is None else access.role(project)
+        allowed = role is not None and permission in ALLOWED[role]
+        raise Forbidden(permission, project, role=role, limited=allowed)
 
     return check

@@ -68,6 +68,12 @@ def assignments(
     return [Assignment(r.batch, r.user, r.actor, r.at.replace(tzinfo=UTC)) for r in rows]
 
 
+def is_own(access: Access, database: Engine, *, project: str, batch: str) -> bool:
+    """Whether a batch is assigned to whoever asks."""
+    own = assignments(database, project=project, user=access.user, batch=batch)
+    return access.may(Permission.ASSIGNED, project) and bool(own)
+
+
 def assign(
     database: Engine, *, project: str, batch: str, users: Collection[str], actor: str
 ) -> tuple[list[str], list[str]]:

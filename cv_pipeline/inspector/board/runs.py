@@ -11,7 +11,8 @@ from dagster._core.storage.dagster_run import RunRecord
 from pydantic import BaseModel
 
 from cv_pipeline.inspector.problems import NotFound
-from cv_pipeline.provenance.corrective_runs import ACTOR_TAG, CORRECTIVE_TAG
+from cv_pipeline.provenance.corrective_runs import CORRECTIVE_TAG
+from cv_pipeline.provenance.run_tags import actor_of, origin_of
 
 JOBS = {
     "pipeline": "everything",
@@ -42,13 +43,21 @@ MOST_LOOKED_AT = 1_000
 
 
 class RunLine(BaseModel):
-    """A run in a list."""
+    """A run in a list.
+
+    Attributes:
+        by: who launched it; empty where it is not known.
+        origin: from where: inspector, command line, sensor, schedule, Dagster's pages; empty where
+            it is not known.
+        corrective: digest of the record that it follows; empty for none.
+    """
 
     run_id: str
     what: str
     status: str
     finished: bool
     by: str
+    origin: str = ""
     created: datetime
     started: datetime | None
     ended: datetime | None
@@ -140,7 +149,8 @@ def line(record: RunRecord) -> RunLine:
         what=in_words(run),
         status=run.status.value,
         finished=run.is_finished,
-        by=run.tags.get(ACTOR_TAG) or _launched_by(run.tags),
+        by=actor_of(run),
+        origin=origin_of(run),
         created=record.create_timestamp,
         started=_moment(record.start_time),
         ended=_moment(record.end_time),
@@ -163,13 +173,6 @@ def _assets(names: Sequence[str]) -> str:
     if len(names) > 8:
         return "everything"
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _launched_by(tags: Mapping[str, str]) -> str:
-    for tag, words in (("dagster/sensor_name", "sensor"), ("dagster/schedule_name", "schedule")):
-        if tag in tags:
-            return f"{words} {tags[tag]}"
-    return tags.get("user", "")
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -15,6 +15,7 @@ from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.provenance.corrective_runs import submit
 from cv_pipeline.provenance.references import find_event
+from cv_pipeline.provenance.run_tags import INSPECTOR
 from cv_pipeline.storage.folders import fetch
 from cv_pipeline.training import ModelCard, read_model_card
 
@@ -101,7 +102,7 @@ def launch(
     )
     write_corrective(workspace.store, record)
     try:
-        return Launched(submit(record, workspace.dagster_ui), record)
+        return Launched(submit(record, workspace.dagster_ui, origin=INSPECTOR), record)
     except CorrectiveError as error:
         raise CorrectiveError(
             error.what,

@@ -39,6 +39,17 @@ FROM (
 QUALIFY row_number() OVER (PARTITION BY label ORDER BY area DESC NULLS LAST, image_id) <= $most
 ORDER BY label, area DESC NULLS LAST, image_id
 """
+# what labels were before they were converted to what they are
+_MOVED = """
+SELECT json_extract_string(attributes, '$."ontology.was"') AS was, label AS "into",
+    count(*) AS labels, count(DISTINCT image_id) AS images,
+    max_by(image_id, coalesce((x_max - x_min) * (y_max - y_min), 0), $most) AS examples
+FROM annotations
+WHERE contains(attributes, '"ontology.was"')
+GROUP BY ALL
+HAVING split_part(was, '@', 1) <> "into"
+ORDER BY was, labels DESC, "into"
+"""
 _ATTRIBUTES = """
 SELECT attributes, count(*) AS labels FROM annotations GROUP BY attributes
 """
@@ -49,6 +60,25 @@ class ClassRow(BaseModel):
 
     name: str
     colour: int
+    labels: int
+    images: int
+    examples: list[str]
+    query: str
+
+
+class MovedRow(BaseModel):
+    """Labels that were of another class under an earlier version, and images of them.
+
+    Attributes:
+        was: the class that they were of.
+        version: of the ontology that they were made under.
+        into: the class that they are of now.
+        query: the images, in the query language.
+    """
+
+    was: str
+    version: str
+    into: str
     labels: int
     images: int
     examples: list[str]
@@ -69,6 +99,7 @@ class Labels(BaseModel):
     classes: list[ClassRow]
     attributes: list[AttributeRow]
     labels: int
+    moved: list[MovedRow]
 
 
 class StepRow(BaseModel):
@@ -109,6 +140,7 @@ def labels_of(project: Project, catalog: Catalog) -> Labels:
     for row in found.to_pylist():
         examples.setdefault(row["label"], []).append(row["image_id"])
     said = run_sql(_ATTRIBUTES, relations=relations).to_pylist()
+    moved = run_sql(_MOVED, relations=relations, parameters={"most": EXAMPLES}).to_pylist()
     return Labels(
         classes=[
             ClassRow(
@@ -130,6 +162,7 @@ def labels_of(project: Project, catalog: Catalog) -> Labels:
             for name, values in ontology.attributes.items()
         ],
         labels=sum(row["labels"] for row in counted.values()),
+        moved=[_moved_row(row) for row in moved],
     )
 
 
@@ -203,6 +236,19 @@ def words_of(step: Step) -> str:
     verb, changed = ("add", step.add_values) if step.add_values else ("remove", step.remove_values)
     listed = (f"{name}: {', '.join(values)}" for name, values in changed.items())
     return f"{verb} values of {'; '.join(listed)}"
+
+
+def _moved_row(row: dict[str, Any]) -> MovedRow:
+    was, _, version = row["was"].rpartition("@")
+    return MovedRow(
+        was=was,
+        version=version,
+        into=row["into"],
+        labels=row["labels"],
+        images=row["images"],
+        examples=list(dict.fromkeys(row["examples"])),
+        query=f"label = {quoted(row['into'])}",
+    )
 
 
 def _step_row(step: ChainStep, did: dict[str, Any]) -> StepRow:

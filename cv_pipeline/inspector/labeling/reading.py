@@ -23,25 +23,33 @@ from cv_pipeline.quality.label_cost import LabelCost, label_cost
 from cv_pipeline.settings import expand
 
 _SHARE_SQL = """
-WITH current AS (
-    SELECT batch, image_id, cancelled FROM counted WHERE annotator IN (SELECT name FROM own)
+WITH per_image AS (
+    SELECT batch, image_id, count(DISTINCT annotator) FILTER (NOT cancelled) AS labels,
+        bool_or(annotator IN (SELECT name FROM own)) AS seen,
+        bool_or(annotator IN (SELECT name FROM own) AND NOT cancelled) AS mine
+    FROM counted
+    GROUP BY batch, image_id
 ),
-made AS (
-    SELECT batch, count(DISTINCT image_id) FILTER (NOT cancelled) AS made FROM current GROUP BY 1
-),
+made AS (SELECT batch, count(*) FILTER (mine) AS made FROM per_image GROUP BY batch),
 open_tasks AS (
     SELECT batch, count(*) AS "open"
-    FROM labeling_tasks
-        ANTI JOIN (SELECT DISTINCT batch, image_id FROM current) USING (batch, image_id)
-    WHERE state = 'pushed' AND list_has_any(
-        string_split(assignee, ','), (SELECT list(name) FROM own))
-    GROUP BY 1
+    FROM labeling_tasks JOIN asked USING (batch) LEFT JOIN per_image USING (batch, image_id)
+    WHERE state = 'pushed' AND NOT coalesce(seen, false) AND coalesce(labels, 0) < overlap
+        AND list_has_any(string_split(assignee, ','), (SELECT list(name) FROM own))
+    GROUP BY batch
 )
 SELECT batch, coalesce(made, 0) AS made, coalesce("open", 0) AS "open"
 FROM made FULL JOIN open_tasks USING (batch)
 """
 
-_TABLES = ("image_batches", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
+_TABLES = (
+    "image_batches",
+    "labeling_batches",
+    "labeling_tasks",
+    "tool_annotations",
+    "tool_people",
+    "quarantine",
+)
 
 
 def batches_of(workspace: Workspace, project: str) -> list[LabelingBatch]:
@@ -49,7 +57,7 @@ def batches_of(workspace: Workspace, project: str) -> list[LabelingBatch]:
     now = datetime.now(UTC)
     rules = workspace.project(project).labeling.batches
     catalog = workspace.lake(project).catalog
-    key = ("labeling", *_state(workspace, project, _TABLES), f"{now:%H:%M}", rules.stuck_hours)
+    key = ("labeling", *state_of(workspace, project, _TABLES), f"{now:%H:%M}", rules.stuck_hours)
     found: list[LabelingBatch] = workspace.kept.get(
         key, lambda: list_labeling_batches(catalog, stuck_hours=rules.stuck_hours, now=now)
     )
@@ -61,7 +69,7 @@ def workforce_in(workspace: Workspace, project: str) -> Workforce:
     catalog = workspace.lake(project).catalog
     labeling = workspace.project(project).labeling
     tables = (*_TABLES[1:], "annotations", "prelabels")
-    key = ("workforce", *_state(workspace, project, tables), labeling.model_dump_json())
+    key = ("workforce", *state_of(workspace, project, tables), labeling.model_dump_json())
     found: Workforce = workspace.kept.get(
         key, lambda: workforce_of(catalog, labeling, declared_batches(catalog))
     )
@@ -98,6 +106,20 @@ def tool_link(workspace: Workspace, project: str, tool_project: int | None) -> s
     return f"{url.rstrip('/')}/projects/{tool_project}/data"
 
 
+def task_link(workspace: Workspace, project: str, tool_project: object, task: object) -> str:
+    """Address of one task in the annotation tool, for a browser; empty where there is none."""
+    if not isinstance(tool_project, int) or not isinstance(task, int):
+        return ""
+    found = tool_link(workspace, project, tool_project)
+    return f"{found}?task={task}" if found else ""
+
+
+def names_of(workspace: Workspace, project: str, account: str) -> list[str]:
+    """Pseudonyms of the annotators that an account is, as the project declares them."""
+    told = workspace.project(project).labeling.annotators
+    return [name for name, one in told.items() if one.account and one.account == account]
+
+
 @dataclass(frozen=True)
 class Share:
     """What somebody has of the work of each batch.
@@ -113,12 +135,12 @@ class Share:
 
 def share_of(workspace: Workspace, project: str, account: str) -> Share:
     """What the annotators of an account have of the work of each batch."""
-    told = workspace.project(project).labeling.annotators
-    names = [name for name, one in told.items() if one.account and one.account == account]
+    names = names_of(workspace, project, account)
     if not names:
         return Share({}, {})
     catalog = workspace.lake(project).catalog
-    key = ("share", *_state(workspace, project, _TABLES[2:]), *names)
+    overlaps = {b.name: b.overlap for b in batches_of(workspace, project)}
+    key = ("share", *state_of(workspace, project, _TABLES), *names)
     rows = workspace.kept.get(
         key,
         lambda: run_sql(
@@ -127,6 +149,12 @@ def share_of(workspace: Workspace, project: str, account: str) -> Share:
                 "labeling_tasks": catalog.table("labeling_tasks").relation(),
                 "counted": counted_annotations(catalog, skipped=True),
                 "own": pa.table({"name": pa.array(names, pa.string())}),
+                "asked": pa.table(
+                    {
+                        "batch": pa.array(list(overlaps), pa.string()),
+                        "overlap": pa.array(list(overlaps.values()), pa.int32()),
+                    }
+                ),
             },
         ).to_pylist(),
     )
@@ -136,7 +164,7 @@ def share_of(workspace: Workspace, project: str, account: str) -> Share:
     )
 
 
-def _state(workspace: Workspace, project: str, tables: tuple[str, ...]) -> tuple[str, ...]:
+def state_of(workspace: Workspace, project: str, tables: tuple[str, ...]) -> tuple[str, ...]:
     """What tells the present state of some tables from any other."""
     catalog = workspace.lake(project).catalog
     return (project, *("-".join(map(str, catalog.table(name).identity())) for name in tables))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-import numpy as np
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,20 +12,26 @@ from cv_pipeline.catalog.datalake.image_batches import ImageBatch, list_batches
 from cv_pipeline.errors import nearest
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.accounts import Account
-from cv_pipeline.inspector.access.assignments import assign, assignments, images_of
+from cv_pipeline.inspector.access.assignments import assign, assignments
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor
 from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission
 from cv_pipeline.inspector.audit import CurrentAudit
-from cv_pipeline.inspector.labeling.reading import batches_of, share_of, tool_link
+from cv_pipeline.inspector.labeling.reading import batches_of, names_of, share_of, tool_link
+from cv_pipeline.inspector.labeling.tasks import (
+    ImagePage,
+    NextTask,
+    StateCount,
+    TaskImage,
+    images_page,
+    tasks_next,
+)
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.labeling.batches.declared import LabelingBatch
 from cv_pipeline.labeling.batches.states import said
 
 routes = Routes("Assigned images")
-
-SHOWN = 60
-"""Images on a page."""
 
 
 class CannotAssign(RequestError):
@@ -43,7 +48,7 @@ class AssignedBatch(BaseModel):
         purpose: label or relabel.
         reason: why it was set aside.
         images: how many there are.
-        labelled: how many of them have labels by now.
+        labelled: how many of them are labelled by now.
         at: when it was set aside.
         assignees: names of the accounts that have it; only for who may assign.
         state: where it stands in the annotation tool, in words.
@@ -67,32 +72,35 @@ class AssignedBatch(BaseModel):
     tool_url: str
 
 
-class AssignedImage(BaseModel):
-    """An image of a batch."""
-
-    image_id: str
-    path: str
-    labelled: bool
-
-
 class Assigned(BaseModel):
     """Batches that are assigned, and the images of one of them.
 
     Attributes:
         batches: those of whoever asks; all of them for who may assign.
         batch: name of the one whose images follow; empty where there is none.
-        images: a part of its images.
-        offset: how many of its images come before those.
-        total: how many it has.
+        images: a part of its images, those for whoever asks first.
+        states: what its images are: for you, open, labelled, …, and how many are so.
+        state: the one that is shown; empty for all.
+        offset: how many images come before those.
+        total: how many are shown in all.
+        tasks: what whoever asks labels next, over all batches, in order; nothing for who assigns
+            and is no annotator.
+        tasks_total: how many of these there are in all.
+        annotator: pseudonyms of whoever asks; empty where project.yaml does not say.
         may_assign: whether whoever asks may assign batches.
         people: accounts that a batch can be assigned to; only for who may assign.
     """
 
     batches: list[AssignedBatch]
     batch: str
-    images: list[AssignedImage]
+    images: list[TaskImage]
+    states: list[StateCount]
+    state: str
     offset: int
     total: int
+    tasks: list[NextTask]
+    tasks_total: int
+    annotator: list[str]
     may_assign: bool
     people: list[str]
 
@@ -121,9 +129,10 @@ def assigned(
     access: CurrentAccess,
     door: CurrentFrontDoor,
     batch: Annotated[str, Query(max_length=63)] = "",
+    state: Annotated[str, Query(max_length=16)] = "",
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Assigned:
-    """Batches of images that are assigned to you, and the images of one of them."""
+    """Batches that are assigned to you, your tasks in their order, and the images of a batch."""
     may_assign = access.may(Permission.REVIEW, project)
     every = _batches(workspace, project)
     own = assignments(workspace.database, project=project)
@@ -145,7 +154,7 @@ def assigned(
             purpose=b.purpose,
             reason=b.reason,
             images=b.images,
-            labelled=b.labelled,
+            labelled=work[b.name].labelled if _in_tool(work.get(b.name)) else b.labelled,
             at=b.at,
             assignees=users.get(b.name, []) if may_assign else [],
         )
@@ -159,13 +168,28 @@ def assigned(
             do=nearest(batch, names),
         )
     chosen = batch or (names[0] if names else "")
-    images, total = _images(workspace, project, chosen, offset) if chosen else ([], 0)
+    images = ImagePage([], [], 0)
+    if chosen in work:
+        images = images_page(
+            workspace, project, work[chosen], state=state, offset=offset, account=access.user
+        )
+    annotator = names_of(workspace, project, access.user)
+    tasks: list[NextTask] = []
+    tasks_total = 0
+    if annotator or not may_assign:
+        seen = [b for b in work.values() if b.name in names]
+        tasks, tasks_total = tasks_next(workspace, project, seen, account=access.user)
     return Assigned(
         batches=batches,
         batch=chosen,
-        images=images,
+        images=images.images,
+        states=images.states,
+        state=state,
         offset=offset,
-        total=total,
+        total=images.total,
+        tasks=tasks,
+        tasks_total=tasks_total,
+        annotator=annotator,
         may_assign=may_assign,
         people=[a.name for a in _annotators(door, project)] if may_assign else [],
     )
@@ -206,6 +230,10 @@ def assign_batch(
     return AssignedTo(batch=batch, users=sorted(set(given.users)))
 
 
+def _in_tool(batch: LabelingBatch | None) -> bool:
+    return batch is not None and bool(batch.pushed)
+
+
 def _batches(workspace: Workspace, project: str) -> list[ImageBatch]:
     """Every batch, the newest first; read again when batches or annotations changed."""
     snapshot = workspace.snapshot(project)
@@ -220,27 +248,6 @@ def _require_batch(workspace: Workspace, project: str, batch: str) -> None:
     names = [b.name for b in _batches(workspace, project)]
     if batch not in names:
         raise NotFound(f"There is no batch {batch!r} in {project}.", do=nearest(batch, names))
-
-
-def _images(
-    workspace: Workspace, project: str, batch: str, offset: int
-) -> tuple[list[AssignedImage], int]:
-    """Some images of a batch in the order of their ids, and how many it has."""
-    snapshot = workspace.snapshot(project)
-    key = ("assigned", project, snapshot.identities["images"])
-    numbers = workspace.kept.get(
-        (*key, snapshot.identities["image_batches"], batch), lambda: images_of(snapshot, [batch])
-    )
-    shown = numbers[offset : offset + SHOWN]
-    rows = snapshot.images.select(["image_id", "path", "annotations_count"])
-    taken = rows.take(np.asarray(shown)).to_pylist()
-    images = [
-        AssignedImage(
-            image_id=row["image_id"], path=row["path"], labelled=row["annotations_count"] > 0
-        )
-        for row in taken
-    ]
-    return images, len(numbers)
 
 
 def _annotators(door: FrontDoor, project: str) -> list[Account]:

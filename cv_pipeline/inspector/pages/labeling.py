@@ -10,6 +10,7 @@ from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.assignments import share_batches
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.board.runs import JOBS, runs_of
 from cv_pipeline.inspector.charts import Chart
 from cv_pipeline.inspector.labeling.reading import (
     batches_of,
@@ -28,11 +29,14 @@ from cv_pipeline.inspector.labeling.rows import (
     cost_rows,
 )
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.workspace import CurrentWorkspace
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
+from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported
 from cv_pipeline.labeling.tool.connection import tool_url
 from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
 from cv_pipeline.labeling.work.estimate import Estimate
 from cv_pipeline.labeling.work.workforce import Workforce
+from cv_pipeline.provenance.launching import launch_job
+from cv_pipeline.provenance.run_tags import INSPECTOR
 
 routes = Routes("Labelling")
 
@@ -98,10 +102,15 @@ class LabelQueue(BaseModel):
         annotators: everybody who labels; nobody for who may not launch, for skill and pace are of
             persons.
         by_person: whether annotators are told.
+        not_imported: states of annotations that were pulled and are not imported yet, so that they
+            make no labels here.
+        importing: the run that imports them now; empty for none.
     """
 
     project: str
     tool: bool
+    not_imported: int
+    importing: str
     images: int
     labels: int
     hours: float
@@ -159,6 +168,13 @@ class AssignWork(BaseModel):
     anew: bool = False
 
 
+class ImportLaunched(BaseModel):
+    """The run that imports what was pulled, and whether it was launched now or went on already."""
+
+    run_id: str
+    launched: bool
+
+
 class LoadRow(BaseModel):
     """What somebody has to do."""
 
@@ -198,6 +214,8 @@ def label_queue(project: str, workspace: CurrentWorkspace, access: CurrentAccess
     return LabelQueue(
         project=project,
         tool=tool_url(workspace.project(project)) is not None,
+        not_imported=pulled_and_not_imported(workspace.lake(project).catalog),
+        importing=_importing(workspace, project),
         images=found.images,
         labels=found.labels,
         hours=found.hours,
@@ -277,6 +295,24 @@ def labeling_cost(project: str, workspace: CurrentWorkspace, access: CurrentAcce
     )
 
 
+@routes.api("POST", "/p/{project}/labeling/import", permission=Permission.LAUNCH, status=202)
+def import_pulled(
+    project: str, workspace: CurrentWorkspace, access: CurrentAccess, audit: CurrentAudit
+) -> ImportLaunched:
+    """Launch the import of what was pulled; where one goes on already, that one is told.
+
+    It pulls what is new first. It is written down before it is launched.
+    """
+    name = workspace.project(project).name
+    going = _importing(workspace, name)
+    if going:
+        return ImportLaunched(run_id=going, launched=False)
+    job = f"{name}_annotations"
+    audit("labeling.import", name, project=name, job=job)
+    run_id = launch_job(job, workspace.dagster_ui, actor=access.user, origin=INSPECTOR)
+    return ImportLaunched(run_id=run_id, launched=True)
+
+
 @routes.api("POST", "/p/{project}/labeling/assign", permission=Permission.REVIEW)
 def assign_work(
     project: str,
@@ -296,7 +332,7 @@ def assign_work(
         workspace.database,
         project=project,
         shared=accounts_by_batch(plan),
-        known={load.worker.account for load in plan.loads},
+        known={a.account for a in workspace.project(project).labeling.annotators.values()},
         actor=access.user,
     )
     audit(
@@ -323,6 +359,12 @@ def assign_work(
         ],
         unassigned=[LeftRow(**vars(one)) for one in plan.unassigned],
     )
+
+
+def _importing(workspace: Workspace, project: str) -> str:
+    """The unfinished run that imports what annotators did; empty for none."""
+    going = runs_of(workspace.instance, project, unfinished=True)
+    return next((run.run_id for run in going if run.what == JOBS["annotations"]), "")
 
 
 def _forecasts(found: Estimate) -> list[ForecastRow]:

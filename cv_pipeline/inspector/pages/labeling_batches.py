@@ -17,6 +17,7 @@ from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
 from cv_pipeline.inspector.labeling.reading import batches_of, tool_link, workforce_in
 from cv_pipeline.inspector.labeling.rows import BatchRow, batch_row
+from cv_pipeline.inspector.labeling.tasks import StateCount, TaskImage, images_page
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -70,6 +71,11 @@ class OneBatch(BaseModel):
         tool_url: where it is in the annotation tool; empty where it is not.
         query: the images of it, in the query language.
         difficulties: what its difficulty can be.
+        images: a part of its images, in the order of the tool's tasks.
+        states: what its images are: open, labelled, skipped, …, and how many are so.
+        state: the one that is shown; empty for all.
+        offset: how many images come before those.
+        total: how many are shown in all.
     """
 
     project: str
@@ -80,6 +86,11 @@ class OneBatch(BaseModel):
     tool_url: str
     query: str
     difficulties: list[str]
+    images: list[TaskImage]
+    states: list[StateCount]
+    state: str
+    offset: int
+    total: int
 
 
 class StateChange(BaseModel):
@@ -139,10 +150,20 @@ def labeling_batches(
     permission=Permission.VIEW,
 )
 def labeling_batch(
-    project: str, name: str, workspace: CurrentWorkspace, access: CurrentAccess
+    project: str,
+    name: str,
+    workspace: CurrentWorkspace,
+    access: CurrentAccess,
+    state: Annotated[str, Query(max_length=16)] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> OneBatch:
-    """One batch: its state, progress, deadline, who works on it, and why it is stuck."""
+    """One batch: its state, progress, deadline, who works on it, why it is stuck, and its images.
+
+    ``state`` limits the images: open, partly, labelled, skipped, review, quarantined, waiting or
+    gone.
+    """
     batch = _found(workspace, project, name)
+    images = images_page(workspace, project, batch, state=state, offset=offset)
     assigned = assignments(workspace.database, project=project, batch=name)
     return OneBatch(
         project=project,
@@ -155,6 +176,11 @@ def labeling_batch(
         tool_url=tool_link(workspace, project, batch.tool_project),
         query=f"set_aside = '{name}'",
         difficulties=list(DIFFICULTIES),
+        images=images.images,
+        states=images.states,
+        state=state,
+        offset=offset,
+        total=images.total,
     )
 
 
@@ -230,10 +256,10 @@ def _annotators(
     """Who labelled a batch; how long each took is for who may launch."""
     people = workforce_in(workspace, project)
     accounts = {worker.name: worker.account for worker in people.workers}
+    labels = people.labels.filter(pc.invert(people.labels["refused"]))  # as the pace is of these
     # as it counts: a tab that was left open is no work
     seconds = pa.array(people.pace.times.seconds, from_pandas=True)  # NaN is null
-    column = people.labels.schema.get_field_index("seconds")
-    made = people.labels.set_column(column, "seconds", seconds)
+    made = labels.set_column(labels.schema.get_field_index("seconds"), "seconds", seconds)
     own = made.filter(pc.and_(pc.equal(made["batch"], name), made["stands"]))
     counted = own.group_by("annotator").aggregate([([], "count_all"), ("seconds", "mean")])
     rows = counted.sort_by([("count_all", "descending"), ("annotator", "ascending")]).to_pylist()

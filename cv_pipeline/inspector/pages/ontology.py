@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from cv_pipeline.annotations.ontology import changed_versions, read_guideline
 from cv_pipeline.annotations.ontology.record import guideline_versions
@@ -12,6 +12,7 @@ from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
 from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data.ontology import Labels, OntologyVersion, labels_of, versions_of
+from cv_pipeline.inspector.data.ontology_preview import Preview, preview
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -111,6 +112,14 @@ class OntologyPage(BaseModel):
     found: Found | None
 
 
+class ChangedOntology(BaseModel):
+    """A changed ``project.yaml``, or its section ``ontology:`` alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=200_000)
+
+
 @routes.page("/p/{project}/ontology", template="pages/ontology.html", permission=Permission.VIEW)
 def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
     """Classes with examples, versions with what led to them, guideline, and the hand-off gate."""
@@ -126,7 +135,9 @@ def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
         return _found(workspace, settings)
 
     tables = ("annotations", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
-    identities = tuple(catalog.table(name).identity() for name in (*tables, "ontology_versions"))
+    identities = tuple(
+        catalog.table(name).identity() for name in (*tables, "ontology_versions", "tool_people")
+    )
     stamp = settings.model_dump_json(include={"ontology", "labeling", "annotations"})
     guidelines = _guidelines(workspace, settings)
     texts = tuple(g.text for g in guidelines)
@@ -158,6 +169,19 @@ def guideline(project: str, workspace: CurrentWorkspace) -> GuidelinePage:
         project=project,
         version=settings.ontology.guideline_version,
         guideline=next((one for one in known if one.current), None),
+    )
+
+
+@routes.api("POST", "/p/{project}/ontology/preview", permission=Permission.REVIEW)
+def preview_ontology(
+    project: str, changed: ChangedOntology, workspace: CurrentWorkspace
+) -> Preview:
+    """What a changed ontology would do to the labels that there are; nothing is changed."""
+    return preview(
+        changed.text,
+        workspace.project(project),
+        workspace.lake(project).catalog,
+        projects=workspace.projects_folder,
     )
 
 

@@ -153,7 +153,7 @@ def _may_stop(access: Access, run: DagsterRun) -> bool:
 def _require_all(access: Access, run: DagsterRun) -> None:
     for name in sorted(projects_of(run)):
         if not access.may(Permission.LAUNCH, name):
-            raise Forbidden(Permission.LAUNCH.value, name)
+            raise Forbidden(Permission.LAUNCH, name, role=access.role(name))
 
 
 def _share(told: Progress, *, ended: bool) -> float:

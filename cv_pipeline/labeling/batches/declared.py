@@ -33,7 +33,9 @@ __all__ = [
     "change",
     "change_state",
     "declare",
+    "declared_batch",
     "declared_batches",
+    "declared_state",
     "labeling_batch",
     "list_labeling_batches",
     "resume",
@@ -185,6 +187,18 @@ def declared_batches(catalog: Catalog) -> dict[str, Declared]:
     for event in catalog.table("labeling_batches").read().to_pylist():
         events.setdefault(event["batch"], []).append(event)
     return {batch: added_up(batch, of_batch) for batch, of_batch in sorted(events.items())}
+
+
+def declared_state(catalog: Catalog, batch: str) -> State:
+    """The state that a batch was brought into, by its own events; open where it has none."""
+    rows = catalog.table("labeling_batches").read(filter=one_of("batch", [batch]))
+    return added_up(batch, rows.to_pylist()).state if len(rows) else "open"
+
+
+def declared_batch(catalog: Catalog, batch: str) -> Declared:
+    """One batch as its events add up; with the defaults where it has none."""
+    rows = catalog.table("labeling_batches").read(filter=one_of("batch", [batch])).to_pylist()
+    return added_up(batch, rows) if rows else Declared(batch)
 
 
 def list_labeling_batches(

@@ -14,6 +14,8 @@ import pyarrow as pa
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.exchange.findings import refused_places
+from cv_pipeline.labeling.exchange.history import LATEST_FIRST
+from cv_pipeline.labeling.exchange.people import NAMED, named_relations
 
 COLUMNS = (
     "tool_project", "task", "annotation", "image_id", "batch", "annotator", "updated_at",
@@ -21,12 +23,14 @@ COLUMNS = (
 )  # fmt: skip
 
 _SQL = """
-WITH latest AS (
+WITH named AS ({named}),
+latest AS (
     SELECT *
-    FROM tool_annotations
+    FROM named
+    WHERE $batch = '' OR batch = $batch
     QUALIFY 1 = row_number() OVER (
         PARTITION BY tool_project, annotation
-        ORDER BY seen_at DESC, updated_at DESC, deleted, digest
+        ORDER BY {order}
     )
 )
 SELECT {columns}
@@ -44,6 +48,7 @@ def counted_annotations(
     *,
     columns: Sequence[str] = COLUMNS,
     skipped: bool = False,
+    batch: str = "",
     version: int | None = None,
 ) -> pa.Table:
     """The annotations that count now, as far as pulls have seen.
@@ -53,13 +58,14 @@ def counted_annotations(
         columns: of ``TOOL_ANNOTATIONS``.
         skipped: whether those by which somebody skipped an image are there as well, which no
             label counts for; column ``cancelled`` tells them.
+        batch: only those of this batch.
         version: version of ``tool_annotations`` to look at; the latest by default.
     """
     return run_sql(
-        _SQL.format(columns=", ".join(columns)),
+        _SQL.format(columns=", ".join(columns), named=NAMED, order=LATEST_FIRST),
         relations={
-            "tool_annotations": catalog.table("tool_annotations").relation(version=version),
+            **named_relations(catalog, version=version),
             "refused": refused_places(catalog, skipped=False),
         },
-        parameters={"skipped": skipped},
+        parameters={"skipped": skipped, "batch": batch},
     )

@@ -154,16 +154,54 @@ def test_the_page_says_what_is_left_for_one_and_leads_into_the_tool(assigned):
     push(catalog, "first", first, tool_project=7, assignee=["a1", "a1,a2", "a2", "a1", ""])
     annotate(catalog, "first", first[:1], "a1")
     annotate(catalog, "first", first[2:3], "a2")
-    [batch] = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned").json()["batches"]
+    url = f"/api/v1/p/{P}/assigned"
+    [batch] = client(assigned, "ann").get(url).json()["batches"]
     assert (batch["state"], batch["own"], batch["made"]) == ("in progress", 2, 1)
     assert batch["tool_url"] == "http://127.0.0.1:9/projects/7/data"
     html = client(assigned, "ann").get(f"/p/{P}/assigned", headers={"accept": "text/html"}).text
     assert "2 for you to label" in html
     assert 'href="http://127.0.0.1:9/projects/7/data"' in html
     assert f'href="/p/{P}/guideline"' in html
+    view = client(assigned, "ann").get(f"/api/v1/p/{P}/assigned").json()
+    assert [task["image_id"] for task in view["tasks"]] == [first[1], first[3], first[4]]
+    assert [task["free"] for task in view["tasks"]] == [False, False, True]
+    assert view["tasks"][0]["tool_url"] == "http://127.0.0.1:9/projects/7/data?task=7001"
+    assert (view["tasks_total"], view["annotator"]) == (3, ["a1"])
+    shown = {image["image_id"]: image for image in view["images"]}
+    assert [shown[i]["state"] for i in first] == ["labelled", "open", "labelled", "open", "open"]
+    assert [image["image_id"] for image in view["images"]][:2] == [first[1], first[3]]
+    assert {i for i in first if shown[i]["own"]} == {first[1], first[3]}
+    counted = {one["state"]: one["images"] for one in view["states"]}
+    assert counted == {"own": 2, "open": 3, "labelled": 2}
+    for state, images in counted.items():
+        asked = {"state": state}
+        assert client(assigned, "ann").get(url, params=asked).json()["total"] == images
+    page = client(assigned, "ann").get(f"/p/{P}/assigned", headers={"accept": "text/html"}).text
+    assert 'data-next-task href="http://127.0.0.1:9/projects/7/data?task=7001"' in page
+    assert "locks none" in page
+    assert view["may_assign"] is False
+    assert client(assigned, "rev").get(url).json()["tasks"] == []
     [others] = client(assigned, "rev").get(f"/api/v1/p/{P}/assigned").json()["batches"][-1:]
     assert (others["own"], others["made"]) == (0, 0)
     file.write_text(before)
+
+
+def test_who_may_not_open_a_page_is_told_who_may_and_what_they_can_open(assigned):
+    page = {"accept": "text/html"}
+    ann = client(assigned, "ann")
+    told = ann.get(f"/p/{P}/labeling/batches/first", headers=page)
+    assert told.status_code == 403
+    assert f"viewers, reviewers, engineers and admins in project {P}; you are an annotator" in (
+        told.text
+    )
+    assert f'href="/p/{P}/assigned?batch=first"' in told.text
+    assert f'href="/p/{P}/guideline"' in told.text
+    others = ann.get(f"/p/{P}/labeling/batches/last", headers=page).text
+    assert f'href="/p/{P}/assigned"' in others
+    assert "batch=last" not in others  # of which they are not told whether it is there
+    launching = client(assigned, "rev").post(f"/api/v1/p/{P}/labeling/import", json={})
+    assert "for engineers and admins" in launching.json()["error"]
+    assert "you are a reviewer there" in launching.json()["error"]
 
 
 def test_a_reviewer_assigns_and_it_stands_in_the_log(assigned):

@@ -23,6 +23,18 @@ for (const button of document.querySelectorAll("[data-batch-action]")) {
   });
 }
 
+document.querySelector("[data-import]")?.addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  button.disabled = true;
+  try {
+    const { run_id: id } = await api("POST", path(button.dataset, "/import"), {});
+    location.assign(`/p/${encodeURIComponent(button.dataset.project)}/runs/${id}`);
+  } catch (error) {
+    tell(error);
+    button.disabled = false;
+  }
+});
+
 document.querySelector("[data-assign-work]")?.addEventListener("click", async (event) => {
   const button = event.currentTarget;
   button.disabled = true;
