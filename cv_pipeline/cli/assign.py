@@ -14,6 +14,8 @@ from cv_pipeline.cli.app import Json, console, print_json
 if TYPE_CHECKING:
     from cv_pipeline.labeling.work.plan import WorkPlan
 
+_SHOWN = 8
+
 
 def assign(
     project: Annotated[str, typer.Argument(help="Name of the project.")],
@@ -32,6 +34,7 @@ def assign(
     from cv_pipeline.cli.user import write_down
     from cv_pipeline.inspector.access.assignments import share_batches
     from cv_pipeline.inspector.database import open_database
+    from cv_pipeline.labeling.exchange.one_call import ask_for_people
     from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import cv_home, projects_dir, store_url
@@ -39,6 +42,7 @@ def assign(
 
     declared = find_project(project, projects_dir())
     catalog = Catalog(open_store(store_url()), project)
+    ask_for_people(declared, catalog)
     plan = plan_work(catalog, declared.labeling, anew=anew)
     changed = 0
     if not dry_run:
@@ -47,7 +51,7 @@ def assign(
             open_database(cv_home()),
             project=project,
             shared=accounts_by_batch(plan),
-            known={load.worker.account for load in plan.loads},
+            known={one.account for one in declared.labeling.annotators.values()},
             actor=current_actor(),
         )
         if changed or shared:
@@ -69,6 +73,7 @@ def _as_json(plan: WorkPlan, changed: int) -> dict[str, object]:
             for load in plan.loads
         ],
         "unassigned": [asdict(one) for one in plan.unassigned],
+        "without_account": list(plan.without_account),
     }
 
 
@@ -95,6 +100,15 @@ def _show(project: str, plan: WorkPlan, changed: int, *, dry_run: bool) -> None:
     for one in plan.unassigned:
         where = f"[bold yellow]{one.labels:,} labels of {escape(one.batch)}[/]"
         console.print(f"{where}: {escape(one.why)}", soft_wrap=True)
+    if plan.without_account:
+        shown = ", ".join(plan.without_account[:_SHOWN])
+        more = len(plan.without_account) - _SHOWN
+        console.print(
+            f"{escape(shown)}{f' and {more:,} more' if more > 0 else ''} get nothing, for they have"
+            " no account in Label Studio. If somebody has: labeling.people of project.yaml, as in"
+            f" {{studio-7: {escape(plan.without_account[0])}}}.",
+            soft_wrap=True,
+        )
     if not plan.examined:
         console.print("The project has no gold images: everybody counts as qualified.", style="dim")
     if not plan.labels and not plan.unassigned:

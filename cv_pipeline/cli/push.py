@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.cli.labeling_progress import shown_progress
+from cv_pipeline.cli.prelabels import why_no_prelabels
 
 
 def push(
@@ -19,7 +20,8 @@ def push(
         str | None,
         typer.Option(
             help="Digest of the model whose pre-labels annotators begin with; empty for none."
-            " By default the one that pre-labelled last."
+            " By default the champion, or what labeling.prelabels.model names, or while there is no"
+            " champion the one that pre-labelled last."
         ),
     ] = None,
     again: Annotated[
@@ -32,24 +34,36 @@ def push(
 
     with shown_progress("pushing") as progress:
         report = push_batch(project, batch, prelabel_model=model, again=again, progress=progress)
+    # --model "" asks for none
+    why = "" if report.model or model == "" else why_no_prelabels(project)
     if as_json:
-        print_json(asdict(report))
+        print_json({**asdict(report), "no_prelabels": why})
         return
     console.print(
         f"[bold]{escape(report.batch)}[/]: {report.pushed:,} tasks pushed,"
         f" {report.waiting:,} of {report.images:,} images are in Label Studio"
     )
     console.print(f"  {report.url}", soft_wrap=True)
+    console.print(
+        f"  annotators' browsers fetch the images from {report.images_at}", soft_wrap=True
+    )
     if report.model:
         console.print(f"  {report.prelabelled:,} begin with pre-labels of {report.model[:12]}")
+    elif why:
+        console.print(f"  none begins with pre-labels: {why}", markup=False, soft_wrap=True)
     for count, what in (
         (report.found, "were there already, from a push that was broken off"),
         (report.deleted, "were deleted in the tool, and left so; --again pushes them"),
         (report.taken_out, "images were taken out, and are shown to nobody"),
         (report.doubled, "that a broken off push had doubled were removed"),
+        (report.kept, "are there twice, and were left as somebody worked on them; see the pull"),
+        (report.renewed, "have a new address of their image"),
+        (report.not_renewed, "still have an old address; push again"),
     ):
         if count:
             console.print(f"  {count:,} {what}")
+    if report.stopped:
+        console.print(f"  [bold yellow]the batch is {report.stopped}[/]: the rest was not made")
     if report.unsure:
         console.print("The model is least sure of:")
         for one in report.unsure[:5]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 
 import uvicorn
@@ -12,6 +13,7 @@ from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.settings import load_settings
 from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.labeling.tool.inspector_address import tell_address
 from cv_pipeline.settings import cv_home
 
 
@@ -36,7 +38,17 @@ def main() -> None:
             f"  http://{given.host}:{given.port}{setup}\n"
         )
         sys.stdout.flush()
-    uvicorn.run(app, host=given.host, port=given.port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app, host=given.host, port=given.port, log_level="warning", access_log=False
+    )
+    listening = config.bind_socket()
+    listening.set_inheritable(False)
+    tell_address(given.host, int(listening.getsockname()[1]))  # only now is the port ours
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+    if not server.started:
+        sys.exit(3)
 
 
 if __name__ == "__main__":

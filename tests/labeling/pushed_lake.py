@@ -15,7 +15,8 @@ from cv_pipeline.catalog.datalake.image_batches import set_aside
 from cv_pipeline.catalog.schemas import FILES, IMAGES
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.exchange.pull import PullReport, pull
-from cv_pipeline.labeling.exchange.push import PushReport, push
+from cv_pipeline.labeling.exchange.push import push
+from cv_pipeline.labeling.exchange.push_report import PushReport
 from cv_pipeline.labeling.tool.label_studio import Tool
 from cv_pipeline.project import Project, load_project
 from cv_pipeline.storage import ObjectStore, open_store

@@ -30,5 +30,7 @@ LABELING_TASKS = pa.schema(
         pa.field("changed_at", pa.timestamp("us", tz="UTC")),
         # annotator that it is meant for, by pseudonym; empty for anybody
         pa.field("assignee", pa.string(), nullable=False),
+        # address of the image that the tool was given last; null where an earlier release pushed it
+        pa.field("address", pa.string()),
     ]
 )

@@ -20,7 +20,8 @@ TOOL_ANNOTATIONS = pa.schema(
         pa.field("image_id", pa.string(), nullable=False),
         # batch that the image was pushed in
         pa.field("batch", pa.string(), nullable=False),
-        # pseudonym of who labelled
+        # pseudonym of who labelled when it was seen; what counts is what tool_people says of
+        # completed_by (:mod:`cv_pipeline.labeling.exchange.people`)
         pa.field("annotator", pa.string(), nullable=False),
         # id of who labelled, in the tool
         pa.field("completed_by", pa.int64(), nullable=False),

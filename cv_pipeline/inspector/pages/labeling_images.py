@@ -1,13 +1,14 @@
 """Images for the browsers of annotators, by signed addresses: they have no account here.
 
-An address shows one image, as long as the batch that it was pushed in is being labelled. What was
-not signed here is answered as if there were nothing, whatever there is.
+An address shows one image, as long as the batch that it was pushed in is being labelled, and until
+the day that is signed with it. What was not signed here is answered as if there were nothing,
+whatever there is.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -25,9 +26,9 @@ from cv_pipeline.inspector.pixels.pictures import pictures_of
 from cv_pipeline.inspector.problems import NotFound, RequestError
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
-from cv_pipeline.labeling.batches.declared import declared_batches
+from cv_pipeline.labeling.batches.declared import declared_state
 from cv_pipeline.labeling.tool.connection import tool_url
-from cv_pipeline.labeling.tool.image_addresses import ROUTE, ImageAddresses
+from cv_pipeline.labeling.tool.image_addresses import FIRST_ROUTE, ROUTE, ImageAddresses
 from cv_pipeline.settings import expand
 
 routes = Routes("Labeling")
@@ -45,16 +46,17 @@ class NoLongerLabelled(RequestError):
     status = 410
 
 
-@dataclass(frozen=True)
-class _Batch:
-    state: str
-    images: frozenset[str]
+class AddressExpired(RequestError):
+    """The address of an image is no longer good, whatever became of its batch."""
+
+    status = 410
 
 
 @routes.raw("GET", ROUTE, permission=Permission.PUBLIC)
 def labeling_image(
     project: str,
     batch: str,
+    until: str,
     image_id: str,
     signature: str,
     request: Request,
@@ -69,9 +71,13 @@ def labeling_image(
     """
     address = address_of(request)
     door.address_throttle.fetch(address)
-    if not ImageAddresses(workspace.home).is_signed(project, batch, image_id, signature):
+    addresses = ImageAddresses(workspace.home)
+    good_until = addresses.good_until(project, batch, until)
+    if good_until is None or not addresses.is_signed(project, batch, image_id, signature):
         door.address_throttle.wrong(address)
         raise NotFound("There is no such image here.", do="Open the task again.")
+    if good_until <= datetime.now(UTC):
+        raise _expired(project, batch, f"was good until {good_until:%-d %b %Y %H:%M} UTC")
     _require_labelled(workspace, project, batch, image_id)
     require_image(workspace, project, image_id)
     if is_restricted(workspace, project, image_id):
@@ -88,21 +94,51 @@ def labeling_image(
     return Response(data, media_type=kind, headers=_headers(workspace, project, request))
 
 
-def _require_labelled(workspace: Workspace, project: str, batch: str, image_id: str) -> None:
-    def look() -> _Batch:
-        catalog: Catalog = workspace.lake(project).catalog
-        declared = declared_batches(catalog).get(batch)
-        rows = catalog.table("labeling_tasks").read(
-            columns=["image_id", "state"], filter=one_of("batch", [batch])
-        )
-        pairs = zip(rows["image_id"].to_pylist(), rows["state"].to_pylist(), strict=True)
-        images = frozenset(image for image, state in pairs if state == "pushed")
-        return _Batch(declared.state if declared else "open", images)
+@routes.raw("GET", FIRST_ROUTE, permission=Permission.PUBLIC)
+def labeling_image_of_first_release(
+    project: str,
+    batch: str,
+    image_id: str,
+    signature: str,
+    request: Request,
+    workspace: CurrentWorkspace,
+    door: CurrentFrontDoor,
+) -> Response:
+    """What an address without a last day says, as the first release made them."""
+    address = address_of(request)
+    door.address_throttle.fetch(address)
+    if ImageAddresses(workspace.home).is_signed(project, batch, image_id, signature):
+        raise _expired(project, batch, "is of an earlier release, and was good without end")
+    door.address_throttle.wrong(address)
+    raise NotFound("There is no such image here.", do="Open the task again.")
 
-    # a page of an annotator asks for one image after the other, all of one batch
+
+def _expired(project: str, batch: str, why: str) -> AddressExpired:
+    return AddressExpired(
+        f"This address of an image of batch {batch!r} {why}.",
+        do="Open the task again. If that does not help, whoever looks after the batch renews all"
+        f" of its addresses with: cvp push {project} --batch {batch}",
+    )
+
+
+def _require_labelled(workspace: Workspace, project: str, batch: str, image_id: str) -> None:
+    """See that an image is a task of a batch that is being labelled.
+
+    Nothing but the rows of this image and the events of this batch are read, however many there
+    are; what was found holds for a moment, in which a browser asks for its image more than once.
+    """
+
+    def look() -> bool:
+        catalog: Catalog = workspace.lake(project).catalog
+        rows = catalog.table("labeling_tasks").read(
+            columns=["state"],
+            filter=one_of("batch", [batch]) & one_of("image_id", [image_id]),
+        )
+        is_task = "pushed" in rows["state"].to_pylist()
+        return is_task and declared_state(catalog, batch) in SHOWN
+
     moment = int(time.monotonic() // FRESH_SECONDS)
-    found: _Batch = workspace.kept.get(("labelled", project, batch, moment), look)
-    if found.state not in SHOWN or image_id not in found.images:
+    if not workspace.kept.get(("labelled", project, batch, image_id, moment), look):
         raise NoLongerLabelled(
             f"Batch {batch!r} is not being labelled now, or no longer has this image.",
             do="Ask who looks after the batch; its state is on the page of the batches.",

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.errors import LabelingError, SettingsError
+from cv_pipeline.labeling.exchange.people import record_people
 from cv_pipeline.labeling.exchange.pull import Progress, PullReport
 from cv_pipeline.labeling.exchange.pull import pull as pull_batches
-from cv_pipeline.labeling.exchange.push import PushReport
 from cv_pipeline.labeling.exchange.push import push as push_batch
+from cv_pipeline.labeling.exchange.push_report import PushReport
 from cv_pipeline.labeling.tool.connection import connect
 from cv_pipeline.labeling.tool.label_studio import Tool
 from cv_pipeline.project import Project, find_project
@@ -92,6 +94,22 @@ def pull(
             lost=lost,
             progress=progress,
         )
+
+
+def ask_for_people(project: Project, catalog: Catalog) -> bool:
+    """Write down who has an account in the tool, as far as one answers.
+
+    Returns:
+        Whether one did.
+    """
+    try:
+        with tool_of(project) as tool:
+            members = tool.members()
+    except (LabelingError, SettingsError):
+        record_people(catalog, project.labeling)
+        return False
+    record_people(catalog, project.labeling, members)
+    return True
 
 
 @contextmanager

@@ -27,8 +27,8 @@ class Drafts:
     Attributes:
         project: name of our project.
         batch: name of the batch.
-        base: address of the inspector, as the annotators' browsers reach it.
-        addresses: makes those of the images.
+        start: what the addresses of all images of the batch begin with.
+        addresses: signs those of the images.
         sizes: image to its width and height, in pixels.
         model: digest of the model that pre-labels; empty for none.
         prelabels: what it suggests, as ``PRELABELS``, sorted by image.
@@ -36,7 +36,7 @@ class Drafts:
 
     project: str
     batch: str
-    base: str
+    start: str
     addresses: ImageAddresses
     sizes: Mapping[str, tuple[int, int]]
     model: str
@@ -50,7 +50,7 @@ class Drafts:
         *,
         image_ids: pa.Array,
         model: str,
-        base: str,
+        start: str,
         addresses: ImageAddresses,
     ) -> Drafts:
         """Tasks for some images of a batch."""
@@ -62,7 +62,7 @@ class Drafts:
         return cls(
             project=catalog.project,
             batch=batch,
-            base=base,
+            start=start,
             addresses=addresses,
             sizes={i: (width, height) for i, width, height in zip(*columns, strict=True)},
             model=model,
@@ -89,11 +89,14 @@ class Drafts:
         """Images on which something is suggested."""
         return int(pc.count_distinct(self.prelabels["image_id"]).as_py())
 
-    def _draft(self, image_id: str, suggested: pa.Table) -> dict[str, Any]:
-        address = self.addresses.address(
-            self.base, project=self.project, batch=self.batch, image_id=image_id
+    def address(self, image_id: str) -> str:
+        """The address of an image, as annotators' browsers fetch it."""
+        return (
+            f"{self.start}{image_id}/{self.addresses.signature(self.project, self.batch, image_id)}"
         )
-        data = {"image": address, "image_id": image_id, "batch": self.batch}
+
+    def _draft(self, image_id: str, suggested: pa.Table) -> dict[str, Any]:
+        data = {"image": self.address(image_id), "image_id": image_id, "batch": self.batch}
         if not len(suggested):
             return {"data": data}
         width, height = self.sizes[image_id]

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import CVPipelineError, ToolDenied, ToolUnavailable
-from cv_pipeline.labeling.batches.declared import list_labeling_batches
-from cv_pipeline.labeling.exchange.push import PUSHABLE, Progress, PushReport, push
+from cv_pipeline.labeling.exchange.batch_tasks import Progress
+from cv_pipeline.labeling.exchange.push import PUSHABLE, Common, push
+from cv_pipeline.labeling.exchange.push_report import PushReport
 from cv_pipeline.labeling.tool.label_studio import Tool
 from cv_pipeline.project import Project
 from cv_pipeline.storage import ObjectStore
@@ -61,12 +62,21 @@ def push_waiting(
     """
     pushed: list[PushReport] = []
     refused: dict[str, str] = {}
-    for one in list_labeling_batches(catalog):
+    common = Common(project, catalog, tool)
+    for one in list(common.known.batches):
         if one.state not in PUSHABLE:
             continue
         try:
             pushed.append(
-                push(project, one.name, catalog=catalog, store=store, tool=tool, progress=progress)
+                push(
+                    project,
+                    one.name,
+                    catalog=catalog,
+                    store=store,
+                    tool=tool,
+                    progress=progress,
+                    common=common,
+                )
             )
         except (ToolUnavailable, ToolDenied):
             raise

@@ -5,12 +5,17 @@ Without it, or without an address, a project has no tool: pushing and pulling th
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
 
 from cv_pipeline.labeling.settings.algorithms_section import Prelabels, Sampling
 from cv_pipeline.labeling.settings.hand_off_section import HandOff
 from cv_pipeline.labeling.settings.work_section import Annotator, BatchRules, Prices, WorkRules
+from cv_pipeline.pseudonyms import account_name, account_of, require_person
 from cv_pipeline.section import Section
+
+Person = Annotated[str, AfterValidator(require_person)]
 
 
 class Labeling(Section):
@@ -26,10 +31,17 @@ class Labeling(Section):
         description="address of Label Studio as the annotators' browsers reach it, where that is"
         " another than url",
     )
-    images: str = Field(
-        "http://127.0.0.1:8000",
+    images: str | None = Field(
+        None,
         description="address of the inspector, as the annotators' browsers reach it: they fetch the"
-        " images from there",
+        " images from there; null for where it last started on this machine",
+    )
+    image_days: int = Field(
+        30,
+        ge=1,
+        le=365,
+        description="days that the address of an image is good for; a push of its batch, and every"
+        " nightly run, renews those that are half through, as long as the batch is labelled",
     )
     overlap: int = Field(
         1, ge=1, le=20, description="people who label each image, where a batch does not say"
@@ -43,10 +55,16 @@ class Labeling(Section):
     batches: BatchRules = Field(
         default_factory=BatchRules, description="how images are divided into batches"
     )
+    people: dict[str, Person] = Field(
+        default_factory=dict,
+        description="account of the tool, such as studio-7, to the name by which files know the"
+        " same person, such as annotator-3; whoever is not here is somebody whom no file knows",
+    )
     annotators: dict[str, Annotator] = Field(
         default_factory=dict,
-        description="pseudonym of an annotator to account (of the inspector), role (annotator,"
-        " reviewer or expert), hours_per_week and absent; who is not here has the defaults",
+        description="pseudonym of an annotator (studio-7 for account 7 of the tool, or what people"
+        " makes of it) to account (of the inspector), role (annotator, reviewer or expert),"
+        " hours_per_week and absent; who is not here has the defaults",
     )
     work: WorkRules = Field(
         default_factory=WorkRules, description="how work is spread over annotators"
@@ -55,3 +73,27 @@ class Labeling(Section):
     hand_off: HandOff = Field(
         default_factory=HandOff, description="what must stand before volume work starts"
     )
+
+    @model_validator(mode="after")
+    def _everybody_is_one_person(self) -> Labeling:
+        for name, person in self.people.items():
+            if account_of(name) is None:
+                raise ValueError(f"people.{name} is no account of the tool, as studio-7 is")
+            if name in self.annotators:
+                raise ValueError(
+                    f"annotators.{name} is {person} by people: declare {person} there instead"
+                )
+        seen: dict[str, str] = {}
+        for name, told in self.annotators.items():
+            if told.account and seen.setdefault(told.account, name) != name:
+                raise ValueError(
+                    f"annotators.{name} and annotators.{seen[told.account]} are both account"
+                    f" {told.account!r}: an account is one person; if they are the same, say so"
+                    " under people"
+                )
+        return self
+
+    def named(self, account: int) -> str:
+        """Pseudonym of an account of the tool."""
+        name = account_name(account)
+        return self.people.get(name, name)

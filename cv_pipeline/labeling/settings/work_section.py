@@ -82,7 +82,7 @@ class Prices(Section):
 
 
 class Annotator(Section):
-    """Somebody who labels, by the pseudonym that the tool's exports give."""
+    """Somebody who labels, by pseudonym."""
 
     account: str = Field("", description="account of the inspector, whose page shows the work")
     role: PayRole = Field("annotator", description="role by which the hours are paid")

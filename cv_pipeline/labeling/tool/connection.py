@@ -2,7 +2,8 @@
 
 What only reads is tried again when the server is restarting or an answer was cut off; what changes
 something is sent once, and whoever sent it looks at what became of it. The token is read from the
-environment, and stands in no message, log or ``repr``.
+environment, or from the files of the server that ``cvp ui`` runs here; it stands in no message, log
+or ``repr``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from cv_pipeline.errors import LabelingError, SettingsError, ToolDenied, ToolUnavailable
+from cv_pipeline.labeling.tool.local_server import admin_token, running_url
 from cv_pipeline.project import Project
 from cv_pipeline.settings import expand
 
@@ -42,6 +46,7 @@ class Connection:
 
     Attributes:
         last_bytes: size of the last answer that was read.
+        last_at: when it was given, by the server's clock; None when it did not say.
 
     Raises:
         SettingsError: that is no address.
@@ -61,6 +66,7 @@ class Connection:
         self._access = "" if self._exchanged else token
         self._client = httpx.Client(base_url=self.url, timeout=_LIMITS)
         self.last_bytes = 0
+        self.last_at: datetime | None = None
 
     def __repr__(self) -> str:
         """Its address, and not its token."""
@@ -202,6 +208,7 @@ class Connection:
 
     def _json(self, answer: httpx.Response, path: str) -> Any:
         self.last_bytes = len(answer.content)
+        self.last_at = _date(answer)
         try:
             return answer.json()
         except ValueError:
@@ -232,6 +239,13 @@ class Connection:
         return str(reasons)[:_SHOWN].rstrip(".")
 
 
+def _date(answer: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
 def require_version(connection: Connection) -> str:
     """The version of the Label Studio behind a connection.
 
@@ -255,11 +269,18 @@ def require_version(connection: Connection) -> str:
 
 
 def tool_url(project: Project) -> str | None:
-    """Address of a project's Label Studio; None when none is named, or none runs."""
-    if project.labeling.url is None:
+    """Address of a project's Label Studio; None when none is named, or none runs.
+
+    Where the environment does not say, ``${CV_LABEL_STUDIO_URL}`` is the one that ``cvp ui`` runs
+    on the same ``CV_HOME``.
+    """
+    named = project.labeling.url
+    if named is None:
         return None
+    if named.strip() == f"${{{URL_VARIABLE}}}" and not os.environ.get(URL_VARIABLE):
+        return running_url()
     try:
-        return expand(project.labeling.url).strip() or None
+        return expand(named).strip() or None
     except SettingsError:
         return None  # nobody told where it runs, so it does not
 
@@ -279,6 +300,8 @@ def connect(project: Project) -> Connection:
             do="Set labeling.url in its project.yaml, or start one with: cvp ui",
         )
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token and url == running_url():  # it is ours, and so is what it lets in
+        token = admin_token() or ""
     if not token:
         raise SettingsError(
             f"There is no token for Label Studio at {url}.",

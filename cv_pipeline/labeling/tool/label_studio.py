@@ -14,7 +14,7 @@ from typing import Any
 
 from cv_pipeline.annotations.values import as_time
 from cv_pipeline.errors import ToolUnavailable
-from cv_pipeline.labeling.tool.connection import Connection, require_version
+from cv_pipeline.labeling.tool.connection import Connection, Parameters, require_version
 
 STUBS = 1000
 """Tasks that are listed at once."""
@@ -49,6 +49,19 @@ class ToolProject:
     overlap: int = 1
     instructions: str = ""
     model: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a project has, counted by the tool.
+
+    Attributes:
+        tasks: how many.
+        annotations: how many are on them, those included by which somebody skipped a task.
+    """
+
+    tasks: int
+    annotations: int
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,33 @@ class Tool:
                 return
             page += 1
 
+    def counts(self) -> dict[int, Counts]:
+        """What every project has, by its id; one that is made or deleted meanwhile may be missing.
+
+        It is one question for a hundred projects.
+        """
+        numbers = ("task_number", "total_annotations_number", "skipped_annotations_number")
+        found: dict[int, Counts] = {}
+        page = 1
+        while True:
+            told = self.connection.get(
+                "/api/projects/",
+                {"page": page, "page_size": 100, "include": ",".join(("id", *numbers))},
+            )
+            for one in told["results"]:
+                tasks, annotations, skipped = (int(one.get(name) or 0) for name in numbers)
+                found[int(one["id"])] = Counts(tasks, annotations + skipped)
+            if not told.get("next"):
+                return found
+            page += 1
+
+    def clock(self) -> datetime | None:
+        """What time it was there when it answered last, to the second; None when it does not say.
+
+        The times of tasks and annotations are by this clock.
+        """
+        return self.connection.last_at
+
     def project(self, number: int) -> ToolProject | None:
         """A project; None when there is none of that number."""
         told = self.connection.found(f"/api/projects/{number}/")
@@ -155,13 +195,57 @@ class Tool:
             raise self._odd(path)
         return [int(i) for i in ids]
 
-    def remove_unlabelled(self, task: int) -> bool:
-        """Remove a task on which nothing was labelled; returns whether it is gone."""
+    def remove_unlabelled(self, task: int) -> bool | None:
+        """Remove a task on which nothing was labelled.
+
+        The tool itself looks once more whether there is an annotation, in the request that deletes:
+        one that is saved in the milliseconds of that request is lost, and a draft in the time
+        between our look and it.
+
+        Returns:
+            True when it is gone by this, False when it was gone before, and None when it has work
+            on it and was left.
+        """
         found = self.connection.found(f"/api/tasks/{task}/")
-        if found is None or found.get("annotations") or found.get("drafts"):
+        if found is None:
             return False
-        self.connection.send("DELETE", f"/api/tasks/{task}/", None)
-        return True
+        if not _is_untouched(found):
+            return None
+        unlabelled = {**_filter("total_annotations", "Number", 0), "operator": "equal"}
+        self.connection.send(
+            "POST",
+            "/api/dm/actions/",
+            {
+                # of these only what the filter lets through, and never another one
+                "selectedItems": {"all": False, "included": [task]},
+                "filters": {"conjunction": "and", "items": [unlabelled]},
+            },
+            {"id": "delete_tasks", "project": int(found["project"])},
+        )
+        left = self.connection.found(f"/api/tasks/{task}/")
+        return True if left is None else None
+
+    def replace_in_images(self, number: int, tasks: Sequence[int], old: str, new: str) -> None:
+        """Replace a text in the addresses of images that tasks show, in one request.
+
+        The tasks do not count as changed by it. Not every version of the tool has this: see what
+        became of them.
+
+        Raises:
+            LabelingError: it is refused, or whether it was done is not known.
+        """
+        told = {
+            "selectedItems": {"all": False, "included": list(tasks)},
+            "value_name": "image",
+            "value_type": "Expression",
+            "value": f"replace({json.dumps(old)},{json.dumps(new)})",
+        }
+        asked: Parameters = {"id": "add_data_field", "project": number}
+        self.connection.send("POST", "/api/dm/actions/", told, asked)
+
+    def change_data(self, task: int, data: Mapping[str, Any]) -> None:
+        """Change what a task shows; its annotations and predictions stay."""
+        self.connection.send("PATCH", f"/api/tasks/{task}/", {"data": dict(data)})
 
     def stubs(self, number: int, *, since: datetime | None = None) -> Iterator[Stub]:
         """Every task of a project, or those that changed since a moment, by ascending id."""
@@ -249,6 +333,11 @@ def _filter(column: str, kind: str, value: object) -> dict[str, object]:
         "type": kind,
         "value": value,
     }
+
+
+def _is_untouched(task: Mapping[str, Any]) -> bool:
+    """Whether nobody labelled anything on a task, or began to."""
+    return not task.get("annotations") and not task.get("drafts")
 
 
 def _settings(

@@ -2,7 +2,8 @@
 
 It has a Python environment of its own, ``.label_studio`` beside the repository's, where
 ``make label_studio`` puts it. Sign-up is closed and telemetry off. Its tables are made once for
-each installation and copied from then on, which saves half a minute.
+each installation and copied from then on, which saves half a minute. It ends with the process that
+started it, and leaves a note in its data directory of where it is while it runs.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from cv_pipeline.errors import SettingsError, ToolUnavailable
 from cv_pipeline.settings import cv_home
 
 HOST = "127.0.0.1"
+PORT = 8080
 ADMIN = "admin@localhost"
 INSTALLED = Path(__file__).resolve().parents[3] / ".label_studio"
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 _SCRIPT = Path(__file__).with_name("mint_tokens.py")
+_SERVE = Path(__file__).with_name("serve.py")
 _ACCOUNTS = "cv_pipeline.json"
+_RUNNING = "running.json"
 _SETTINGS = {
     "LATEST_VERSION_CHECK": "false",
     "COLLECT_ANALYTICS": "false",
@@ -73,6 +77,29 @@ def is_installed(installed: Path = INSTALLED) -> bool:
 def data_folder() -> Path:
     """Data directory of the Label Studio that ``cvp ui`` starts."""
     return cv_home() / "label_studio"
+
+
+def running_url(data: Path | None = None) -> str | None:
+    """Address of the Label Studio that runs on a data directory; None where none does.
+
+    Args:
+        data: the directory; by default that of the one that ``cvp ui`` starts.
+    """
+    folder = data or data_folder()
+    try:
+        told = json.loads((folder / _RUNNING).read_text())
+        port, pid = int(told["port"]), int(told["pid"])
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # the process may be another one by now
+    return f"http://{HOST}:{port}" if _is_taken(port) else None
+
+
+def admin_token(data: Path | None = None) -> str | None:
+    """Token of the admin of a data directory; None where it is not ready."""
+    admin = _kept(data or data_folder()).get(ADMIN)
+    return admin.token if admin else None
 
 
 def is_ready(data: Path) -> bool:
@@ -149,17 +176,19 @@ class LocalServer:
             raise SettingsError(
                 f"Port {self.port} is taken.", do="Choose another for Label Studio."
             )
-        program = self._installed / "bin" / "label-studio"
-        command = [str(program), "start", "--no-browser", "--internal-host", HOST]
+        python = self._installed / "bin" / "python"
+        command = [str(python), str(_SERVE), "start", "--no-browser", "--internal-host", HOST]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
                 env=_environment(self._data),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        note = {"pid": self.process.pid, "port": self.port}
+        (self._data / _RUNNING).write_text(json.dumps(note))
         if wait:
             self.wait()
 
@@ -203,6 +232,9 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        (self._data / _RUNNING).unlink(missing_ok=True)
 
 
 def free_port() -> int:

@@ -28,6 +28,12 @@ from cv_pipeline.labeling.work.workforce import Workforce, workforce_of
 _BETWEEN = "\x1f"
 """Between names, here alone: no name holds it."""
 
+_NOBODY = "nobody is there to label: name annotators under labeling.annotators"
+_NO_ACCOUNT = (
+    "nobody of those who are known has an account in the annotation tool: name accounts under"
+    " labeling.annotators, as studio-7 for account 7, or say under labeling.people whose they are"
+)
+
 _TASKS_SQL = """
 WITH tasks AS (
     SELECT batch, image_id, overlap, difficulty, assignee,
@@ -255,6 +261,7 @@ def _as_plan(
         unassigned=_left(tasks, people, wanted=groups.wanted - groups.given, group=group),
         labels=len(slots),
         examined=len(people.gold) > 0,
+        without_account=people.without_account,
     )
 
 
@@ -319,7 +326,7 @@ def _nobody(tasks: pa.Table, people: Workforce) -> WorkPlan:
         Unassigned(
             row["batch"],
             row["wanted_sum"],
-            "nobody is there to label: name annotators under labeling.annotators",
+            _NO_ACCOUNT if people.without_account else _NOBODY,
         )
         for row in counted.to_pylist()
         if row["wanted_sum"]
@@ -330,4 +337,5 @@ def _nobody(tasks: pa.Table, people: Workforce) -> WorkPlan:
         unassigned=unassigned,
         labels=0,
         examined=len(people.gold) > 0,
+        without_account=people.without_account,
     )

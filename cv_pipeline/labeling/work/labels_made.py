@@ -17,6 +17,8 @@ from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.states import Declared
 from cv_pipeline.labeling.exchange.findings import refused_places
+from cv_pipeline.labeling.exchange.people import NAMED, named_relations
+from cv_pipeline.labeling.exchange.pulled_export import PULLED
 
 LABELS = pa.schema(
     [
@@ -45,8 +47,9 @@ LABELS = pa.schema(
     ]
 )
 
-_SQL = """
-WITH log AS (
+_SQL = f"""
+WITH named AS ({NAMED}),
+log AS (
     SELECT image_id, annotator, batch, created_at AS "at", lead_time AS seconds,
         NOT cancelled AND NOT deleted AND NOT refused AS stands,
         refused AND NOT deleted AS refused
@@ -56,7 +59,7 @@ WITH log AS (
             WHERE r.tool_project = t.tool_project AND r.task = t.task
                 AND (r.annotation IS NULL OR r.annotation = t.annotation)
         ) AS refused
-        FROM tool_annotations AS t
+        FROM named AS t
     )
     QUALIFY 1 = row_number() OVER (
         PARTITION BY tool_project, annotation
@@ -69,6 +72,8 @@ exported AS (
     FROM annotations
     WHERE role IN ('annotator', 'reviewer') AND annotator <> $gold
         AND annotator NOT LIKE 'model:%' AND annotator NOT LIKE 'auto:%'
+        -- what was imported of the tool is in its log, under whatever name it had then
+        AND NOT regexp_full_match(source, $pulled)
     GROUP BY image_id, annotator
 ),
 made AS (
@@ -83,7 +88,7 @@ SELECT image_id, annotator, review, batch, coalesce(difficulty, 'medium') AS dif
     refused
 FROM made LEFT JOIN labeling_tasks USING (batch, image_id) LEFT JOIN declared USING (batch)
 ORDER BY "at" NULLS LAST, image_id, annotator
-"""
+"""  # noqa: S608 - of a constant
 
 
 def labels_made(catalog: Catalog, declared: Mapping[str, Declared]) -> pa.Table:
@@ -102,12 +107,13 @@ def labels_made(catalog: Catalog, declared: Mapping[str, Declared]) -> pa.Table:
             "difficulty": pa.array([d.difficulty for d in declared.values()], pa.string()),
         }
     )
-    names = ("tool_annotations", "annotations", "labeling_tasks")
+    names = ("annotations", "labeling_tasks")
     relations = {name: catalog.table(name).relation() for name in names}
+    relations |= named_relations(catalog)
     refused = refused_places(catalog, skipped=False)
     rows = run_sql(
         _SQL,
         relations={**relations, "declared": known, "refused_places": refused},
-        parameters={"gold": GOLD_ANNOTATOR},
+        parameters={"gold": GOLD_ANNOTATOR, "pulled": PULLED},
     )
     return rows.cast(LABELS)

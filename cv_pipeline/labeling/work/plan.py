@@ -64,6 +64,7 @@ class WorkPlan:
         unassigned: labels that nobody could be given.
         labels: labels that are assigned in all.
         examined: whether there are gold images to qualify on; else all count as qualified.
+        without_account: pseudonyms of those who get nothing, for they have no account in the tool.
     """
 
     tasks: pa.Table
@@ -71,6 +72,7 @@ class WorkPlan:
     unassigned: tuple[Unassigned, ...]
     labels: int
     examined: bool
+    without_account: tuple[str, ...] = ()
 
     @property
     def spread_weeks(self) -> float:

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.division import difficulties
 from cv_pipeline.labeling.batches.states import Declared
+from cv_pipeline.labeling.exchange.people import with_account
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.settings.work_section import Annotator
+from cv_pipeline.labeling.settings.work_section import Annotator, PayRole
 from cv_pipeline.labeling.work.labels_made import labels_made
 from cv_pipeline.labeling.work.pace import Pace, pace_of
-from cv_pipeline.labeling.work.skill import gold_images, skills_of
+from cv_pipeline.labeling.work.skill import COLUMNS, skills_of
+from cv_pipeline.quality.gold import gold_labels
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class Worker:
         for_hard: whether they get hard images.
         seconds: of a label, by difficulty.
         labels: labels that they made.
+        in_tool: whether they have an account in the annotation tool; nobody needs one before the
+            first push.
     """
 
     name: str
     account: str
-    role: str
+    role: PayRole
     hours_per_week: float
     absent: bool
     skill: float | None
@@ -55,6 +59,7 @@ class Worker:
     for_hard: bool
     seconds: tuple[float, float, float]
     labels: int
+    in_tool: bool = True
 
     @property
     def level(self) -> int:
@@ -81,7 +86,12 @@ class Workforce:
     @property
     def present(self) -> tuple[Worker, ...]:
         """Those whom work can be given to."""
-        return tuple(w for w in self.workers if not w.absent)
+        return tuple(w for w in self.workers if w.in_tool and not w.absent)
+
+    @property
+    def without_account(self) -> tuple[str, ...]:
+        """Names of those who would get work, and have no account in the annotation tool."""
+        return tuple(w.name for w in self.workers if not w.in_tool and not w.absent)
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -107,14 +117,16 @@ def workforce_of(
     labels = labels_made(catalog, declared)
     longest = labeling.prices.longest_minutes
     pace = pace_of(labels, longest=None if longest is None else longest * 60)
-    gold = gold_images(catalog)
+    truth = gold_labels(catalog, query=labeling.hand_off.gold.query, columns=COLUMNS)
+    gold = pc.unique(truth["image_id"]).sort()
     hard = difficulties(catalog, gold, rule=labeling.batches.difficulty)
-    skills = skills_of(catalog, pa.table({"image_id": gold, "level": pa.array(hard)}))
+    skills = skills_of(catalog, truth, pa.table({"image_id": gold, "level": pa.array(hard)}))
     made = {
         row["annotator"]: row["count_all"]
         for row in labels.group_by("annotator").aggregate([([], "count_all")]).to_pylist()
     }
     names = sorted({*made, *labeling.annotators})
+    in_tool = with_account(catalog, names)
     skill, examined = skills.of(names)
     rules = labeling.work
     # whoever is good enough may work; where there is no gold nobody can be examined
@@ -138,6 +150,7 @@ def workforce_of(
                 for_hard=bool(for_hard[place]),
                 seconds=(seconds[place, 0], seconds[place, 1], seconds[place, 2]),
                 labels=made.get(name, 0),
+                in_tool=name in in_tool,
             )
         )
-    return Workforce(tuple(workers), pace, pc.unique(gold), labels)
+    return Workforce(tuple(workers), pace, gold, labels)

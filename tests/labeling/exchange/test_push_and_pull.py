@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -73,11 +74,10 @@ class TestPush:
         assert 'value="red"' in place.configuration
         for _, data in lake.studio.tool.task_data(report.tool_project):
             assert data.keys() == {"image", "image_id", "batch"}
-            start = f"http://127.0.0.1:8000/labeling/images/{lake.name}/first/{data['image_id']}/"
-            assert data["image"].startswith(start)
-            signature = data["image"].removeprefix(start)
-            addresses = ImageAddresses(cv_home())
-            assert addresses.is_signed(lake.name, "first", data["image_id"], signature)
+            shown = ImageAddresses(cv_home()).read(data["image"])
+            assert (shown.base, shown.project) == ("http://127.0.0.1:8000", lake.name)
+            assert (shown.batch, shown.image_id) == ("first", data["image_id"])
+            assert timedelta(days=30) < shown.until - datetime.now(UTC) <= timedelta(days=31)
         assert declared_batches(lake.catalog)["first"].state == "pushed"
 
     def test_again_changes_nothing(self, lake):
