@@ -1,12 +1,15 @@
 """The quarantine: what came from outside and was refused, with the reason.
 
 A stage states what it refuses now, and the table follows: new refusals come in, those that no
-longer hold go, and the others keep the time at which they were first seen.
+longer hold go, and the others keep the time at which they were first seen. Whoever is killed on the
+way leaves too many refusals, and never too few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import operator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +19,7 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.schemas import QUARANTINE
 from cv_pipeline.catalog.tables import Catalog, one_of
 
+_AT_ONCE = 100
 _CONTENT = [name for name in QUARANTINE.names if name != "at"]
 
 
@@ -64,13 +68,26 @@ def reconcile_refusals(
         return
     gone = old.join(new.select(["file", "field"]), ["file", "field"], join_type="left anti")
     changed = new.join(old.select(_CONTENT), _CONTENT, join_type="left anti")
-    if gone.num_rows:
-        files = pc.unique(gone["file"])
-        table.delete(scope & one_of("file", files.to_pylist()))
-        kept = old.filter(pc.is_in(old["file"], value_set=files))
-        kept = kept.join(new.select(_CONTENT), _CONTENT, join_type="left semi")
-        changed = pa.concat_tables([changed, kept.select(QUARANTINE.names)])
     table.merge(changed, on=table.key)
+    for condition in _conditions(gone, new):
+        table.delete(scope & condition)
+
+
+def _conditions(gone: pa.Table, new: pa.Table) -> Iterator[pc.Expression]:
+    """Conditions that, together, are met by the rows that are gone and by none that is new."""
+    partly = pc.is_in(gone["file"], value_set=pc.unique(new["file"]))
+    whole = pc.unique(gone.filter(pc.invert(partly))["file"]).to_pylist()
+    if whole:
+        yield one_of("file", whole)
+    fields = gone.filter(partly).group_by("file").aggregate([("field", "list")]).to_pylist()
+    for first in range(0, len(fields), _AT_ONCE):
+        yield functools.reduce(
+            operator.or_,
+            (
+                (pc.field("file") == row["file"]) & one_of("field", row["field_list"])
+                for row in fields[first : first + _AT_ONCE]
+            ),
+        )
 
 
 def _rows(refusals: Iterable[Refusal], *, stage: str) -> pa.Table:

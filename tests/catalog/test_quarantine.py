@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow.compute as pc
+import pytest
 
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.tables import Catalog, CatalogTable
 
 
 def refusal(file: str, field: str = "", reason: str = "corrupt_image") -> Refusal:
@@ -56,3 +57,28 @@ def test_of_two_refusals_of_one_thing_the_first_counts(catalog: Catalog) -> None
     both = [refusal("a", reason="first"), refusal("a", reason="second")]
     reconcile_refusals(catalog, stage="s", refusals=both)
     assert [r["reason"] for r in rows(catalog).values()] == ["first"]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_whoever_is_killed_on_the_way_refuses_too_much_and_never_too_little(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [refusal("a"), refusal("b", "row 2"), refusal("b", "row 3"), refusal("c")]
+    reconcile_refusals(catalog, stage="s", refusals=first)
+    second = [refusal("b", "row 3"), refusal("b", "row 4"), refusal("d")]
+
+    def killed(*args: Any, **more: Any) -> None:
+        raise Killed
+
+    for name in ("merge", "delete"):
+        with monkeypatch.context() as patch:
+            patch.setattr(CatalogTable, name, killed)
+            with pytest.raises(Killed):
+                reconcile_refusals(catalog, stage="s", refusals=second)
+        assert {("s", "b", "row 3")} <= rows(catalog).keys()
+    assert {key[1:] for key in rows(catalog)} == {(r.file, r.field) for r in (*first, *second)}
+    reconcile_refusals(catalog, stage="s", refusals=second)
+    assert sorted(key[1:] for key in rows(catalog)) == [(r.file, r.field) for r in second]

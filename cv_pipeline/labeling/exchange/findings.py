@@ -1,8 +1,9 @@
 """What a pull finds wrong in the tool: each is quarantined with its reason, and makes no label.
 
 Every refusal is of a task, ``tasks/7``, or of an annotation, ``tasks/7/annotations/12``, of the
-file ``label-studio/projects/3``. What concerns tasks is found when they are read; what concerns
-annotations is found anew by every pull from the history, so that what was mended goes.
+file ``label-studio/projects/3``. What concerns tasks is found when they are read, and counts first;
+what concerns annotations is found anew by every pull from the history, so that what was mended
+goes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
-from cv_pipeline.labeling.exchange.history import current_annotations
+from cv_pipeline.labeling.exchange.history import LATEST_FIRST
+from cv_pipeline.labeling.exchange.people import NAMED, named_relations
 
 STAGE = "annotation_pull"
 """Stage under which the tool's bad tasks and annotations are quarantined."""
@@ -28,17 +30,33 @@ OF_ANNOTATIONS = (
 MOST = 5_000
 """Refusals of one reason in one of the tool's projects that are listed."""
 
-_FINDINGS = """
-WITH states AS (
+_FINDINGS = f"""
+WITH named AS ({NAMED}),
+history AS (
+    SELECT tool_project, task, annotation, annotator, completed_by, updated_by, updated_at,
+        created_at, seen_at, cancelled, deleted, digest
+    FROM named
+),
+current AS (
+    SELECT * FROM history
+    QUALIFY 1 = row_number() OVER (PARTITION BY tool_project, annotation ORDER BY {LATEST_FIRST})
+),
+states AS (
     SELECT tool_project, annotation,
         max((updated_by = completed_by)::INT) AS proven,
         -- an account that was deleted leaves its annotations without a name
         count(DISTINCT nullif(completed_by, 0)) AS names
-    FROM tool_annotations WHERE NOT deleted GROUP BY ALL
+    FROM history WHERE NOT deleted GROUP BY ALL
 ),
 doubted AS (
     SELECT c.*,
         CASE
+            -- it stands in the quarantine already, with a reason of its own
+            WHEN EXISTS (
+                FROM refused AS r
+                WHERE r.tool_project = c.tool_project AND r.task = c.task
+                    AND (r.annotation IS NULL OR r.annotation = c.annotation)
+            ) THEN 'refused'
             WHEN s.names > 1 THEN 'forged_annotator'
             WHEN c.updated_by <> c.completed_by AND coalesce(s.proven, 0) = 0 THEN
                 CASE WHEN c.updated_at < c.created_at + INTERVAL 2 SECOND
@@ -59,9 +77,9 @@ live AS (
 SELECT tool_project, task, annotation, annotator, updated_by,
     CASE WHEN doubt IS NULL AND place > 1 THEN 'second_annotation' ELSE doubt END AS reason
 FROM live
-WHERE reason IS NOT NULL
+WHERE reason IS NOT NULL AND reason <> 'refused'
 ORDER BY tool_project, task, annotation
-"""
+"""  # noqa: S608 - of constants
 _DETAILS = {
     "forged_annotator": "It is said to be of {annotator}, but account {updated_by} wrote it. Delete"
     " it in Label Studio, and have the right person label the image.",
@@ -75,6 +93,11 @@ _DETAILS = {
 def file_of(tool_project: int) -> str:
     """What the quarantine calls one of the tool's projects."""
     return f"label-studio/projects/{tool_project}"
+
+
+def tool_project_of(file: str) -> int:
+    """Which of the tool's projects the quarantine calls so."""
+    return int(file.rpartition("/")[2])
 
 
 def field_of(task: int, annotation: object = None) -> str:
@@ -95,7 +118,7 @@ def quarantine_tasks(
     """
     wanted = set(tasks)
     fields = _fields(catalog, tool_project)["field"].to_pylist()
-    old = [field for field in fields if _task_of(field) in wanted]
+    old = [field for field in fields if task_of(field) in wanted]
     new = list(refusals)
     if not old and not new:
         return
@@ -113,14 +136,9 @@ def quarantine_annotations(catalog: Catalog) -> dict[str, int]:
     Returns:
         Reason to how often, of tasks and of annotations.
     """
-    table = catalog.table("tool_annotations")
-    found = run_sql(
-        _FINDINGS,
-        relations={
-            "tool_annotations": table.relation(),
-            "current": current_annotations(catalog),
-        },
-    ).to_pylist()
+    refused = _places(catalog, one_of("reason", OF_TASKS))
+    relations = {**named_relations(catalog), "refused": refused}
+    found = run_sql(_FINDINGS, relations=relations).to_pylist()
     refusals = [
         Refusal(
             file_of(row["tool_project"]),
@@ -137,16 +155,9 @@ def quarantine_annotations(catalog: Catalog) -> dict[str, int]:
     return {one["values"]: one["counts"] for one in sorted(counted, key=lambda c: c["values"])}
 
 
-def refused_accounts(catalog: Catalog, tool_project: int) -> set[str]:
-    """Fields of annotations whose account was unknown when they were first seen."""
-    rows = _fields(catalog, tool_project)
-    unknown = rows.filter(pc.equal(rows["reason"], "unknown_account"))
-    return set(unknown["field"].to_pylist())
-
-
 def quarantined_tasks(catalog: Catalog, tool_project: int) -> set[int]:
     """Tasks of one of the tool's projects that the quarantine holds something of."""
-    return {_task_of(field) for field in _fields(catalog, tool_project)["field"].to_pylist()}
+    return {task_of(field) for field in _fields(catalog, tool_project)["field"].to_pylist()}
 
 
 def refused_places(catalog: Catalog, *, skipped: bool = True) -> pa.Table:
@@ -159,10 +170,15 @@ def refused_places(catalog: Catalog, *, skipped: bool = True) -> pa.Table:
         skipped: whether annotations that are refused for nothing but that somebody skipped the
             image with them are among these.
     """
-    wanted = pc.field("stage") == STAGE
-    if not skipped:
-        wanted &= pc.field("reason") != "cancelled_annotation"
-    rows = catalog.table("quarantine").read(columns=["file", "field"], filter=wanted)
+    return _places(catalog, None if skipped else pc.field("reason") != "cancelled_annotation")
+
+
+def _places(catalog: Catalog, wanted: pc.Expression | None) -> pa.Table:
+    """What the quarantine holds of this stage and a condition, as :func:`refused_places`."""
+    condition = pc.field("stage") == STAGE
+    if wanted is not None:
+        condition &= wanted
+    rows = catalog.table("quarantine").read(columns=["file", "field"], filter=condition)
     sql = """
     SELECT DISTINCT split_part(file, '/', 3)::BIGINT AS tool_project,
         split_part(field, '/', 2)::BIGINT AS task,
@@ -173,13 +189,14 @@ def refused_places(catalog: Catalog, *, skipped: bool = True) -> pa.Table:
     return run_sql(sql, relations={"refused": rows})
 
 
-def _task_of(field: str) -> int:
+def task_of(field: str) -> int:
+    """The task of a place that the quarantine calls so."""
     return int(field.split("/")[1])
 
 
 def _fields(catalog: Catalog, tool_project: int) -> pa.Table:
     return catalog.table("quarantine").read(
-        columns=["field", "reason"],
+        columns=["field"],
         filter=(pc.field("stage") == STAGE)
         & (pc.field("file") == file_of(tool_project))
         & one_of("reason", OF_TASKS),

@@ -9,27 +9,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.annotations.raw import UNKNOWN_ANNOTATOR
 from cv_pipeline.annotations.values import as_finite, as_time, pseudonym
 from cv_pipeline.catalog.schemas import TOOL_ANNOTATIONS
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.labeling.exchange.people import NAMED, named_relations
+from cv_pipeline.pseudonyms import account_name
 
-_LATEST = """
-SELECT {columns}
-FROM tool_annotations
-WHERE {condition}
-QUALIFY 1 = row_number() OVER (
-    PARTITION BY tool_project, annotation ORDER BY seen_at DESC, updated_at DESC, digest
-)
+LATEST_FIRST = "seen_at DESC, updated_at DESC, deleted DESC, digest"
+"""SQL for the order of an annotation's states, the last one first, the same for all who ask."""
+_CURRENT = f"""
+WITH named AS ({NAMED})
+SELECT {{columns}} FROM named
+QUALIFY 1 = row_number() OVER (PARTITION BY tool_project, annotation ORDER BY {LATEST_FIRST})
 ORDER BY tool_project, annotation
-"""
+"""  # noqa: S608 - of constants
+_OF_PROJECT = f"""
+SELECT annotation, task, digest, deleted, seen_at, completed_by FROM tool_annotations
+WHERE tool_project = $number
+QUALIFY 1 = row_number() OVER (PARTITION BY annotation ORDER BY {LATEST_FIRST})
+"""  # noqa: S608 - of constants
 _CONTENT = tuple(name for name in TOOL_ANNOTATIONS.names if name not in ("seen_at", "digest"))
 
 
@@ -48,6 +55,21 @@ class KnownState:
     deleted: bool
 
 
+@dataclass
+class News:
+    """What some tasks hold that the history does not say yet.
+
+    Attributes:
+        states: new states, as rows of ``TOOL_ANNOTATIONS`` without when they were seen.
+        gone: annotations that are no longer there, with when that was, by the tool's clock.
+        bad: task, annotation and reason of what cannot be understood.
+    """
+
+    states: list[dict[str, Any]] = field(default_factory=list)
+    gone: dict[int, datetime | None] = field(default_factory=dict)
+    bad: list[tuple[int, object, str]] = field(default_factory=list)
+
+
 class BadAnnotation(ValueError):
     """What the tool says of an annotation cannot be understood; the text says what."""
 
@@ -60,12 +82,13 @@ def current_annotations(catalog: Catalog, *, version: int | None = None) -> pa.T
         version: version of ``tool_annotations`` to look at; the latest by default.
 
     Returns:
-        Rows of ``TOOL_ANNOTATIONS``, by the tool's project and annotation.
+        Rows of ``TOOL_ANNOTATIONS``, by the tool's project and annotation, with the names that
+        people have now.
     """
     columns = ", ".join(TOOL_ANNOTATIONS.names)
-    relation = catalog.table("tool_annotations").relation(version=version)
-    sql = _LATEST.format(columns=columns, condition="true")
-    return run_sql(sql, relations={"tool_annotations": relation}).cast(TOOL_ANNOTATIONS)
+    sql = _CURRENT.format(columns=columns)
+    found = run_sql(sql, relations=named_relations(catalog, version=version))
+    return found.cast(TOOL_ANNOTATIONS)
 
 
 class History:
@@ -81,7 +104,11 @@ class History:
         self._table = catalog.table("tool_annotations")
         self._number = tool_project
         self._batch = batch
-        rows = self._last("annotation, task, digest, deleted, seen_at, completed_by")
+        rows = run_sql(
+            _OF_PROJECT,
+            relations={"tool_annotations": self._table.relation()},
+            parameters={"number": tool_project},
+        )
         self._known = {
             annotation: KnownState(task, digest, deleted)
             for annotation, task, digest, deleted in zip(
@@ -95,10 +122,7 @@ class History:
         for annotation, state in self._known.items():
             if not state.deleted:
                 self._of_task.setdefault(state.task, set()).add(annotation)
-        last = pc.max(rows["seen_at"]).as_py() if len(rows) else None
-        # a clock that was set back must not make a new state the older one
-        now = datetime.now(UTC)
-        self.seen_at = now if last is None else max(now, last + timedelta(microseconds=1))
+        self._seen_at: datetime | None = pc.max(rows["seen_at"]).as_py() if len(rows) else None
 
     def is_known(self, annotation: int) -> bool:
         """Whether an annotation was seen before."""
@@ -109,46 +133,42 @@ class History:
         """Annotations that are there now."""
         return sum(len(of_task) for of_task in self._of_task.values())
 
-    def add(
-        self, tasks: Iterable[tuple[int, str, datetime, Sequence[Mapping[str, Any]]]]
-    ) -> tuple[int, int, list[tuple[int, object, str]]]:
-        """Write down what some tasks hold now.
+    def news(self, tasks: Iterable[tuple[int, str, datetime, Sequence[Mapping[str, Any]]]]) -> News:
+        """Compare what some tasks hold now with the history.
 
         Args:
             tasks: task, its image, when it changed, and its annotations as the tool has them.
-
-        Returns:
-            New states, how many of them are deletions, and task, annotation and reason of what
-            cannot be understood.
         """
-        rows: list[dict[str, Any]] = []
-        bad: list[tuple[int, object, str]] = []
-        gone: dict[int, datetime] = {}
+        news = News()
+        there: set[int] = set()
         for task, image_id, changed_at, listed in tasks:
-            there: set[int] = set()
             for told in listed:
                 try:
                     row = self._row(task, image_id, told)
                 except BadAnnotation as error:
-                    bad.append((task, told.get("id"), str(error)))
-                    if isinstance(told.get("id"), int):
+                    news.bad.append((task, told.get("id"), str(error)))
+                    if _is_id(told.get("id")):
                         there.add(told["id"])
                     continue
                 there.add(row["annotation"])
                 known = self._known.get(row["annotation"])
                 if known is None or known.digest != row["digest"]:
-                    rows.append(row)
-            gone.update(dict.fromkeys(self._of_task.get(task, set()) - there, changed_at))
-        deletions = self._deletions(gone)
-        self._write(rows + deletions)
-        return len(rows) + len(deletions), len(deletions), bad
+                    news.states.append(row)
+            news.gone.update(dict.fromkeys(self._of_task.get(task, ()), changed_at))
+        for annotation in there:
+            news.gone.pop(annotation, None)
+        return news
+
+    def write(self, news: News) -> tuple[int, int]:
+        """Write down what is new; returns how many states, and how many of them are deletions."""
+        deletions = self._deletions(news.gone)
+        self._write(news.states + deletions)
+        return len(news.states) + len(deletions), len(deletions)
 
     def drop_tasks(self, tasks: Iterable[int]) -> int:
         """Write down that the annotations of some tasks are gone with them; returns how many."""
-        gone = {a: None for task in tasks for a in self._of_task.get(task, set())}
-        deletions = self._deletions(gone)
-        self._write(deletions)
-        return len(deletions)
+        gone = {a: None for task in tasks for a in self._of_task.get(task, ())}
+        return self.write(News(gone=dict(gone)))[1]
 
     def _row(self, task: int, image_id: str, told: Mapping[str, Any]) -> dict[str, Any]:
         """A state as a row.
@@ -172,7 +192,7 @@ class History:
             "annotation": told["id"],
             "image_id": image_id,
             "batch": self._batch,
-            "annotator": pseudonym(who),
+            "annotator": UNKNOWN_ANNOTATOR if who is None else account_name(who),
             "completed_by": who or 0,
             "updated_by": _number(told.get("updated_by")),
             "updated_at": updated,
@@ -187,41 +207,52 @@ class History:
         return self._finished(row)
 
     def _finished(self, row: dict[str, Any]) -> dict[str, Any]:
-        content = [row[name] for name in _CONTENT]
+        # as the first release called accounts, so that a state of then is no new one
+        content = [
+            pseudonym(row["completed_by"] or None) if name == "annotator" else row[name]
+            for name in _CONTENT
+        ]
         text = _canonical([v.isoformat() if isinstance(v, datetime) else v for v in content])
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return {**row, "seen_at": self.seen_at, "digest": digest}
+        return {**row, "digest": digest}
 
     def _deletions(self, gone: Mapping[int, datetime | None]) -> list[dict[str, Any]]:
         """The last states of annotations that are gone, with when the tool says they went."""
         if not gone:
             return []
-        rows = self._last(", ".join(TOOL_ANNOTATIONS.names)).cast(TOOL_ANNOTATIONS)
-        rows = rows.filter(pc.is_in(rows["annotation"], value_set=pa.array(list(gone))))
-        found = []
+        wanted = pa.array(list(gone), pa.int64())
+        rows = self._table.read(
+            filter=(pc.field("tool_project") == self._number) & pc.field("annotation").isin(wanted)
+        )
+        last = pa.array([self._known[annotation].digest for annotation in gone], pa.string())
+        # an earlier state may say the same as the last, and is seen earlier: any of them will do
+        rows = rows.filter(
+            pc.equal(rows["digest"], last.take(pc.index_in(rows["annotation"], value_set=wanted)))
+        )
+        found = {}
         for row in rows.to_pylist():
             at = gone[row["annotation"]]
             when = row["updated_at"] if at is None else max(at, row["updated_at"])
-            found.append(self._finished({**row, "deleted": True, "updated_at": when}))
-        return found
+            row |= {"deleted": True, "updated_at": when}
+            found[row["annotation"]] = self._finished(row)
+        return [found[annotation] for annotation in sorted(found)]
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
+        # each write is later than the one before, though a clock was set back: what was seen and
+        # then found gone by one pull has two states, and the second is the last
+        now = datetime.now(UTC)
+        if self._seen_at is not None:
+            now = max(now, self._seen_at + timedelta(microseconds=1))
+        self._seen_at = now
+        rows = [{**row, "seen_at": now} for row in rows]
         self._table.append(pa.Table.from_pylist(rows, schema=TOOL_ANNOTATIONS))
         for row in rows:
             number, task = row["annotation"], row["task"]
             self._known[number] = KnownState(task, row["digest"], row["deleted"])
             of_task = self._of_task.setdefault(task, set())
             of_task.discard(number) if row["deleted"] else of_task.add(number)
-
-    def _last(self, columns: str) -> pa.Table:
-        """Columns of the last states of this project."""
-        return run_sql(
-            _LATEST.format(columns=columns, condition="tool_project = $number"),
-            relations={"tool_annotations": self._table.relation()},
-            parameters={"number": self._number},
-        )
 
 
 def _canonical(value: object) -> str:

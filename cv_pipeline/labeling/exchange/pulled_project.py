@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cv_pipeline.catalog.quarantine import Refusal
-from cv_pipeline.catalog.schemas import LABELING_PULLS, LABELING_TASKS
+from cv_pipeline.catalog.schemas import LABELING_PULLS
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import LabelingError
 from cv_pipeline.labeling.exchange.findings import (
@@ -20,27 +20,24 @@ from cv_pipeline.labeling.exchange.findings import (
     file_of,
     quarantine_tasks,
     quarantined_tasks,
-    refused_accounts,
+    task_of,
 )
 from cv_pipeline.labeling.exchange.frozen import Frozen
 from cv_pipeline.labeling.exchange.history import History
-from cv_pipeline.labeling.tool.label_studio import Stub, Tool, ToolProject
+from cv_pipeline.labeling.exchange.ledger import Pushed
+from cv_pipeline.labeling.exchange.pushed_tasks import PushedTasks
+from cv_pipeline.labeling.exchange.shown_image import ShownImages
+from cv_pipeline.labeling.tool.label_studio import Counts, Stub, Tool
 from cv_pipeline.storage import ObjectStore
 
 OVERLAP = timedelta(seconds=30)
 """How far before the last change that was seen a pull begins: what was being written then, and so
 was not to be seen, has a time of before."""
+CLOCK_SECOND = timedelta(seconds=1)
+"""How exactly the tool says what time it has."""
 _SAMPLE = 20
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """One of the tool's projects that a batch was pushed to."""
-
-    tool_project: int
-    batch: str
 
 
 @dataclass(frozen=True)
@@ -72,43 +69,46 @@ class PulledProject:
 
 def pull_project(
     pushed: Pushed,
-    found: ToolProject,
+    found: Counts,
     *,
     catalog: Catalog,
     store: ObjectStore,
     tool: Tool,
-    members: Mapping[int, str],
+    accounts: Collection[int],
+    shown: ShownImages,
     whole: bool = False,
     progress: Progress | None = None,
 ) -> PulledProject:
     """Pull one of the tool's projects.
 
     Args:
-        pushed: which, and its batch.
-        found: what the tool says of it.
+        pushed: which, and what is written down of it.
+        found: what the tool says that it has.
         catalog: our project's tables.
         store: where what was read is frozen.
         tool: Label Studio.
-        members: ids of everybody who has an account there.
+        accounts: ids of everybody who has or had an account there.
+        shown: tells which images its tasks show.
         whole: whether everything is read anew.
         progress: is told how many of how many tasks were read.
 
     Raises:
-        LabelingError: the project of that number is another one.
+        LabelingError: the project of that number is another one, or a task of it cannot be read.
         ToolUnavailable: the tool does not answer; what was read until then is kept.
     """
-    run = _Pull(pushed, catalog=catalog, store=store, tool=tool, members=members)
+    run = _Pull(pushed, catalog=catalog, store=store, tool=tool, accounts=accounts, shown=shown)
     return run.run(found, whole=whole, progress=progress)
 
 
 def lost_project(pushed: Pushed, *, catalog: Catalog) -> PulledProject:
     """Write down that one of the tool's projects is gone, with all of its tasks."""
-    tasks = _Tasks(catalog, pushed)
+    tasks = PushedTasks(catalog, pushed.tool_project)
     history = History(catalog, pushed.tool_project, pushed.batch)
     gone = sorted(tasks.live)
     deleted = history.drop_tasks(gone)
     tasks.delete(gone)
-    quarantine_tasks(catalog, pushed.tool_project, [], tasks=tasks.known)
+    refused = quarantined_tasks(catalog, pushed.tool_project)
+    quarantine_tasks(catalog, pushed.tool_project, [], tasks=refused)
     return PulledProject(
         tool_project=pushed.tool_project,
         batch=pushed.batch,
@@ -122,59 +122,6 @@ def lost_project(pushed: Pushed, *, catalog: Catalog) -> PulledProject:
     )
 
 
-class _Tasks:
-    """The tasks that were pushed to one of the tool's projects."""
-
-    def __init__(self, catalog: Catalog, pushed: Pushed) -> None:
-        self._table = catalog.table("labeling_tasks")
-        self._rows = self._table.read(filter=pc.field("tool_project") == pushed.tool_project)
-        numbers = self._rows["task"].to_pylist()
-        self._place = {task: i for i, task in enumerate(numbers)}
-        self.images: dict[int, str] = dict(
-            zip(numbers, self._rows["image_id"].to_pylist(), strict=True)
-        )
-        states = dict(zip(numbers, self._rows["state"].to_pylist(), strict=True))
-        self.live = {task for task, state in states.items() if state != "deleted"}
-        self._changed: dict[int, datetime | None] = dict(
-            zip(numbers, self._rows["changed_at"].to_pylist(), strict=True)
-        )
-
-    @property
-    def known(self) -> Set[int]:
-        """Every task that was ever pushed there."""
-        return self._place.keys()
-
-    def is_unchanged(self, stub: Stub) -> bool:
-        """Whether a task is as the last pull saw it."""
-        return stub.id in self.live and self._changed.get(stub.id) == stub.changed_at
-
-    def see(self, stubs: Sequence[Stub]) -> None:
-        """Write down that tasks were read as of when they changed."""
-        known = [stub for stub in stubs if stub.id in self._place]
-        self._merge(
-            [stub.id for stub in known], "pushed", changed=[stub.changed_at for stub in known]
-        )
-        self.live.update(stub.id for stub in known)
-        self._changed.update({stub.id: stub.changed_at for stub in known})
-
-    def delete(self, tasks: Sequence[int]) -> None:
-        """Write down that tasks are gone."""
-        self._merge(tasks, "deleted")
-        self.live.difference_update(tasks)
-
-    def _merge(
-        self, tasks: Sequence[int], state: str, *, changed: list[datetime] | None = None
-    ) -> None:
-        if not tasks:
-            return
-        rows = self._rows.take(pa.array([self._place[task] for task in tasks]))
-        new = {"state": pa.repeat(state, len(rows))}
-        if changed is not None:
-            new["changed_at"] = pa.array(changed, LABELING_TASKS.field("changed_at").type)
-        columns = [new.get(name, rows[name]) for name in LABELING_TASKS.names]
-        self._table.merge(pa.table(columns, schema=LABELING_TASKS), on=self._table.key)
-
-
 class _Pull:
     """One of the tool's projects, while it is pulled."""
 
@@ -185,35 +132,41 @@ class _Pull:
         catalog: Catalog,
         store: ObjectStore,
         tool: Tool,
-        members: Mapping[int, str],
+        accounts: Collection[int],
+        shown: ShownImages,
     ) -> None:
         self._pushed = pushed
         self._number = pushed.tool_project
         self._catalog = catalog
         self._tool = tool
-        self._members = members
-        self._tasks = _Tasks(catalog, pushed)
-        self._history = History(catalog, self._number, pushed.batch)
-        self._unknown_accounts = refused_accounts(catalog, self._number)
+        self._accounts = accounts
+        self._shown = shown
         self._frozen = Frozen(
             store, project=catalog.project, tool_project=self._number, batch=pushed.batch
         )
         self._began = datetime.now(UTC)
-        self._read = self._states = self._deletions = self._foreign = 0
+        self._read = self._states = self._deletions = self._foreign = self._bad = 0
 
-    def run(self, found: ToolProject, *, whole: bool, progress: Progress | None) -> PulledProject:
-        cursor = self._cursor()
-        is_whole = whole or cursor is None
+    @cached_property
+    def _tasks(self) -> PushedTasks:
+        # where nothing changed, nobody needs to know them
+        return PushedTasks(self._catalog, self._number)
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self._catalog, self._number, self._pushed.batch)
+
+    def run(self, found: Counts, *, whole: bool, progress: Progress | None) -> PulledProject:
+        cursor = self._pushed.cursor
+        is_due = self._pushed.is_due(self._began)
+        is_whole = whole or is_due or cursor is None or self._is_set_back(cursor)
         since = None if is_whole or cursor is None else cursor - OVERLAP
         stubs = list(self._tool.stubs(self._number, since=since))
         if is_whole:
             self._require_ours(stubs)
         self._read_changed(stubs, every=whole, progress=progress)
         gone: list[int] = []
-        # one that is gone leaves no trace but in the number of tasks, which one more may hide
-        has_foreign = any(stub.id not in self._tasks.known for stub in stubs)
-        has_foreign |= bool(quarantined_tasks(self._catalog, self._number) - self._tasks.known)
-        if is_whole or has_foreign or found.tasks != len(self._tasks.live):
+        if is_whole or self._hides_something(stubs, found):
             listed = stubs if is_whole else list(self._tool.stubs(self._number))
             if not is_whole:
                 self._require_ours(listed)
@@ -224,7 +177,8 @@ class _Pull:
         seen = [stub.changed_at for stub in stubs]
         latest = max([*seen, *([cursor] if cursor else [])], default=None)
         frozen = self._frozen.finish()
-        self._write_down(latest, whole=is_whole, frozen=frozen)
+        if self._read or self._states or (is_whole and is_due):
+            self._write_down(latest, whole=is_whole, frozen=frozen)
         return PulledProject(
             tool_project=self._number,
             batch=self._pushed.batch,
@@ -237,12 +191,31 @@ class _Pull:
             frozen=frozen,
         )
 
-    def _cursor(self) -> datetime | None:
-        rows = self._catalog.table("labeling_pulls").read(
-            columns=["cursor"], filter=pc.field("tool_project") == self._number
-        )
-        latest: datetime | None = pc.max(rows["cursor"]).as_py() if len(rows) else None
-        return latest
+    def _is_set_back(self, cursor: datetime) -> bool:
+        """Whether the tool's clock was set back, so that its times do not tell what is new."""
+        now = self._tool.clock()
+        return now is not None and now + CLOCK_SECOND < cursor
+
+    def _hides_something(self, stubs: Sequence[Stub], found: Counts) -> bool:
+        """Whether what changed since the last pull, by the tool's clock, may not be all.
+
+        A task that is gone leaves no trace but in the number of tasks, which one more may hide. One
+        that was made by a push that was killed, and was written down by a later one, may have
+        changed before the last pull; and so may anything by a clock that goes wrong.
+        """
+        if stubs:
+            live, is_unread = len(self._tasks.live), bool(self._tasks.unread)
+        else:
+            live, is_unread = self._pushed.tasks, self._pushed.unread > 0
+        if is_unread or found.tasks != live:
+            return True
+        refused = {task_of(field) for field in self._pushed.refused}
+        if any(task not in self._tasks.known for task in (*refused, *(s.id for s in stubs))):
+            return True
+        known = self._history.live if self._read else self._pushed.annotations
+        bad = list(self._pushed.refused.values()).count("bad_annotation") + self._bad
+        # fewer than are known may have been deleted, or not been there yet when they were counted
+        return found.annotations > known + bad
 
     def _require_ours(self, stubs: Sequence[Stub]) -> None:
         """See that the project of this number is the one that the batch was pushed to.
@@ -256,7 +229,7 @@ class _Pull:
         there = {stub.id for stub in stubs}
         sample = [task for task in live if task in there][:_SAMPLE]
         for page in self._tool.tasks(self._number, sample):
-            if any(self._image_of(task) == self._tasks.images[task["id"]] for task in page):
+            if any(self._is_as_pushed(task) for task in page):
                 return
         raise LabelingError(
             f"Project {self._number} at {self._tool.url} is not the one that batch"
@@ -268,8 +241,15 @@ class _Pull:
         self, stubs: Sequence[Stub], *, every: bool, progress: Progress | None
     ) -> None:
         """Read the tasks that are not as the last pull saw them, and keep what they say."""
-        changed = {s.id: s for s in stubs if every or not self._tasks.is_unchanged(s)}
+        refused = self._pushed.refused.items()
+        # a push may have mended these, and their times say nothing of it
+        again = {task_of(field) for field, reason in refused if reason == "changed_image"}
+        changed = {
+            s.id: s for s in stubs if every or s.id in again or not self._tasks.is_unchanged(s)
+        }
         ours = [task for task in changed if task in self._tasks.images]
+        if not ours:
+            return
         done = 0
         for page in self._tool.tasks(self._number, ours):
             self._keep(page, changed)
@@ -283,43 +263,57 @@ class _Pull:
         told = []
         for task in page:
             number = task["id"]
-            annotations = task.get("annotations")
-            listed = [a for a in annotations if isinstance(a, dict)] if annotations else []
-            image = self._image_of(task)
-            if image != self._tasks.images[number]:
-                refusals.append(self._changed_image(number, image))
+            listed = self._annotations_of(task)
+            if not self._is_as_pushed(task):
+                refusals.append(self._changed_image(task))
             refusals += self._unknown(number, listed)
             told.append((number, self._tasks.images[number], stubs[number].changed_at, listed))
-        states, deletions, bad = self._history.add(told)
+        news = self._history.news(told)
         refusals += [
             self._refusal(task, annotation, "bad_annotation", reason)
-            for task, annotation, reason in bad
+            for task, annotation, reason in news.bad
         ]
         numbers = [task["id"] for task in page]
+        # first, for what is refused when it is first seen must not have been seen without that
         quarantine_tasks(self._catalog, self._number, refusals, tasks=numbers)
+        states, deletions = self._history.write(news)
         # last, for only then they need not be read again
         self._tasks.see([stubs[number] for number in numbers])
         self._read += len(page)
         self._states += states
         self._deletions += deletions
+        self._bad += len(news.bad)
 
-    def _image_of(self, task: Mapping[str, Any]) -> object:
-        """Id of the image that a task shows, as its data and its address have it."""
-        data = task.get("data")
-        if not isinstance(data, dict):
-            return None
-        image_id, address = data.get("image_id"), data.get("image")
-        if not isinstance(image_id, str) or not isinstance(address, str):
-            return None
-        return image_id if f"/{image_id}/" in address else address
+    def _annotations_of(self, task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """What was labelled on a task.
 
-    def _changed_image(self, task: int, image: object) -> Refusal:
-        pushed = self._tasks.images[task]
+        Raises:
+            LabelingError: the tool does not say, which must not count as nothing.
+        """
+        annotations = task.get("annotations")
+        if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
+            raise LabelingError(
+                f"Label Studio at {self._tool.url} says nothing of the annotations of task"
+                f" {task['id']} that can be read.",
+                do="See that its version is one of those that docs/labeling/tool.md names.",
+            )
+        return annotations
+
+    def _is_as_pushed(self, task: Mapping[str, Any]) -> bool:
+        """Whether a task shows the image that it was pushed with."""
+        return self._shows(task) == self._tasks.images[task["id"]]
+
+    def _shows(self, task: Mapping[str, Any]) -> object:
+        return self._shown.of(task, pushed=self._tasks.addresses[task["id"]])
+
+    def _changed_image(self, task: Mapping[str, Any]) -> Refusal:
+        number = task["id"]
+        pushed, shown = self._tasks.images[number], str(self._shows(task))
         return self._refusal(
-            task,
+            number,
             None,
             "changed_image",
-            f"It was pushed to show image {pushed[:12]}, and shows {str(image)[:60]!r} now: what"
+            f"It was pushed to show image {pushed[:12]}, and shows {shown[:60]!r} now: what"
             " was labelled there may be about another picture. Delete it, and push with --again.",
         )
 
@@ -329,9 +323,9 @@ class _Pull:
         for told in annotations:
             who, annotation = told.get("completed_by"), told.get("id")
             known = isinstance(annotation, int) and self._history.is_known(annotation)
-            is_refused = field_of(task, annotation) in self._unknown_accounts
+            reason = self._pushed.refused.get(field_of(task, annotation))
             # who has left since labelled all the same
-            if who not in self._members and (not known or is_refused):
+            if who not in self._accounts and (not known or reason == "unknown_account"):
                 refusals.append(
                     self._refusal(
                         task,
@@ -371,9 +365,6 @@ class _Pull:
         return Refusal(file_of(self._number), field_of(task, annotation), reason, detail)
 
     def _write_down(self, cursor: datetime | None, *, whole: bool, frozen: str) -> None:
-        is_first = not whole or self._cursor() is None
-        if not (self._read or self._states or (whole and is_first)):
-            return
         row = {
             "tool_project": self._number,
             "batch": self._pushed.batch,
@@ -387,5 +378,3 @@ class _Pull:
         self._catalog.table("labeling_pulls").append(
             pa.Table.from_pylist([row], schema=LABELING_PULLS)
         )
-        for name in ("labeling_tasks", "tool_annotations", "labeling_pulls"):
-            self._catalog.table(name).optimize()
