@@ -95,7 +95,7 @@ class AssignedBatch(BaseModel):
         purpose: label or relabel.
         reason: why it was set aside.
         images: how many there are.
-        labelled: how many of them have labels by now.
+        labelled: how many of them are labelled by now.
         at: when it was set aside.
         assignees: names of the accounts that have it; only for who may assign.
         state: where it stands in the annotation tool, in words.
@@ -117,16 +117,6 @@ class AssignedBatch(BaseModel):
     made: int
     own: int
     tool_url: str
-
-
-class AssignedImage(BaseModel):
-    """
-    An image of a batch.
-    """
-
-    image_id: str
-    path: str
-    labelled: bool
 
 
 class AssignedTo(BaseModel):
@@ -429,6 +419,17 @@ class Changed(BaseModel):
     score_after: float
     difference: float
     words: str
+
+
+class ChangedOntology(BaseModel):
+    """
+    A changed ``project.yaml``, or its section ``ontology:`` alone.
+    """
+
+    model_config = ConfigDict(
+        extra='forbid',
+    )
+    text: Annotated[str, Field(max_length=200000)]
 
 
 class CheckLine(BaseModel):
@@ -1123,6 +1124,15 @@ class Images(BaseModel):
     sample: list[str]
 
 
+class ImportLaunched(BaseModel):
+    """
+    The run that imports what was pulled, and whether it was launched now or went on already.
+    """
+
+    run_id: str
+    launched: bool
+
+
 class Interval(BaseModel):
     """
     A number with its 95 % interval, where one is known.
@@ -1266,14 +1276,12 @@ class LabelError(BaseModel):
     count: int
 
 
-class Labels(BaseModel):
-    """
-    What is labelled.
-    """
+class Box(RootModel[list]):
+    root: Annotated[list, Field(max_length=4, min_length=4)]
 
-    classes: list[ClassRow]
-    attributes: list[AttributeRow]
-    labels: int
+
+class TruthBox(RootModel[list]):
+    root: Annotated[list, Field(max_length=4, min_length=4)]
 
 
 class LaunchedRun(BaseModel):
@@ -1362,44 +1370,35 @@ class Made(BaseModel):
     href: str
 
 
-class Box(RootModel[list]):
-    root: Annotated[list, Field(max_length=4, min_length=4)]
-
-
-class TruthBox(RootModel[list]):
-    root: Annotated[list, Field(max_length=4, min_length=4)]
-
-
-class Mark(BaseModel):
+class MarkPoint(BaseModel):
     """
-    One thing that is drawn over an image.
+    A key point: where it is, as shares of the image, and whether it is seen or hidden.
+    """
+
+    name: str
+    x: float
+    y: float
+    visible: bool
+
+
+class MarkShape(BaseModel):
+    """
+    What is drawn in place of the bounds of a label.
 
     Attributes:
-        kind: ``label`` for a label; or what a prediction came to: ``correct``, a kind of error,
-            ``missed`` for an object that was not found.
-        label: class: of the prediction, or else of the object.
-        truth: class of the object that a prediction of another class means.
-        score: score of a prediction.
-        iou: overlap of a prediction with the object.
-        box: left, top, width and height as shares of the image; None for the image as a whole.
-        truth_box: box of the object that a prediction means.
-        annotator: who drew a label.
-        rank: position of a prediction among those of its image.
-        annotation_id: the object that is meant.
-        attributes: of a label, as a JSON object; None for none.
+        rings: outlines, each x and y of its points in turn as shares of the image; what lies in an
+            even number of them is not inside. Those of a turned box begin with its top side.
+        points: key points, in the order that the ontology has for them.
+        tolerance: pixels of the image by which an outline may be off; 0 where it is exact.
+        left_out: outlines or points that are too small or too many to be drawn.
+        problem: why nothing of it can be drawn.
     """
 
-    kind: str
-    label: str
-    truth: str | None = None
-    score: float | None = None
-    iou: float | None = None
-    box: Box | None = None
-    truth_box: TruthBox | None = None
-    annotator: str | None = None
-    rank: int | None = None
-    annotation_id: str | None = None
-    attributes: str | None = None
+    rings: list[list[float]] | None = []
+    points: list[MarkPoint] | None = []
+    tolerance: float | None = 0.0
+    left_out: int | None = 0
+    problem: str | None = ''
 
 
 class Label1(RootModel[str]):
@@ -1461,35 +1460,6 @@ class MissingRow(BaseModel):
     do: str
 
 
-class ModelSaid(BaseModel):
-    """
-    A model, and what it says of the image.
-
-    Attributes:
-        model: its digest.
-        predictions: digest of its newest predictions.
-        at: when these were made.
-        metric: name of the metric that it is judged by.
-        value: its value; None where it was not evaluated.
-        evaluation: digest of its newest evaluation.
-        operating_point: score from which upwards a prediction counts; None where all do.
-        chosen: whether its predictions were read.
-        marks: its predictions, best first.
-        problem: why there are none, though it is chosen.
-    """
-
-    model: str
-    predictions: str
-    at: str
-    metric: str | None = ''
-    value: float | None = None
-    evaluation: str | None = None
-    operating_point: float | None = None
-    chosen: bool | None = False
-    marks: list[Mark] | None = []
-    problem: str | None = ''
-
-
 class More(BaseModel):
     """
     Images that are like those of a selection, the most alike first.
@@ -1497,6 +1467,51 @@ class More(BaseModel):
 
     examples: int
     images: list[LikeImage]
+
+
+class MoveRow(BaseModel):
+    """
+    Labels of one class that become another's, or cannot come along.
+
+    Attributes:
+        label: the class that they are of now.
+        version: of the ontology that they were made under.
+        into: the class that they become; empty for those that cannot come along.
+        relabel: whether their images go to the relabelling batch.
+        detail: why they cannot come along, as a sentence.
+        labels: how many.
+        images: on how many images.
+        examples: ids of some of these.
+    """
+
+    label: str
+    version: str
+    into: str
+    relabel: bool
+    detail: str
+    labels: int
+    images: int
+    examples: list[str]
+
+
+class MovedRow(BaseModel):
+    """
+    Labels that were of another class under an earlier version, and images of them.
+
+    Attributes:
+        was: the class that they were of.
+        version: of the ontology that they were made under.
+        into: the class that they are of now.
+        query: the images, in the query language.
+    """
+
+    was: str
+    version: str
+    into: str
+    labels: int
+    images: int
+    examples: list[str]
+    query: str
 
 
 class Neighbour(BaseModel):
@@ -1539,6 +1554,18 @@ class Next(BaseModel):
     href: str
 
 
+class NextTask(BaseModel):
+    """
+    A task to label next; ``free`` when it is meant for nobody in particular.
+    """
+
+    batch: str
+    image_id: str
+    task: int
+    free: bool
+    tool_url: str
+
+
 class NumberOf(BaseModel):
     """
     A number with its interval.
@@ -1547,28 +1574,6 @@ class NumberOf(BaseModel):
     value: float | None = None
     low: float | None = None
     high: float | None = None
-
-
-class OneBatch(BaseModel):
-    """
-    A batch, and what may be done about it.
-
-    Attributes:
-        actions: what its state allows: pause, resume, cancel.
-        assigned: accounts that it is assigned to.
-        tool_url: where it is in the annotation tool; empty where it is not.
-        query: the images of it, in the query language.
-        difficulties: what its difficulty can be.
-    """
-
-    project: str
-    batch: BatchRow
-    actions: list[Literal['pause', 'resume', 'cancel']]
-    annotators: list[AnnotatorOfBatch]
-    assigned: list[str]
-    tool_url: str
-    query: str
-    difficulties: list[str]
 
 
 class Keypoint(RootModel[str]):
@@ -1887,6 +1892,12 @@ class Rule(BaseModel):
 class RunLine(BaseModel):
     """
     A run in a list.
+
+    Attributes:
+        by: who launched it; empty where it is not known.
+        origin: from where: inspector, command line, sensor, schedule, Dagster's pages; empty where
+            it is not known.
+        corrective: digest of the record that it follows; empty for none.
     """
 
     run_id: str
@@ -1894,6 +1905,7 @@ class RunLine(BaseModel):
     status: str
     finished: bool
     by: str
+    origin: str | None = ''
     created: AwareDatetime
     started: AwareDatetime | None = None
     ended: AwareDatetime | None = None
@@ -2148,6 +2160,17 @@ class StateChange(BaseModel):
     action: Literal['pause', 'resume', 'cancel']
 
 
+class StateCount(BaseModel):
+    """
+    How many images of a batch are in a state, and what that means.
+    """
+
+    state: str
+    words: str
+    means: str
+    images: int
+
+
 class AddItem(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
 
@@ -2343,6 +2366,31 @@ class TagsChanged(BaseModel):
 
     images: int
     changed: int
+
+
+class TaskImage(BaseModel):
+    """
+    An image of a batch.
+
+    Attributes:
+        state: where it stands: open, partly, skipped, quarantined, review, labelled, waiting, gone.
+        words: the same in words.
+        kind: how that is coloured.
+        labelled: whether as many people labelled it as are to.
+        own: whether it is meant for whoever asks, who has not looked at it yet.
+        tool_url: its task in the annotation tool; empty where it is none.
+        why: why it is quarantined; empty for any other.
+    """
+
+    image_id: str
+    path: str
+    state: str
+    words: str
+    kind: str
+    labelled: bool
+    own: bool
+    tool_url: str
+    why: str
 
 
 class Tick(BaseModel):
@@ -2560,6 +2608,58 @@ class Words(BaseModel):
     words: list[Word]
 
 
+class CvPipelineInspectorDataOntologyPreviewPreview(BaseModel):
+    """
+    What a changed ontology would do; nothing is changed by asking.
+
+    Attributes:
+        version: its version.
+        moves: which labels would go where; those that stay are not among them.
+        labels: labels that there are.
+        stays: how many of them stay what they are.
+        converted: how many would become of another class.
+        quarantined: how many could not come along.
+        relabel: images that people would have to label again.
+        relabel_batch: the batch that those would be set aside as; empty for none.
+        problems: what stands in the way, as sentences.
+    """
+
+    version: str
+    moves: list[MoveRow]
+    labels: int
+    stays: int
+    converted: int
+    quarantined: int
+    relabel: int
+    relabel_batch: str
+    problems: list[str]
+
+
+class CvPipelineInspectorPagesCorrectivePreview(BaseModel):
+    """
+    What a corrective run of a selection would be about.
+
+    Attributes:
+        selection: the images as they were asked for.
+        widened: the same condition without the dataset version; None where nothing is bound to one.
+        parent: digest of the model that is to be bettered.
+        parameters: of its training.
+        labels: classes that the run can be judged by.
+        may_launch: whether the account may launch it.
+        may_set_aside: whether it may set images aside.
+        down: parts that are needed and do not answer.
+    """
+
+    selection: SelectionCounts
+    widened: SelectionCounts | None = None
+    parent: str
+    parameters: list[Parameter]
+    labels: list[str]
+    may_launch: bool
+    may_set_aside: bool
+    down: list[PartDown]
+
+
 class Again(BaseModel):
     """
     A query asked again: as of then, and on today's data.
@@ -2606,18 +2706,29 @@ class Assigned(BaseModel):
     Attributes:
         batches: those of whoever asks; all of them for who may assign.
         batch: name of the one whose images follow; empty where there is none.
-        images: a part of its images.
-        offset: how many of its images come before those.
-        total: how many it has.
+        images: a part of its images, those for whoever asks first.
+        states: what its images are: for you, open, labelled, …, and how many are so.
+        state: the one that is shown; empty for all.
+        offset: how many images come before those.
+        total: how many are shown in all.
+        tasks: what whoever asks labels next, over all batches, in order; nothing for who assigns
+            and is no annotator.
+        tasks_total: how many of these there are in all.
+        annotator: pseudonyms of whoever asks; empty where project.yaml does not say.
         may_assign: whether whoever asks may assign batches.
         people: accounts that a batch can be assigned to; only for who may assign.
     """
 
     batches: list[AssignedBatch]
     batch: str
-    images: list[AssignedImage]
+    images: list[TaskImage]
+    states: list[StateCount]
+    state: str
     offset: int
     total: int
+    tasks: list[NextTask]
+    tasks_total: int
+    annotator: list[str]
     may_assign: bool
     people: list[str]
 
@@ -2808,37 +2919,6 @@ class Evaluated(BaseModel):
     run_id: str
 
 
-class Evaluation(BaseModel):
-    """
-    What an evaluation says of the image.
-
-    Attributes:
-        digest: of the evaluation.
-        model: its model.
-        dataset: its dataset version.
-        split: the split that the image is in there; None where it was not evaluated.
-        score: how well the model did on it.
-        correct: whether it made no mistake on it.
-        truth: true class, for classification.
-        predicted: predicted class, for classification.
-        marks: what the model got right and wrong.
-        labels: labels of then.
-        problem: why there is nothing.
-    """
-
-    digest: str
-    model: str
-    dataset: str
-    split: str | None = None
-    score: float | None = None
-    correct: bool | None = None
-    truth: str | None = None
-    predicted: str | None = None
-    marks: list[Mark] | None = []
-    labels: list[Mark] | None = []
-    problem: str | None = ''
-
-
 class Facet(BaseModel):
     """
     A filter.
@@ -2895,80 +2975,6 @@ class GivenRole(BaseModel):
     role: Role | None = None
 
 
-class GridItem(BaseModel):
-    """
-    One image of the grid.
-
-    Attributes:
-        id: the image.
-        path: its path in its source.
-        width: pixels.
-        height: pixels.
-        taken_out: whether its pixels are gone for good.
-        marks: what is drawn over it.
-        score: how well the model did on it, 0 to 1; None without an evaluation.
-        correct: whether the model made no mistake on it, likewise.
-        truth: true class, for classification.
-        predicted: predicted class, for classification.
-    """
-
-    id: str
-    path: str
-    width: int
-    height: int
-    taken_out: bool | None = False
-    marks: list[Mark] | None = []
-    score: float | None = None
-    correct: bool | None = None
-    truth: str | None = None
-    predicted: str | None = None
-
-
-class GridPage(BaseModel):
-    """
-    The grid of images.
-
-    Attributes:
-        project: name of the project.
-        state: what is shown: query, evaluation, class, kind, order, model and epoch.
-        canonical: the query in its canonical text form.
-        total: images that it has.
-        start: position of the first of ``items``.
-        items: the first images from there.
-        aspect: width of a cell to its height.
-        labels: classes of the project, in their order.
-        focus: classes that the images are filtered by: others are not drawn.
-        evaluation: the evaluation; None without one.
-        moment: as of when the lake was asked, in words; empty for now.
-        among: the images that are named as a whole, in words; empty where none are.
-        problem: why there is nothing to show; None when there is something.
-    """
-
-    project: str
-    state: dict[str, str | int]
-    canonical: str | None = ''
-    total: int | None = 0
-    start: int | None = 0
-    items: list[GridItem] | None = []
-    aspect: float | None = 1.0
-    labels: list[str] | None = []
-    focus: list[str] | None = []
-    evaluation: EvaluationHead | None = None
-    moment: str | None = ''
-    among: str | None = ''
-    problem: Problem | None = None
-
-
-class GridRows(BaseModel):
-    """
-    A stretch of the grid.
-    """
-
-    total: int
-    start: int
-    items: list[GridItem]
-
-
 class GuidelinePage(BaseModel):
     """
     The guideline that annotators work by; nothing where there is no text of its version.
@@ -3000,48 +3006,6 @@ class ImageCount(BaseModel):
     count: int | None = None
     canonical: str | None = ''
     problem: Problem | None = None
-
-
-class ImagePage(BaseModel):
-    """
-    One image.
-
-    Attributes:
-        project: name of the project.
-        id: the image.
-        path: its path in its source.
-        width: pixels.
-        height: pixels.
-        state: the query and so on that it was opened from.
-        place: its place there.
-        facts: what it is.
-        metadata: its metadata.
-        tags: its tags.
-        labels: its labels as they are now, of every annotator.
-        classes: classes of the project, in their order.
-        evaluation: what the evaluation of the address says; None without one.
-        models: models that can be compared; the chosen ones with what they say.
-        gone: when it was taken out; None while it is there.
-        blind: whether labels and predictions are kept from whoever looks, so that they judge
-            for themselves.
-    """
-
-    project: str
-    id: str
-    path: str
-    width: int
-    height: int
-    state: dict[str, str | int]
-    place: Place
-    facts: list[Fact]
-    metadata: list[Fact]
-    tags: list[Fact]
-    labels: list[Mark]
-    classes: list[str]
-    evaluation: Evaluation | None = None
-    models: list[ModelSaid]
-    gone: Gone | None = None
-    blind: bool
 
 
 class InvestigationLine(BaseModel):
@@ -3082,6 +3046,40 @@ class InvestigationPage(BaseModel):
     may_comment: bool
 
 
+class LabelMark(BaseModel):
+    """
+    A label with what is known of how it was made.
+
+    Attributes:
+        role: in what role it was made: annotator, reviewer, model or gold.
+        lead_time: seconds of work; None where the tool does not say.
+        ontology_version: version of the ontology that it was made under.
+        guideline_version: version of the guideline that it was made under.
+        created_at: when it was made.
+        updated_at: when it was last changed.
+    """
+
+    kind: str
+    label: str
+    truth: str | None = None
+    score: float | None = None
+    iou: float | None = None
+    box: Box | None = None
+    truth_box: TruthBox | None = None
+    annotator: str | None = None
+    rank: int | None = None
+    annotation_id: str | None = None
+    attributes: str | None = None
+    geometry: str | None = None
+    shape: MarkShape | None = None
+    role: str | None = ''
+    lead_time: float | None = None
+    ontology_version: str | None = ''
+    guideline_version: str | None = ''
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
 class LabelQueue(BaseModel):
     """
     What waits to be labelled, until when, and who does it.
@@ -3096,10 +3094,15 @@ class LabelQueue(BaseModel):
         annotators: everybody who labels; nobody for who may not launch, for skill and pace are of
             persons.
         by_person: whether annotators are told.
+        not_imported: states of annotations that were pulled and are not imported yet, so that they
+            make no labels here.
+        importing: the run that imports them now; empty for none.
     """
 
     project: str
     tool: bool
+    not_imported: int
+    importing: str
     images: int
     labels: int
     hours: float
@@ -3117,6 +3120,32 @@ class LabelQueue(BaseModel):
     annotators: list[AnnotatorRow]
     by_person: bool
     examined: bool
+
+
+class Labels(BaseModel):
+    """
+    What is labelled.
+    """
+
+    classes: list[ClassRow]
+    attributes: list[AttributeRow]
+    labels: int
+    moved: list[MovedRow]
+
+
+class LabelsThen(BaseModel):
+    """
+    The labels of an image in an earlier state.
+
+    Attributes:
+        state: digest of a dataset version, or a version of the table of annotations.
+        labels: its labels there.
+        problem: why they cannot be told.
+    """
+
+    state: str
+    labels: list[LabelMark] | None = []
+    problem: str | None = ''
 
 
 class Line(BaseModel):
@@ -3182,6 +3211,43 @@ class MadeToken(BaseModel):
     token: str
 
 
+class Mark(BaseModel):
+    """
+    One thing that is drawn over an image.
+
+    Attributes:
+        kind: ``label`` for a label; or what a prediction came to: ``correct``, a kind of error,
+            ``missed`` for an object that was not found.
+        label: class: of the prediction, or else of the object.
+        truth: class of the object that a prediction of another class means.
+        score: score of a prediction.
+        iou: overlap of a prediction with the object.
+        box: left, top, width and height as shares of the image; None for the image as a whole.
+        truth_box: box of the object that a prediction means.
+        annotator: who drew a label.
+        rank: position of a prediction among those of its image.
+        annotation_id: the object that is meant.
+        attributes: of a label, as a JSON object; None for none.
+        geometry: kind of a label's geometry: bbox, rotated_box, polygon, mask, keypoints, class
+            (the label of the whole image) or tag (one of any number that it has).
+        shape: what is drawn in place of the box; None where the box is all there is.
+    """
+
+    kind: str
+    label: str
+    truth: str | None = None
+    score: float | None = None
+    iou: float | None = None
+    box: Box | None = None
+    truth_box: TruthBox | None = None
+    annotator: str | None = None
+    rank: int | None = None
+    annotation_id: str | None = None
+    attributes: str | None = None
+    geometry: str | None = None
+    shape: MarkShape | None = None
+
+
 class Member(BaseModel):
     """
     Somebody with a role in a project.
@@ -3241,6 +3307,35 @@ class ModelRow(BaseModel):
     taken_out: int
 
 
+class ModelSaid(BaseModel):
+    """
+    A model, and what it says of the image.
+
+    Attributes:
+        model: its digest.
+        predictions: digest of its newest predictions.
+        at: when these were made.
+        metric: name of the metric that it is judged by.
+        value: its value; None where it was not evaluated.
+        evaluation: digest of its newest evaluation.
+        operating_point: score from which upwards a prediction counts; None where all do.
+        chosen: whether its predictions were read.
+        marks: its predictions, best first.
+        problem: why there are none, though it is chosen.
+    """
+
+    model: str
+    predictions: str
+    at: str
+    metric: str | None = ''
+    value: float | None = None
+    evaluation: str | None = None
+    operating_point: float | None = None
+    chosen: bool | None = False
+    marks: list[Mark] | None = []
+    problem: str | None = ''
+
+
 class Models(BaseModel):
     """
     Every model of a project, and the leaderboard of one dataset version.
@@ -3280,6 +3375,38 @@ class NewToken(BaseModel):
     scopes: Annotated[list[Permission], Field(max_length=20)]
     projects: Annotated[list[str] | None, Field(max_length=200)] = ['*']
     days: Annotated[int | None, Field(ge=1, le=366)] = 90
+
+
+class OneBatch(BaseModel):
+    """
+    A batch, and what may be done about it.
+
+    Attributes:
+        actions: what its state allows: pause, resume, cancel.
+        assigned: accounts that it is assigned to.
+        tool_url: where it is in the annotation tool; empty where it is not.
+        query: the images of it, in the query language.
+        difficulties: what its difficulty can be.
+        images: a part of its images, in the order of the tool's tasks.
+        states: what its images are: open, labelled, skipped, …, and how many are so.
+        state: the one that is shown; empty for all.
+        offset: how many images come before those.
+        total: how many are shown in all.
+    """
+
+    project: str
+    batch: BatchRow
+    actions: list[Literal['pause', 'resume', 'cancel']]
+    annotators: list[AnnotatorOfBatch]
+    assigned: list[str]
+    tool_url: str
+    query: str
+    difficulties: list[str]
+    images: list[TaskImage]
+    states: list[StateCount]
+    state: str
+    offset: int
+    total: int
 
 
 class OneQuery(BaseModel):
@@ -3475,29 +3602,19 @@ class Pixels(BaseModel):
     levels: list[LevelOut]
 
 
-class Preview(BaseModel):
+class Prelabelled(BaseModel):
     """
-    What a corrective run of a selection would be about.
+    What a model suggested to annotators on an image.
 
     Attributes:
-        selection: the images as they were asked for.
-        widened: the same condition without the dataset version; None where nothing is bound to one.
-        parent: digest of the model that is to be bettered.
-        parameters: of its training.
-        labels: classes that the run can be judged by.
-        may_launch: whether the account may launch it.
-        may_set_aside: whether it may set images aside.
-        down: parts that are needed and do not answer.
+        model: its digest, or the name of an algorithm without one.
+        at: when.
+        marks: what it suggested, the surest first; empty where it suggested nothing.
     """
 
-    selection: SelectionCounts
-    widened: SelectionCounts | None = None
-    parent: str
-    parameters: list[Parameter]
-    labels: list[str]
-    may_launch: bool
-    may_set_aside: bool
-    down: list[PartDown]
+    model: str
+    at: str
+    marks: list[Mark]
 
 
 class Probe(BaseModel):
@@ -3809,6 +3926,37 @@ class Datasets(BaseModel):
     refused: Refused | None = None
 
 
+class Evaluation(BaseModel):
+    """
+    What an evaluation says of the image.
+
+    Attributes:
+        digest: of the evaluation.
+        model: its model.
+        dataset: its dataset version.
+        split: the split that the image is in there; None where it was not evaluated.
+        score: how well the model did on it.
+        correct: whether it made no mistake on it.
+        truth: true class, for classification.
+        predicted: predicted class, for classification.
+        marks: what the model got right and wrong.
+        labels: labels of then.
+        problem: why there is nothing.
+    """
+
+    digest: str
+    model: str
+    dataset: str
+    split: str | None = None
+    score: float | None = None
+    correct: bool | None = None
+    truth: str | None = None
+    predicted: str | None = None
+    marks: list[Mark] | None = []
+    labels: list[LabelMark] | None = []
+    problem: str | None = ''
+
+
 class Finding(BaseModel):
     """
     A slice on which the model is worse than elsewhere.
@@ -3855,6 +4003,130 @@ class Gate(BaseModel):
     parts: list[GatePart]
     gold: list[GoldRow]
     pilots: list[PilotRow]
+
+
+class GridItem(BaseModel):
+    """
+    One image of the grid.
+
+    Attributes:
+        id: the image.
+        path: its path in its source.
+        width: pixels.
+        height: pixels.
+        taken_out: whether its pixels are gone for good.
+        marks: what is drawn over it.
+        score: how well the model did on it, 0 to 1; None without an evaluation.
+        correct: whether the model made no mistake on it, likewise.
+        truth: true class, for classification.
+        predicted: predicted class, for classification.
+    """
+
+    id: str
+    path: str
+    width: int
+    height: int
+    taken_out: bool | None = False
+    marks: list[Mark] | None = []
+    score: float | None = None
+    correct: bool | None = None
+    truth: str | None = None
+    predicted: str | None = None
+
+
+class GridPage(BaseModel):
+    """
+    The grid of images.
+
+    Attributes:
+        project: name of the project.
+        state: what is shown: query, evaluation, class, kind, order, model and epoch.
+        canonical: the query in its canonical text form.
+        total: images that it has.
+        taken_out: images that it would have besides, had they not been taken out.
+        taken_out_query: the query for those; empty where there are none.
+        start: position of the first of ``items``.
+        items: the first images from there.
+        aspect: width of a cell to its height.
+        labels: classes of the project, in their order.
+        focus: classes that the images are filtered by: others are not drawn.
+        evaluation: the evaluation; None without one.
+        moment: as of when the lake was asked, in words; empty for now.
+        among: the images that are named as a whole, in words; empty where none are.
+        problem: why there is nothing to show; None when there is something.
+    """
+
+    project: str
+    state: dict[str, str | int]
+    canonical: str | None = ''
+    total: int | None = 0
+    taken_out: int | None = 0
+    taken_out_query: str | None = ''
+    start: int | None = 0
+    items: list[GridItem] | None = []
+    aspect: float | None = 1.0
+    labels: list[str] | None = []
+    focus: list[str] | None = []
+    evaluation: EvaluationHead | None = None
+    moment: str | None = ''
+    among: str | None = ''
+    problem: Problem | None = None
+
+
+class GridRows(BaseModel):
+    """
+    A stretch of the grid.
+    """
+
+    total: int
+    start: int
+    items: list[GridItem]
+
+
+class ImagePage(BaseModel):
+    """
+    One image.
+
+    Attributes:
+        project: name of the project.
+        id: the image.
+        path: its path in its source.
+        width: pixels.
+        height: pixels.
+        state: the query and so on that it was opened from.
+        place: its place there.
+        facts: what it is.
+        metadata: its metadata.
+        tags: its tags.
+        labels: its labels as they are now, of every annotator.
+        then: its labels in the earlier state of the address; None without one.
+        prelabels: what models suggested to annotators on it, the newest first.
+        classes: classes of the project, in their order.
+        evaluation: what the evaluation of the address says; None without one.
+        models: models that can be compared; the chosen ones with what they say.
+        gone: when it was taken out; None while it is there.
+        blind: whether labels and predictions are kept from whoever looks, so that they judge
+            for themselves.
+    """
+
+    project: str
+    id: str
+    path: str
+    width: int
+    height: int
+    state: dict[str, str | int]
+    place: Place
+    facts: list[Fact]
+    metadata: list[Fact]
+    tags: list[Fact]
+    labels: list[LabelMark]
+    then: LabelsThen | None = None
+    prelabels: list[Prelabelled]
+    classes: list[str]
+    evaluation: Evaluation | None = None
+    models: list[ModelSaid]
+    gone: Gone | None = None
+    blind: bool
 
 
 class InvestigationList(BaseModel):

@@ -21,6 +21,8 @@ MOST_RINGS = 256
 
 _PART = 256
 """Points of a ring that are simplified at a time."""
+_FEW = 4_096
+"""Points that are simplified again and again, to be no further off than needed."""
 _MANY_RUNS = 50_000
 """Runs of a mask from which it is so broken that it is looked at in fewer places."""
 
@@ -64,12 +66,18 @@ def outline_of_rings(
         return Outline([], 0.0, whole)
     bounds = _bounds(np.concatenate(made))
     tolerance, off, count = least, 0.0, sum(map(len, made))
-    while count > most:
+    while count > max(most, _FEW):  # so many that each pass begins with what the last one left
         made = [few for ring in made if len(few := _simpler(ring, tolerance)) >= 3]
         off += tolerance
         before, count = count, sum(map(len, made))
         # where hardly anything goes, what is stored is as rough as this, and rougher
         tolerance *= 2 if count < 0.9 * before else 4
+    rings, tolerance = made, max(least, tolerance / 4)
+    rough = off
+    while count > most:
+        made = [few for ring in rings if len(few := _simpler(ring, tolerance)) >= 3]
+        count, off = sum(map(len, made)), rough + tolerance
+        tolerance *= 1.4
     return Outline(made or [bounds], off, whole - max(len(made), 1))
 
 

@@ -68,7 +68,7 @@ class Detail:
 
 
 SMALL = Detail(
-    points=64, in_all=60_000, shapes=2_000, part=1 / 512, places=1 << 13, text=1 << 16, digits=4
+    points=64, in_all=60_000, shapes=2_000, part=1 / 512, places=1 << 14, text=1 << 16, digits=4
 )
 """Of a grid."""
 LARGE = Detail(
@@ -206,15 +206,17 @@ def _made(
         outline = outline_of_rings(_clipped(points, size), lengths, least=least, most=most)
     if not outline.rings:
         raise BadShape("no_outline", "It has no pixel, or no three points that are numbers.")
-    return _outlined(outline, within, detail.digits)
+    return _outlined(outline, within, detail.digits, max(size) / max(within))
 
 
-def _outlined(outline: Outline, size: tuple[int, int], digits: int) -> MarkShape:
+def _outlined(
+    outline: Outline, size: tuple[int, int], digits: int, scale_of_image: float
+) -> MarkShape:
     scale = np.array(size, np.float64)
     return MarkShape.model_construct(
         rings=[np.round(ring / scale, digits).ravel().tolist() for ring in outline.rings],
         points=[],
-        tolerance=round(outline.tolerance, 2),
+        tolerance=round(outline.tolerance * scale_of_image, 2),
         left_out=outline.left_out,
         problem="",
     )

@@ -63,7 +63,7 @@ export function told(mark) {
     mark.geometry !== "rotated_box" && rings.length > 1 ? `${rings.length} outlines` : "",
     mark.shape?.tolerance ? `drawn to within ${mark.shape.tolerance.toFixed(mark.shape.tolerance < 10 ? 1 : 0)} px` : "",
     mark.shape?.left_out ? `${mark.shape.left_out.toLocaleString("en-US")} small parts not drawn` : "",
-    mark.shape?.problem ? `only its bounds are drawn: ${mark.shape.problem}` : "",
+    mark.shape?.problem ? `${mark.box ? "only its bounds are drawn" : "not drawn"}: ${mark.shape.problem.replace(/\.$/, "")}` : "",
   ];
   return parts.filter(Boolean).join(", ");
 }

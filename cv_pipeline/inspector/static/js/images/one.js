@@ -210,7 +210,6 @@ function chips() {
   }
   find("chips").replaceChildren(...[...whole].map(([text, { mark, who }]) => el("li", { class: mark.geometry === "tag" ? "tag" : "", title: who.join(", ") }, swatch(mark), text, el("span", { class: "visually-hidden" }, ` according to ${who.join(", ")}`))));
   find("chips").hidden = !whole.size;
-  find("chips").classList.toggle("below", viewer.panes.length > 1);
 }
 
 // the side
@@ -246,10 +245,10 @@ function objects() {
     const box = boundsOf(mark);
     const size = box ? `${Math.round(box[2] * page.width)} × ${Math.round(box[3] * page.height)}` : "whole";
     const made = el("tr", {
-      tabIndex: 0, "aria-label": [mark.name, toldOf(mark), mark.annotator && `by ${mark.annotator}`, ...attributes(mark)].filter(Boolean).join(", "),
+      tabIndex: 0, "aria-label": [mark.name, toldOf(mark), mark.annotator && `by ${mark.annotator}`, mark.role && mark.role !== "annotator" && `as ${mark.role}`, ...attributes(mark)].filter(Boolean).join(", "),
       onclick: () => { light(mark); viewer.goTo(mark); }, onkeydown: (event) => { if (event.key === "Enter") { light(mark); viewer.goTo(mark); } },
       onpointerenter: () => light(mark), onfocus: () => light(mark),
-    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label, ...about(mark)), el("td", { class: "soft" }, mark.kind === "label" ? mark.annotator ?? "" : mark.kind === "prediction" ? mark.source.title : WORDS[mark.kind] ?? mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
+    }, el("td", {}, swatch(mark)), el("td", {}, mark.truth && mark.truth !== mark.label ? `${mark.label} ≠ ${mark.truth}` : mark.label, ...about(mark)), el("td", { class: "soft" }, mark.kind === "label" || mark.kind === "prelabel" ? "" : mark.kind === "prediction" ? mark.source.title : WORDS[mark.kind] ?? mark.kind), el("td", { class: "n" }, mark.score === null ? "" : short(mark.score)), el("td", { class: "n" }, size));
     made.mark = mark;
     return made;
   };
@@ -267,9 +266,10 @@ function attributes(mark) {
 function about(mark) {
   const named = attributes(mark);
   const made = [
-    mark.geometry ? toldOf(mark) : "", mark.role, mark.lead_time === null || mark.lead_time === undefined ? "" : `${short(mark.lead_time)} s`,
+    mark.kind === "prelabel" && `pre-label of ${mark.source.title}`,
+    mark.annotator && (mark.role && mark.role !== "annotator" ? `${mark.annotator} (${mark.role})` : mark.annotator), mark.geometry ? toldOf(mark) : "", mark.lead_time === null || mark.lead_time === undefined ? "" : `${short(mark.lead_time)} s`,
     mark.ontology_version && `ontology ${mark.ontology_version}`, mark.guideline_version && `guideline ${mark.guideline_version}`,
-    (mark.updated_at ?? mark.created_at)?.slice(0, 10),
+    (mark.updated_at ?? mark.created_at)?.slice(0, 10).replaceAll("-", "\u2011"),
   ].filter(Boolean);
   return [
     named.length ? el("span", { class: "attributes" }, ...named.map((text) => el("span", {}, text))) : null,

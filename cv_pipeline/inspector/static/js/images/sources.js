@@ -81,7 +81,7 @@ export class Sources {
 
   /** A pane for each source that is shown: labels first, then models. */
   get panes() {
-    return this.sources.filter((source) => this.on.has(source.name)).map((source) => ({ title: source.model ? `${source.title}${source.model.value === null ? "" : ` · ${source.model.metric} ${source.model.value.toFixed(3)}`}` : source.title, marks: this.marksOf(source) }));
+    return this.sources.filter((source) => this.on.has(source.name)).map((source) => ({ title: source.group === "pre-labels" ? `pre-labels of ${source.title}` : source.group === "labels then" ? `labels of ${source.title}` : source.model ? `${source.title}${source.model.value === null ? "" : ` · ${source.model.metric} ${source.model.value.toFixed(3)}`}` : source.title, marks: this.marksOf(source) }));
   }
 
   /** Labels alone, outcomes alone, predictions alone, everything: by turns. */
