@@ -1,8 +1,9 @@
-"""How good annotators are, by the gold images that they labelled.
+"""How good annotators are, by the gold images (:mod:`gold`) that they labelled.
 
 Of classes it is the accuracy; of boxes F1, where a box is right that overlaps a gold box of its
 class by half or more. Few answers say little: somebody's figure is drawn towards everybody's as if
-ten more answers had been like theirs, and that of a difficulty towards the person's own.
+ten more answers had been like theirs, and that of a difficulty towards the person's own. Whose
+labels are the truth of an image is not examined on it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR
 from cv_pipeline.catalog.sql import run_sql
-from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.evaluation.detection.boxes import Boxes
 from cv_pipeline.evaluation.detection.matching import greedy_matches
 from cv_pipeline.evaluation.detection.overlap import box_pairs
+from cv_pipeline.quality.gold import without_gold
 
 _PRIOR_ANSWERS = 10.0
 _IOU = 0.5
-_COLUMNS = ("image_id", "annotator", "role", "label", "kind", "x_min", "y_min", "x_max", "y_max")
+COLUMNS = ("image_id", "annotator", "label", "kind", "x_min", "y_min", "x_max", "y_max")
+"""Of ``ANNOTATIONS``, that skill is reckoned from."""
+
+_OWN_SQL = """
+SELECT * FROM rows ANTI JOIN gold USING (image_id, annotator)
+WHERE role IN ('annotator', 'reviewer')
+"""
 
 _CLASSES_SQL = """
 WITH truth AS (SELECT image_id, min(label) AS label FROM gold WHERE kind = 'class' GROUP BY 1)
@@ -85,32 +92,20 @@ class Skills:
         return skill[rows], np.append(self.images, 0)[rows]
 
 
-def gold_images(catalog: Catalog) -> pa.Array:
-    """Ids of the images whose truth is known, sorted."""
-    rows = catalog.table("annotations").read(
-        columns=["image_id"], filter=pc.field("annotator") == GOLD_ANNOTATOR
-    )
-    marked = catalog.table("annotations").read(
-        columns=["image_id"], filter=pc.field("role") == "gold"
-    )
-    return pc.unique(pa.concat_tables([rows, marked])["image_id"]).sort()
-
-
-def skills_of(catalog: Catalog, difficulty: pa.Table) -> Skills:
+def skills_of(catalog: Catalog, gold: pa.Table, difficulty: pa.Table) -> Skills:
     """How good everybody is who labelled gold images.
 
     Args:
         catalog: the project's tables.
+        gold: known truth, columns :data:`COLUMNS`.
         difficulty: columns ``image_id`` and ``level`` (0 for easy to 2 for hard) of gold images;
             one that is not there is medium.
     """
-    rows = catalog.table("annotations").read(columns=_COLUMNS)
-    golden = pc.or_(pc.equal(rows["role"], "gold"), pc.equal(rows["annotator"], GOLD_ANNOTATOR))
-    gold = rows.filter(golden)
     ids = pc.unique(gold["image_id"])
-    people = pc.is_in(rows["role"], pa.array(["annotator", "reviewer"]))
-    known = pc.is_in(rows["image_id"], ids)
-    own = rows.filter(pc.and_(pc.and_(people, known), pc.invert(golden)))
+    rows = catalog.table("annotations").read(
+        columns=[*COLUMNS, "role"], filter=one_of("image_id", ids.to_pylist())
+    )
+    own = run_sql(_OWN_SQL, relations={"rows": without_gold(rows), "gold": gold})
     answers = pa.concat_tables(
         [
             run_sql(_CLASSES_SQL, relations={"own": own, "gold": gold}),
