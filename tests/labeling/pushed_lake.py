@@ -88,6 +88,11 @@ class PushedLake:
         rows = self.catalog.table("labeling_tasks").read().to_pylist()
         return {r["image_id"]: r["task"] for r in rows if r["batch"] == batch}
 
+    def tool_project(self, batch: str = "first") -> int:
+        """The tool's project of a batch, as written down."""
+        rows = self.catalog.table("labeling_tasks").read().to_pylist()
+        return next(r["tool_project"] for r in rows if r["batch"] == batch)
+
     def states(self) -> list[dict[str, Any]]:
         """The history, in the order in which it was written."""
         rows = self.catalog.table("tool_annotations").read()

@@ -147,7 +147,8 @@ class TestLabels:
             "result": [box(x=20)],
         }  # fmt: skip
         history = History(lake.catalog, before["tool_project"], before["batch"])
-        assert history.add([(task, lake.image_ids[0], datetime.now(UTC), [told])])[0] == 1
+        news = history.news([(task, lake.image_ids[0], datetime.now(UTC), [told])])
+        assert history.write(news)[0] == 1
         assert quarantine_annotations(lake.catalog) == {}
         _, (row,) = labels(lake)
         assert row["annotator"] == before["annotator"]
