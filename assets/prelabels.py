@@ -6,18 +6,27 @@ import dagster as dg
 
 from assets.step import Step, metadata_table, reporting
 from cv_pipeline.catalog.digest import combined_digest
+from cv_pipeline.errors import LabelingError
+from cv_pipeline.labeling.prelabels.asked_model import asked_model
 from cv_pipeline.labeling.prelabels.doubts import doubts
 from cv_pipeline.labeling.prelabels.model_predictions import AskModel
 from cv_pipeline.labeling.prelabels.prelabelling import PrelabelReport, make_prelabels
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.provenance import Materialization
 from cv_pipeline.provenance.event_log import ASKED
-from cv_pipeline.training.registry import ModelRegistry
 from resources import ObjectStoreResource, Projects, Tracking
 
 CODE_VERSION = "1"
-CHAMPION = "champion"
 PICTURED = 24
+
+
+class PrelabelsConfig(dg.Config):
+    """Which model is asked: champion, latest for the newest trained one, its digest or a prefix.
+
+    Without it, what ``labeling.prelabels.model`` of the project says.
+    """
+
+    model: str | None = None
 
 
 @dg.asset(
@@ -29,6 +38,7 @@ PICTURED = 24
 @reporting
 def prelabels(
     context: dg.AssetExecutionContext,
+    config: PrelabelsConfig,
     projects: Projects,
     object_store: ObjectStoreResource,
     tracking: Tracking,
@@ -42,15 +52,27 @@ def prelabels(
     step = Step.of_asset(context, projects=projects, object_store=object_store)
     step.inputs.read("image_features")
     labeling = step.project.labeling
-    if labeling.url is None and "prelabels" not in labeling.model_fields_set:
+    declared = labeling.url is not None or "prelabels" in labeling.model_fields_set
+    if not declared and config.model is None:
         return _nothing(step, "The project has no annotation tool and declares no pre-labels.")
     needs = labeller(labeling.prelabels.algorithm).needs
     if "found" not in needs:
+        if config.model is not None:
+            raise LabelingError(
+                f"labeling.prelabels.algorithm is {labeling.prelabels.algorithm}, which asks no"
+                " model.",
+                do="Leave the model out, or set the algorithm to model.",
+            )
         report = make_prelabels(step.project, catalog=step.catalog, model=None, predict=None)
         return _result(step, report, model=None)
-    model = _model(step, tracking)
-    if model is None:
-        return _nothing(step, "There is no champion yet, so nothing can be suggested.")
+    try:
+        model = asked_model(
+            step.inputs.log, step.project, tracking_uri=tracking.uri, named=config.model
+        )
+    except LabelingError as error:
+        if config.model is not None:
+            raise
+        return _nothing(step, str(error))
     with step.scratch() as work:
         ask = AskModel(
             task=step.project.task,
@@ -64,17 +86,6 @@ def prelabels(
             step.project, catalog=step.catalog, model=model.version, predict=ask
         )
     return _result(step, report, model=model)
-
-
-def _model(step: Step, tracking: Tracking) -> Materialization | None:
-    """The model that is asked; None where there is no champion."""
-    named = step.project.labeling.prelabels.model
-    if named == CHAMPION:
-        present = ModelRegistry(tracking.uri, step.project.name).champion()
-        if present is None:
-            return None
-        named = present.model
-    return step.inputs.log.of_version(f"{step.project.name}/trained_model", named)
 
 
 def _nothing(step: Step, why: str) -> dg.MaterializeResult[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 def prelabels(
     project: Annotated[str, typer.Argument(help="Name of the project.")],
     model: Annotated[
-        str | None, typer.Option(help="Digest of the model; by default that of the newest.")
+        str | None,
+        typer.Option(
+            help="Digest of the model, a prefix of it, champion, or latest for the newest trained"
+            " one; by default the one that pre-labelled last, and with --make the one that"
+            " labeling.prelabels.model names."
+        ),
     ] = None,
+    make: Annotated[
+        bool,
+        typer.Option("--make", help="Have the model pre-label first: the asset prelabels."),
+    ] = False,
     count: Annotated[
         int, typer.Option("-n", "--count", help="How many of the least sure images.")
     ] = 20,
@@ -33,7 +43,8 @@ def prelabels(
 ) -> None:
     """List what a model suggests to annotators: where it is unsure, and the least sure images.
 
-    With --acceptance, what became of it.
+    With --make it is asked first, which needs no champion where --model names one. With
+    --acceptance, what became of it.
     """
     from cv_pipeline.catalog.datalake.datalake import Datalake
 
@@ -41,14 +52,16 @@ def prelabels(
     if acceptance:
         _acceptance(lake.catalog, as_json=as_json)
         return
-    found = _found(lake, model)
+    chosen = _asked(project, model, make=make)
+    if make:
+        _make(project, chosen, as_json=as_json)
+    found = _found(lake, chosen)
     if as_json:
-        print_json({**found, "images": found["images"][:count]})
+        why = None if found["model"] else why_no_prelabels(project)
+        print_json({**found, "images": found["images"][:count], "why": why})
         return
     if not found["model"]:
-        console.print(
-            f"No pre-label was made yet. Run: cvp run {project} --select prelabels", markup=False
-        )
+        console.print(why_no_prelabels(project), markup=False, soft_wrap=True)
         return
     console.print(
         f"{found['objects']:,} suggestions on {found['count']:,} images by {found['model'][:16]};"
@@ -58,6 +71,56 @@ def prelabels(
     _print(["class", "suggested", "to correct", "of each"], found["classes"])
     _print(["slice", "images", "to correct", "of each"], found["slices"])
     _print(["image", "path", "uncertainty"], found["images"][:count])
+
+
+def why_no_prelabels(project: str) -> str:
+    """Why a project has no pre-labels, and what to do about it."""
+    from cv_pipeline.errors import SettingsError
+    from cv_pipeline.labeling.prelabels.asked_model import why_none
+    from cv_pipeline.project import find_project
+    from cv_pipeline.settings import dagster_home, mlflow_tracking_uri, projects_dir
+
+    settings, uri = find_project(project, projects_dir()), mlflow_tracking_uri()
+    try:
+        dagster_home()
+    except SettingsError:
+        return why_none(None, settings, tracking_uri=uri)
+    from dagster import DagsterInstance
+
+    from cv_pipeline.provenance import EventLog
+
+    with DagsterInstance.get() as instance:
+        return why_none(EventLog(instance), settings, tracking_uri=uri)
+
+
+def _asked(project: str, model: str | None, *, make: bool) -> str | None:
+    """The digest of the trained model that is meant; what is no word for one is left as it is."""
+    from cv_pipeline.labeling.prelabels.asked_model import CHAMPION, LATEST, asked_model
+    from cv_pipeline.project import find_project
+    from cv_pipeline.settings import dagster_home, mlflow_tracking_uri, projects_dir
+
+    if model is None or not (make or model in (CHAMPION, LATEST)):
+        return model
+    dagster_home()
+    from dagster import DagsterInstance
+
+    from cv_pipeline.provenance import EventLog
+
+    settings = find_project(project, projects_dir())
+    with DagsterInstance.get() as instance:
+        event = asked_model(
+            EventLog(instance), settings, tracking_uri=mlflow_tracking_uri(), named=model
+        )
+    return event.version
+
+
+def _make(project: str, model: str | None, *, as_json: bool) -> None:
+    """Materialize the asset; with --json, what it prints goes to standard error."""
+    from cv_pipeline.cli.run import materialize, require_success
+
+    told = {"ops": {"prelabels": {"config": {"model": model}}}} if model else None
+    config = json.dumps(told) if told else None
+    require_success(project, materialize(project, "prelabels", config_json=config, quiet=as_json))
 
 
 def _found(lake: Any, model: str | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -25,6 +26,25 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Materialize a project's assets, with progress; exit status 1 when a step or gate fails."""
+    outcome = materialize(project, select, config_json=config_json, quiet=as_json)
+    if as_json:
+        print_json(outcome)
+    require_success(project, outcome)
+    if not as_json:
+        console.print(f"done: run {outcome['run_id']}; see: cvp summary {project}", markup=False)
+
+
+def materialize(
+    project: str, select: str | None, *, config_json: str | None, quiet: bool
+) -> dict[str, object]:
+    """Run assets in a process of their own, to the end; its status and what it made.
+
+    Args:
+        project: name of the project.
+        select: assets, as Dagster selects them; None for all of the project's.
+        config_json: run configuration as JSON; None for none.
+        quiet: whether what is printed goes to standard error, for standard output is for JSON.
+    """
     dagster_home()
     resolved_source(find_project(project, projects_dir()))
     selection = _qualified(project, select) if select else f'key:"{project}/*"'
@@ -32,15 +52,18 @@ def run(
     command += ["-m", "cv_pipeline.definitions", "--select", selection]
     if config_json:
         command += ["--config-json", config_json]
-    # with --json, standard output is for the JSON alone
-    process = subprocess.Popen(command, stdout=sys.stderr if as_json else None)
+    process = subprocess.Popen(command, stdout=sys.stderr if quiet else None)
     status = process.wait()
-    outcome = _outcome(project, process.pid)
-    if as_json:
-        print_json(outcome)
-    elif status == 0:
-        console.print(f"done: run {outcome['run_id']}; see: cvp summary {project}", markup=False)
-    if status != 0:
+    return {**_outcome(project, process.pid), "exit_status": status}
+
+
+def require_success(project: str, outcome: Mapping[str, object]) -> None:
+    """Pass if a run succeeded.
+
+    Raises:
+        CVPipelineError: it did not.
+    """
+    if outcome["exit_status"] != 0:
         raise CVPipelineError(
             f"The run of {project} failed (run {outcome['run_id']}).",
             do="The lines above say which step and why; mend that and run it again.",

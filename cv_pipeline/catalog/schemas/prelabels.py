@@ -18,9 +18,10 @@ PRELABELS = pa.schema(
         pa.field("object", pa.int32(), nullable=False),
         # class of the ontology; empty for none
         pa.field("label", pa.string(), nullable=False),
-        # bbox, or class for the label of the whole image; none where nothing is suggested
+        # geometry kind as in annotations, or class for the label of the whole image; none where
+        # nothing is suggested
         pa.field("kind", pa.string(), nullable=False),
-        # left edge, pixels of the stored image; null for class and none
+        # left edge of the bounds, pixels of the stored image; null for class and none
         pa.field("x_min", pa.float64()),
         # top edge
         pa.field("y_min", pa.float64()),

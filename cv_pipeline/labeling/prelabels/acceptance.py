@@ -1,24 +1,30 @@
 """What became of pre-labels: accepted as they were, corrected, or deleted; and what was added.
 
-Every annotation of an image that was pushed with pre-labels is one judgement of each of them. Boxes
-are compared by where they are and not by the tool's ids, so that one that was deleted and drawn
-again counts as corrected, and one that was made through the API counts too; what the tool itself
-says was changed is corrected, however little it was. Only annotations that count
+Every annotation of an image that was pushed with pre-labels is one judgement of each of them.
+Objects are compared by where they are and not by the tool's ids, so that one that was deleted and
+drawn again counts as corrected, and one that was made through the API counts too; what the tool
+itself says was changed is corrected, however little it was. Boxes, polygons and masks are compared
+by their overlap, key points by their likeness (:mod:`shape_overlap`). Only annotations that count
 (:mod:`counted`) judge.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
+from cv_pipeline.annotations.geometry import read_shape
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.prelabels.judged_objects import judged_objects
+from cv_pipeline.labeling.prelabels.shape_overlap import Drawn, overlap
 
 SAME = 0.98
-"""Overlap (IoU) from which on a box is as it was suggested: the tool rounds."""
+"""Overlap from which on an object is as it was suggested: the tool rounds."""
 MOVED = 0.3
-"""Overlap from which on a box is the suggested one, moved or called something else."""
+"""Overlap from which on an object is the suggested one, moved or called something else."""
 
 JUDGEMENTS = pa.schema(
     [
@@ -71,72 +77,77 @@ RATES = pa.schema(
 )
 
 _READ = ("tool_project", "task", "annotation", "image_id", "batch", "annotator", "result")
-_REGION = """[{"type":"VARCHAR","origin":"VARCHAR",
-"original_width":"DOUBLE","original_height":"DOUBLE",
-"value":{"x":"DOUBLE","y":"DOUBLE","width":"DOUBLE","height":"DOUBLE",
-"rectanglelabels":["VARCHAR"],"choices":["VARCHAR"]}}]"""
+_OF_BOTH = "CASE kind WHEN 'class' THEN 'class' WHEN 'keypoints' THEN 'points' ELSE 'area' END"
 
-_JUDGEMENTS = f"""
-WITH judged AS (
-    SELECT a.tool_project, a.annotation, a.image_id, a.batch, a.annotator, a.result,
-        t.prelabel_model AS model, t.arm
-    FROM annotations a
-    JOIN tasks t ON t.tool_project = a.tool_project AND t.task = a.task
-    WHERE t.prelabel_model <> ''
-),
-regions AS (
-    SELECT *, row_number() OVER () AS region FROM (
-        SELECT tool_project, annotation, image_id, model,
-            coalesce(r.origin, '') = 'prediction-changed' AS changed,
-            CASE WHEN r.type = 'choices' THEN 'class' ELSE 'bbox' END AS kind,
-            CASE WHEN r.type = 'choices' THEN r.value.choices[1]
-                ELSE r.value.rectanglelabels[1] END AS label,
-            r.value.x * r.original_width / 100 AS x0,
-            r.value.y * r.original_height / 100 AS y0,
-            (r.value.x + r.value.width) * r.original_width / 100 AS x1,
-            (r.value.y + r.value.height) * r.original_height / 100 AS y1
-        FROM (
-            SELECT *, unnest(from_json(result, '{_REGION}')) AS r FROM judged
-        )
-        WHERE r.type IN ('choices', 'rectanglelabels')
-    )
-    WHERE label IS NOT NULL
-),
-suggested AS (
-    SELECT j.*, p.object, p.label, p.kind, p.score, p.x_min, p.y_min, p.x_max, p.y_max
-    FROM judged j
-    JOIN prelabels p ON p.image_id = j.image_id AND p.model = j.model AND p.kind <> 'none'
-),
-pairs AS (
-    SELECT s.tool_project, s.annotation, s.object, r.region, r.label AS given, r.changed,
-        s.label = r.label AS same_label,
-        CASE WHEN s.kind = 'class' THEN 1.0 ELSE
+_JUDGED = """
+SELECT a.tool_project, a.annotation, a.image_id, a.batch, a.annotator, a.result,
+    t.prelabel_model AS model, t.arm
+FROM annotations a
+JOIN tasks t ON t.tool_project = a.tool_project AND t.task = a.task
+WHERE t.prelabel_model <> ''
+"""
+
+_SUGGESTED = f"""
+SELECT j.tool_project, j.annotation, j.image_id, j.batch, j.annotator, j.model, j.arm, p.object,
+    p.label, p.kind, p.score, p.x_min, p.y_min, p.x_max, p.y_max, p.geometry, {_OF_BOTH} AS sort
+FROM judged j
+JOIN prelabels p ON p.image_id = j.image_id AND p.model = j.model AND p.kind <> 'none'
+"""  # noqa: S608  # a constant
+
+_REGIONS = f"""
+SELECT *, row_number() OVER () AS region, {_OF_BOTH} AS sort FROM objects
+"""  # noqa: S608  # a constant
+
+_SHAPED_PAIRS = """
+SELECT s.tool_project, s.annotation, s.object, r.region,
+    s.x_min, s.y_min, s.x_max, s.y_max, s.kind, s.geometry,
+    r.x0, r.y0, r.x1, r.y1, r.kind AS kind_there, r.geometry AS geometry_there
+FROM suggested s
+JOIN regions r USING (tool_project, annotation, sort)
+WHERE (s.geometry IS NOT NULL OR r.geometry IS NOT NULL) AND (
+    sort = 'points' OR s.x_min < r.x1 AND r.x0 < s.x_max AND s.y_min < r.y1 AND r.y0 < s.y_max
+)
+ORDER BY ALL
+"""
+
+_OUTCOMES = f"""
+WITH areas AS (
+    SELECT s.tool_project, s.annotation, s.object, r.region, sort,
+        CASE WHEN sort = 'class' THEN 1.0 ELSE
             greatest(least(s.x_max, r.x1) - greatest(s.x_min, r.x0), 0)
             * greatest(least(s.y_max, r.y1) - greatest(s.y_min, r.y0), 0) END AS shared,
-        CASE WHEN s.kind = 'class' THEN 1.0 ELSE
+        CASE WHEN sort = 'class' THEN 1.0 ELSE
             (s.x_max - s.x_min) * (s.y_max - s.y_min) + (r.x1 - r.x0) * (r.y1 - r.y0)
-            END AS areas,
-        s.kind
+            END AS areas
     FROM suggested s
-    JOIN regions r USING (tool_project, annotation, kind)
+    JOIN regions r USING (tool_project, annotation, sort)
+    WHERE s.geometry IS NULL AND r.geometry IS NULL
+),
+measured AS (
+    SELECT tool_project, annotation, object, region, CASE WHEN sort = 'class' THEN 1.0
+        ELSE shared / greatest(areas - shared, 1e-9) END AS overlap
+    FROM areas
+    UNION ALL
+    SELECT tool_project, annotation, object, region, overlap FROM shaped_pairs
 ),
 near AS (
-    SELECT *, CASE WHEN kind = 'class' THEN 1.0
-        ELSE shared / greatest(areas - shared, 1e-9) END AS iou
-    FROM pairs
+    SELECT m.*, r.label AS given, r.changed, s.label = r.label AS same_label
+    FROM measured m
+    JOIN regions r USING (tool_project, annotation, region)
+    JOIN suggested s USING (tool_project, annotation, object)
+    WHERE overlap >= {MOVED}
 ),
 best AS (
     SELECT *,
         row_number() OVER (
             PARTITION BY tool_project, annotation, object
-            ORDER BY iou DESC, same_label DESC, region
+            ORDER BY overlap DESC, same_label DESC, region
         ) AS of_object,
         row_number() OVER (
             PARTITION BY tool_project, annotation, region
-            ORDER BY iou DESC, same_label DESC, object
+            ORDER BY overlap DESC, same_label DESC, object
         ) AS of_region
     FROM near
-    WHERE iou >= {MOVED}
 ),
 matched AS (
     SELECT * FROM best WHERE of_object = 1 AND of_region = 1
@@ -144,7 +155,7 @@ matched AS (
 SELECT s.tool_project, s.annotation, s.image_id, s.batch, s.annotator, s.model, s.arm, s.object,
     s.label, m.given, s.score,
     CASE WHEN m.region IS NULL THEN 'deleted'
-        WHEN m.same_label AND m.iou >= {SAME} AND NOT m.changed THEN 'accepted'
+        WHEN m.same_label AND m.overlap >= {SAME} AND NOT m.changed THEN 'accepted'
         ELSE 'corrected' END AS outcome
 FROM suggested s
 LEFT JOIN matched m USING (tool_project, annotation, object)
@@ -181,15 +192,44 @@ def acceptance(catalog: Catalog, *, version: int | None = None) -> pa.Table:
         catalog: the project's tables.
         version: version of ``tool_annotations`` to look at; the latest by default.
     """
-    found = run_sql(
-        _JUDGEMENTS,
+    judged = run_sql(
+        _JUDGED,
         relations={
             "annotations": counted_annotations(catalog, columns=_READ, version=version),
             "tasks": catalog.table("labeling_tasks").relation(),
-            "prelabels": catalog.table("prelabels").relation(),
         },
     )
-    return found.cast(JUDGEMENTS)
+    prelabels = catalog.table("prelabels").relation()
+    suggested = run_sql(_SUGGESTED, relations={"judged": judged, "prelabels": prelabels})
+    objects = judged_objects(judged, catalog.table("images").relation())
+    regions = run_sql(_REGIONS, relations={"objects": objects})
+    both = {"suggested": suggested, "regions": regions}
+    relations = {**both, "shaped_pairs": _overlaps(both), "judged": judged}
+    return run_sql(_OUTCOMES, relations=relations).cast(JUDGEMENTS)
+
+
+def _overlaps(both: dict[str, pa.Table]) -> pa.Table:
+    """Overlap of each suggestion and object near it, of which one is no upright box."""
+    pairs = run_sql(_SHAPED_PAIRS, relations=both)
+    found = [
+        overlap(
+            _drawn(
+                [row[e] for e in ("x_min", "y_min", "x_max", "y_max")], row["kind"], row["geometry"]
+            ),
+            _drawn(
+                [row[e] for e in ("x0", "y0", "x1", "y1")], row["kind_there"], row["geometry_there"]
+            ),
+        )
+        for row in pairs.to_pylist()
+    ]
+    keys = pairs.select(["tool_project", "annotation", "object", "region"])
+    return keys.append_column("overlap", pa.array(found, pa.float64()))
+
+
+def _drawn(edges: Sequence[float], kind: str, geometry: str | None) -> Drawn:
+    left, top, right, bottom = edges
+    shape = None if geometry is None else read_shape(kind, geometry)
+    return Drawn((left, top, right, bottom), shape)
 
 
 def acceptance_rates(judgements: pa.Table) -> pa.Table:

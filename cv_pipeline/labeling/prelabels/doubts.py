@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from cv_pipeline.catalog.lake import current_metadata
 from cv_pipeline.catalog.tables import Catalog, one_of
-from cv_pipeline.labeling.prelabels.prelabelling import NONE
+from cv_pipeline.labeling.prelabels.prelabel_rows import NONE
 
 DOUBTS = pa.schema(
     [

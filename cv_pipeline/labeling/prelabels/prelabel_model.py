@@ -5,17 +5,12 @@ A champion that was rolled back made the newest pre-labels, and is not to be tru
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cv_pipeline.catalog.tables import Catalog
+from cv_pipeline.labeling.prelabels.asked_model import CHAMPION, LATEST, champion_of
 from cv_pipeline.labeling.prelabels.prelabelling import known_model, models
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.project import Project
 from cv_pipeline.settings import mlflow_tracking_uri
-from cv_pipeline.training.registry import ModelRegistry
-
-CHAMPION = "champion"
-_FILE = "sqlite:///"
 
 
 def model_to_push(project: Project, catalog: Catalog, *, asked: str | None = None) -> str:
@@ -42,15 +37,11 @@ def model_to_push(project: Project, catalog: Catalog, *, asked: str | None = Non
     elif wanted.model == CHAMPION:
         named = _champion(project.name)
     else:
-        named = wanted.model
-    if named is None:  # nothing is the champion yet
+        named = None if wanted.model == LATEST else wanted.model
+    if named is None:  # nothing is the champion yet, or it is to be the newest
         return known[0]
-    return named if named in known else ""
+    return next((model for model in known if model.startswith(named)), "")
 
 
 def _champion(project: str) -> str | None:
-    uri = mlflow_tracking_uri()
-    if uri.startswith(_FILE) and not Path(uri.removeprefix(_FILE)).is_file():
-        return None  # asking would make it
-    present = ModelRegistry(uri, project).champion()
-    return None if present is None else present.model
+    return champion_of(project, tracking_uri=mlflow_tracking_uri())

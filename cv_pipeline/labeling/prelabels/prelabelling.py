@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +18,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.digest import combined_digest, table_digest
-from cv_pipeline.catalog.schemas import PRELABELS
 from cv_pipeline.catalog.snapshot import Snapshot, open_snapshot
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import CatalogError, nearest
 from cv_pipeline.labeling.batches.declared import declared_batches
+from cv_pipeline.labeling.prelabels.prelabel_rows import EDGES, NONE, drawable, prelabel_rows
 from cv_pipeline.labeling.sampling import unlabelled as lake
 from cv_pipeline.plugins.label import Found, Unlabelled, suggest
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.project import Project
-
-NONE = "none"
-"""Kind of the row of an image on which nothing is suggested."""
-_EDGES = ("x_min", "y_min", "x_max", "y_max")
 
 Predict = Callable[[pa.Table], pa.Table]
 """Predictions (schema PREDICTIONS) of a model for some rows of the table ``images``."""
@@ -89,7 +85,8 @@ def make_prelabels(
     if len(todo):
         images = _images(project, catalog, snapshot, todo, predict)
         made = suggest(wanted.algorithm, images, seed=0)
-        rows = _rows(images, made.objects, made.uncertainty, by=by)
+        objects = drawable(made.objects, images)
+        rows = prelabel_rows(images, objects, made.uncertainty, by=by)
         table.insert(rows, on=["image_id", "model", "object"])
         table.optimize()
     version = table.version
@@ -146,7 +143,10 @@ def known_model(catalog: Catalog, model: str | None) -> str | None:
         return model if model in found else found[0]
     raise CatalogError(
         f"Project {catalog.project} has pre-labels of {len(found) or 'no'} models {model!r}.",
-        do=nearest(model, known) if not found else "Give more of its digest.",
+        do=f"{nearest(model, known)} Have a trained one pre-label: cvp prelabels {catalog.project}"
+        " --make --model DIGEST"
+        if not found
+        else "Give more of its digest.",
     )
 
 
@@ -191,9 +191,9 @@ def _images(
     needs = labeller(project.labeling.prelabels.algorithm).needs
     labels = project.ontology.labels
     ids = snapshot.image_ids(numbers)
-    known: dict[str, object] = {}
+    rows = snapshot.images.take(pa.array(numbers))
+    known: dict[str, Any] = {}
     if "found" in needs and predict is not None:
-        rows = snapshot.images.take(pa.array(numbers))
         known["found"] = found_in(predict(rows), image_ids=ids, labels=labels)
     if "embeddings" in needs:
         known["embeddings"] = lake.embeddings(catalog, snapshot, numbers)
@@ -206,7 +206,10 @@ def _images(
         labels=labels,
         boxes=project.task == "detection",
         least_score=project.labeling.prelabels.least_score,
-        **known,  # type: ignore[arg-type]  # each is what its key says
+        kinds=tuple(k for k in project.ontology.shapes(project.task) if k != "class"),
+        points=project.ontology.keypoints,
+        sizes=np.stack([rows[n].to_numpy() for n in ("width", "height")], axis=1).astype(float),
+        **known,
     )
 
 
@@ -222,39 +225,10 @@ def found_in(predictions: pa.Table, *, image_ids: pa.Array, labels: tuple[str, .
     label = pc.index_in(predictions["label"], value_set=pa.array(labels, pa.string()))
     use = pc.and_(pc.is_valid(image), pc.is_valid(label))
     rows = predictions.filter(use)
-    edges = [rows[e].cast(pa.float64()).fill_null(np.nan).to_numpy() for e in _EDGES]
+    edges = [rows[e].cast(pa.float64()).fill_null(np.nan).to_numpy() for e in EDGES]
     return Found(
         image=image.filter(use).to_numpy().astype(np.int64),
         label=label.filter(use).to_numpy().astype(np.int64),
         score=rows["score"].to_numpy(),
         boxes=np.stack(edges, axis=1),
     )
-
-
-def _rows(
-    images: Unlabelled, found: Found, uncertainty: NDArray[np.float64], *, by: str
-) -> pa.Table:
-    """Schema PRELABELS: a row for each object, and one for each image without any."""
-    order = np.lexsort((found.label, -found.score, found.image))
-    found = found.take(order)
-    number = np.arange(len(found)) - np.searchsorted(found.image, found.image)
-    empty = np.setdiff1d(np.arange(len(images)), found.image)
-    none = len(empty)
-    image = np.concatenate([found.image, empty])
-    label = pa.array(images.labels, pa.string()).take(pa.array(found.label))
-    boxes = np.concatenate([found.boxes, np.full((none, 4), np.nan)])
-    columns = {
-        "image_id": images.image_ids.take(pa.array(image)),
-        "model": pa.repeat(by, len(image)),
-        "object": np.concatenate([number, np.full(none, -1)]),
-        "label": pa.concat_arrays([label, pa.repeat("", none)]),
-        "kind": pa.concat_arrays(
-            [pa.repeat("bbox" if images.boxes else "class", len(found)), pa.repeat(NONE, none)]
-        ),
-        **{name: pa.array(boxes[:, n], from_pandas=True) for n, name in enumerate(_EDGES)},
-        "geometry": pa.nulls(len(image), pa.string()),
-        "score": np.concatenate([found.score, np.zeros(none)]),
-        "uncertainty": uncertainty[image],
-        "made_at": pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), len(image)),
-    }
-    return pa.table(columns).cast(PRELABELS)

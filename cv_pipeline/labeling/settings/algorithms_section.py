@@ -24,7 +24,8 @@ class Prelabels(Section):
     model: str = Field(
         "champion",
         min_length=1,
-        description="model that is asked: champion, or the digest of a trained one or its prefix",
+        description="model that is asked: champion, latest for the newest trained one, or the"
+        " digest of a trained one or its prefix",
     )
     least_score: float = Field(
         0.3, ge=0, le=1, description="confidence below which nothing is suggested"

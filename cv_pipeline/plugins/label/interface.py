@@ -6,8 +6,9 @@ is used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from cv_pipeline.errors import PluginError
 from cv_pipeline.plugins.registry import blamed_on, load_plugin
+
+if TYPE_CHECKING:
+    from cv_pipeline.annotations.geometry import Shape
 
 Need = Literal["found", "embeddings", "labelled"]
 """What an algorithm may ask for; see the attributes of :class:`Unlabelled`."""
@@ -29,12 +33,18 @@ class Found:
         label: (m,) int64, index of its class.
         score: (m,) float64, confidence, 0 to 1.
         boxes: (m, 4) float64 xyxy, pixels of the stored image; NaN for the class of a whole image.
+            Of what has another shape the bounds of that are taken instead, but for key points
+            whose object has a box as well.
+        shapes: m shapes, pixels likewise (``cv_pipeline.annotations.geometry``: RotatedBox,
+            Polygon, Mask or KeyPoints), None for an upright box; empty where all are boxes or
+            classes.
     """
 
     image: NDArray[np.int64]
     label: NDArray[np.int64]
     score: NDArray[np.float64]
     boxes: NDArray[np.float64]
+    shapes: tuple[Shape | None, ...] = ()
 
     def __len__(self) -> int:
         """How many there are."""
@@ -48,7 +58,9 @@ class Found:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Found:
         """Some of them."""
-        return Found(self.image[rows], self.label[rows], self.score[rows], self.boxes[rows])
+        places = np.arange(len(self))[rows]
+        shapes = tuple(self.shapes[k] for k in places) if self.shapes else ()
+        return Found(self.image[rows], self.label[rows], self.score[rows], self.boxes[rows], shapes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +70,11 @@ class Unlabelled:
     Attributes:
         image_ids: (n,) the images, sorted.
         labels: names of the classes.
-        boxes: whether objects with boxes are wanted, or one class for each image.
+        boxes: whether objects are wanted, with boxes or other shapes, or one class for each image.
         least_score: confidence below which nothing is to be suggested.
+        kinds: shapes that annotators draw here: bbox, rotated_box, polygon, mask, keypoints.
+        points: class to the names of its key points, where it has some.
+        sizes: (n, 2) width and height of the images, in pixels.
         found: what the model sees, all of it, also with little confidence.
         embeddings: (n, d) float32, rows of length 1: the closer, the more alike.
         labelled: (m, d) the same of images that have labels.
@@ -70,6 +85,9 @@ class Unlabelled:
     labels: tuple[str, ...]
     boxes: bool
     least_score: float
+    kinds: tuple[str, ...] = ("bbox",)
+    points: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     found: Found = field(default_factory=Found.nothing)
     embeddings: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     labelled: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
@@ -128,7 +146,7 @@ def labeller(name: str) -> Labeller:
 
 
 def suggest(name: str, images: Unlabelled, *, seed: int) -> Suggested:
-    """What a label algorithm suggests, checked.
+    """What a label algorithm suggests, checked; shapes with their bounds, as they will be kept.
 
     Raises:
         PluginError: it is not there, raised, or returned what its interface does not allow.
@@ -136,7 +154,11 @@ def suggest(name: str, images: Unlabelled, *, seed: int) -> Suggested:
     algorithm = labeller(name)
     with blamed_on("label", name):
         made = algorithm(images, seed=seed)
-        problem = _problem(made, images)
+        problem = _misfit(made, images)
+        if not problem and made.objects.shapes:
+            objects, problem = _settled(made.objects, images)
+            made = replace(made, objects=objects)
+        problem = problem or _problem(made, images)
     if problem:
         raise PluginError(
             f"The label algorithm {name!r} returned {problem}.",
@@ -145,14 +167,15 @@ def suggest(name: str, images: Unlabelled, *, seed: int) -> Suggested:
     return made
 
 
-def _problem(made: Suggested, images: Unlabelled) -> str:
-    """What is wrong with suggestions; empty when nothing is."""
+def _misfit(made: Suggested, images: Unlabelled) -> str:
+    """What is wrong with the sizes of arrays, and with what they point at; empty for nothing."""
     found, n, m = made.objects, len(images), len(made.objects.image)
     shapes = [found.image.shape, found.label.shape, found.score.shape, found.boxes.shape]
-    edges = found.boxes if images.boxes else np.zeros((m, 4))
     problems = {
         f"arrays of the shapes {shapes} and not of {m} objects": shapes
         != [(m,), (m,), (m,), (m, 4)],
+        f"{len(found.shapes)} shapes of {m} objects": len(found.shapes) not in (0, m),
+        "shapes, and classes of whole images are wanted": not images.boxes and bool(found.shapes),
         f"uncertainties of the shape {made.uncertainty.shape} and not ({n},)": (
             made.uncertainty.shape != (n,)
         ),
@@ -160,14 +183,67 @@ def _problem(made: Suggested, images: Unlabelled) -> str:
     for text, wrong in problems.items():
         if wrong:
             return text
-    if not (np.isfinite(made.uncertainty).all() and (made.uncertainty >= 0).all()):
-        return "uncertainties that are no numbers, or negative"
-    if not (np.isfinite(found.score).all() and ((found.score >= 0) & (found.score <= 1)).all()):
-        return "confidences that are not between 0 and 1"
     if ((found.image < 0) | (found.image >= n)).any():
         return "objects of images that were not asked for"
     if ((found.label < 0) | (found.label >= len(images.labels))).any():
         return "classes that the project does not have"
+    return ""
+
+
+def _settled(found: Found, images: Unlabelled) -> tuple[Found, str]:
+    """Objects with their shapes as an import would keep them, and what is wrong with one."""
+    from cv_pipeline.annotations.geometry import (
+        KeyPoints,
+        Mask,
+        Polygon,
+        RotatedBox,
+        read_shape,
+    )
+    from cv_pipeline.annotations.geometry.settle import settle
+
+    kind_of = {RotatedBox: "rotated_box", Polygon: "polygon", Mask: "mask", KeyPoints: "keypoints"}
+    places = [k for k, shape in enumerate(found.shapes) if shape is not None]
+    given = [found.shapes[k] for k in places]
+    odd = [type(shape).__name__ for shape in given if type(shape) not in kind_of]
+    if odd:
+        return found, f"a shape that is {odd[0]} and not one of cv_pipeline.annotations.geometry"
+    kinds = [kind_of[type(shape)] for shape in given]
+    undrawn = sorted({*kinds} - {*images.kinds})
+    if undrawn:
+        drawn = ", ".join(images.kinds)
+        return found, f"shapes of the kind {undrawn[0]}, where annotators draw {drawn}"
+    names = {
+        place: images.points.get(images.labels[found.label[k]], ())
+        for place, k in enumerate(places)
+        if kinds[place] == "keypoints"
+    }
+    done = settle(
+        kinds,
+        [shape.text for shape in given if shape is not None],
+        sizes=images.sizes[found.image[places]].reshape(-1, 2),
+        scaled=np.zeros(len(places), bool),
+        point_names=names,
+    )
+    if done.refused:
+        place, why = min(done.refused.items())
+        return found, f"a {kinds[place]} that is none ({why.reason}): {why.detail}"
+    boxes, shapes = found.boxes.copy(), list(found.shapes)
+    for place, k in enumerate(places):
+        text = done.texts[place]
+        shapes[k] = None if text is None else read_shape(done.kinds[place], text)
+        if kinds[place] != "keypoints" or not np.isfinite(boxes[k]).all():
+            boxes[k] = done.bounds[place]
+    return replace(found, boxes=boxes, shapes=tuple(shapes)), ""
+
+
+def _problem(made: Suggested, images: Unlabelled) -> str:
+    """What is wrong with the numbers of suggestions; empty when nothing is."""
+    found, m = made.objects, len(made.objects.image)
+    edges = found.boxes if images.boxes else np.zeros((m, 4))
+    if not (np.isfinite(made.uncertainty).all() and (made.uncertainty >= 0).all()):
+        return "uncertainties that are no numbers, or negative"
+    if not (np.isfinite(found.score).all() and ((found.score >= 0) & (found.score <= 1)).all()):
+        return "confidences that are not between 0 and 1"
     if not np.isfinite(edges).all() or (images.boxes and (edges[:, 2:] <= edges[:, :2]).any()):
         return "boxes that are empty, inverted or no numbers"
     if not images.boxes and len(np.unique(found.image)) < m:

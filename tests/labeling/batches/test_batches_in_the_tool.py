@@ -16,7 +16,7 @@ def states(lake):
 
 
 def test_two_batches_are_labelled_in_parallel_and_one_that_is_lost_holds_up_no_other(lake):
-    people = {f"annotator-{lake.studio.id_of(who)}": who for who in ("ann", "bob", "cem")}
+    people = {f"studio-{lake.studio.id_of(who)}": who for who in ("ann", "bob", "cem")}
     labeling = Labeling.model_validate(
         {
             "annotators": {name: {"account": who} for name, who in people.items()},

@@ -107,6 +107,12 @@ def test_what_label_studio_makes_of_predictions(catalog):
     assert [o[3] for o in outcomes(catalog)] == ["accepted", "corrected", "deleted"]
 
 
+def test_answers_about_a_box_are_no_classes_of_the_image(catalog):
+    tick = {"type": "choices", "from_name": "occluded", "value": {"choices": ["occluded"]}}
+    say(catalog, A, [region(10, 10, 40, 40, "cat"), tick])
+    assert [o[3] for o in outcomes(catalog)] == ["accepted", "deleted", "deleted"]
+
+
 def test_two_boxes_at_one_place_answer_to_one_suggestion(catalog):
     say(catalog, A, [region(10, 10, 40, 40, "cat"), region(11, 10, 40, 40, "cat")])
     found = outcomes(catalog)
@@ -118,9 +124,9 @@ def test_cancelled_and_deleted_ones_are_left_out_and_the_last_state_counts(catal
     say(catalog, A, whole, cancelled=True)
     say(catalog, A, whole, deleted=True)
     assert outcomes(catalog) == []
-    say(catalog, A, [], annotation=[7])
+    say(catalog, A, [], annotation=[7_000])
     assert [o[3] for o in outcomes(catalog)] == ["deleted"] * 3
-    say(catalog, A, whole, annotation=[7], seen_at=START + timedelta(hours=2))
+    say(catalog, A, whole, annotation=[7_000], seen_at=START + timedelta(hours=2))
     assert [o[3] for o in outcomes(catalog)] == ["accepted", "deleted", "deleted"]
 
 

@@ -143,3 +143,43 @@ class Bad:
     install("bad_label", source, label={"bad": "bad_label:Bad"})
     with pytest.raises(PluginError, match=said):
         suggest("bad", Unlabelled(IDS, labels=("x",), boxes=True, least_score=0.3), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ("polygon([[(1, 1), (9, 1), (9, 9)]])", ""),
+        ("polygon([[(1, 1), (99, 1), (9, 9)]])", r"a polygon that is none \(out_of_frame_shape\)"),
+        ("Mask((4, 4), np.array([4, 12]))", r"a mask that is none \(size_mismatch\)"),
+        ("keypoints([KeyPoint('nose', 1, 1)])", "unknown_point"),
+        (
+            "rotated_box((5, 5), (4, 2), 30)",
+            "shapes of the kind rotated_box, where",
+        ),
+        ("[1, 2, 3]", "a shape that is list and not one of"),
+    ],
+)
+def test_the_shapes_of_a_plugin_are_checked_and_have_their_bounds(install, shape, told):
+    source = f"""
+import numpy as np
+from cv_pipeline.annotations.geometry import KeyPoint, Mask, keypoints, polygon, rotated_box
+from cv_pipeline.plugins.label import Found, Suggested
+
+class Shaped:
+    needs = ()
+    def __call__(self, images, *, seed):
+        nan = np.full((1, 4), np.nan)
+        zero = np.zeros(1, np.int64)
+        return Suggested(Found(zero, zero, np.array([0.5]), nan, ({shape},)), np.zeros(3))
+"""
+    install("shaped_label", source, label={"shaped": "shaped_label:Shaped"})
+    images = Unlabelled(
+        IDS, labels=("x", "y"), boxes=True, least_score=0.3,
+        kinds=("bbox", "polygon", "mask", "keypoints"), points={"x": ("tail",)},
+        sizes=np.array([[20.0, 10.0]] * 3),
+    )  # fmt: skip
+    if told:
+        with pytest.raises(PluginError, match=told):
+            suggest("shaped", images, seed=0)
+    else:
+        assert suggest("shaped", images, seed=0).objects.boxes.tolist() == [[1, 1, 9, 9]]
