@@ -37,6 +37,7 @@ PRIMARY_KEYS: dict[str, tuple[str, ...]] = {
     "signatures": ("image_id",),
     "split_assignments": ("rule", "image_id"),
     "takeouts": ("image_id",),
+    "tool_people": ("account",),
 }
 """Columns that identify a row; tables that are not here are logs of events."""
 
@@ -47,6 +48,7 @@ _INDEXED = {
     "image_tags": "image_id",
     "labeling_batches": "batch",
     "labeling_pulls": "tool_project",
+    "parsed_annotations": "digest",
     "query_log": "query_id",
     "reviews": "image_id",
     "saved_queries": "name",
@@ -54,6 +56,8 @@ _INDEXED = {
     "tool_annotations": "image_id",
 }
 _SMALL_FILES = 32
+_WORTH_AN_INDEX = 20_000
+"""Rows from which on looking some up takes longer than a page may, without an index."""
 _KEY = "lance-schema:unenforced-primary-key"
 
 
@@ -312,16 +316,40 @@ class CatalogTable:
         dataset = self._open()
         if dataset is None or dataset.stats.dataset_stats()["num_small_files"] < _SMALL_FILES:
             return
-        indexed = _INDEXED.get(self.name, self.key[0] if self.key else "")
         try:
             dataset.optimize.compact_files()
-            if dataset.has_index:
-                dataset.optimize.optimize_indices()
-            else:
-                dataset.create_scalar_index(indexed, "BTREE")
+            self._index(dataset)
         except OSError as error:
             if "conflict" not in str(error):
                 raise
+
+    def index(self) -> int:
+        """Make the index that rows of an image are looked up by, where there is none.
+
+        For a table that was just written as a whole, which leaves it without one. Rows do not
+        change; of few rows none is made, and where another process is writing at this moment,
+        none either.
+
+        Returns:
+            The latest version.
+        """
+        dataset = self._open()
+        if dataset is None:
+            return 0
+        try:
+            if not dataset.has_index and dataset.count_rows() >= _WORTH_AN_INDEX:
+                self._index(dataset)
+        except OSError as error:
+            if "conflict" not in str(error):
+                raise
+        return self.version
+
+    def _index(self, dataset: Any) -> None:
+        indexed = _INDEXED.get(self.name, self.key[0] if self.key else "")
+        if dataset.has_index:
+            dataset.optimize.optimize_indices()
+        else:
+            dataset.create_scalar_index(indexed, "BTREE")
 
     def cleanup(self, *, older_than: timedelta) -> None:
         """Remove the versions of before that time which no tag names; never the latest."""

@@ -239,6 +239,39 @@ class TestWriting:
         table.optimize()
         assert table.version == version
 
+    def test_a_table_that_is_written_as_a_whole_gets_its_index_back(self, catalog: Catalog) -> None:
+        import lance
+
+        def indexed() -> list[list[str]]:
+            where = catalog.store.lance("projects/fruit/catalog/split_assignments.lance").uri
+            return [i.field_names for i in lance.dataset(where).describe_indices()]
+
+        def rows(count: int) -> pa.Table:
+            ids = pa.array([f"{n:064x}" for n in range(count)])
+            columns = {
+                f.name: ids if f.name == "image_id" else pa.repeat(_some(f.type), count)
+                for f in TABLES["split_assignments"]
+            }
+            return pa.table(columns, schema=TABLES["split_assignments"])
+
+        table = catalog.table("split_assignments")
+        assert table.index() == 0
+        table.replace(rows(100))
+        assert (table.index(), indexed()) == (table.version, [])  # not worth one
+        for count in (20_000, 20_001):
+            written = table.replace(rows(count))
+            assert indexed() == []
+            made = table.index()
+            assert made == table.version == written + 1
+            assert indexed() == [["image_id"]]
+            assert table.index() == made
+            last = pc.field("image_id") == f"{count - 1:064x}"
+            assert len(table.read(filter=last)) == 1
+
+
+def _some(kind: pa.DataType) -> pa.Scalar:
+    return pa.scalar("x" if pa.types.is_string(kind) else 0).cast(kind)
+
 
 WRITER = """
 import sys

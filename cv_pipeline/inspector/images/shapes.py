@@ -228,7 +228,7 @@ def _key_points(
     place = {name: n for n, name in enumerate(names)}
     points = sorted(shape.points, key=lambda p: (place.get(p.name, len(place)), p.name))
     at = np.array([(p.x, p.y) for p in points], np.float64) / np.array(size, np.float64)
-    finite = np.isfinite(at).all(axis=1)
+    finite: NDArray[np.bool_] = np.isfinite(at).min(axis=1)
     if not finite.any():
         raise BadShape("not_finite", "Its coordinates are no numbers.")
     shares = np.round(np.clip(np.where(finite[:, None], at, 0), -1, 2), digits).tolist()
