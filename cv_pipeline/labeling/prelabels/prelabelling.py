@@ -89,7 +89,7 @@ def make_prelabels(
         rows = prelabel_rows(images, objects, made.uncertainty, by=by)
         table.insert(rows, on=["image_id", "model", "object"])
         table.optimize()
-    version = table.version
+    version = table.index()
     known = table.read(filter=one_of("model", [by]), version=version)
     shown = known.filter(pc.not_equal(known["kind"], NONE))
     content = table_digest(
