@@ -58,7 +58,7 @@ def _plan(folder: Path, tasks: int, annotators: int) -> None:
     _write(catalog, tasks, annotators, pushed=True)
     print("people   labels   plan s   write s   hours of work: least, most   not given")
     for times in (1, 2, 3):
-        people = {f"annotator-{n}": {} for n in range(annotators * times)}
+        people = {f"studio-{n}": {} for n in range(annotators * times)}
         labeling = Labeling.model_validate({"annotators": people})
         began = time.perf_counter()
         plan = plan_work(catalog, labeling, anew=True)
@@ -133,7 +133,7 @@ def _write(catalog: object, images: int, annotators: int, *, pushed: bool) -> No
     if pushed:
         push(catalog, batch[numbers // BATCH], ids, at=began)  # type: ignore[arg-type]
     labelled = numbers[: images // 10] if pushed else numbers[:56_000]
-    who = [f"annotator-{n}" for n in rng.integers(0, annotators, len(labelled))]
+    who = [f"studio-{n}" for n in rng.integers(0, annotators, len(labelled))]
     day = rng.integers(0, 28, len(labelled))
     at = [began + timedelta(days=int(d), minutes=int(n % 480)) for n, d in enumerate(day)]
     annotate(

@@ -111,6 +111,12 @@ def test_what_cannot_be_is_said(
 def test_work_is_assigned_and_stands_in_the_inspector(world: DatalakeWorld) -> None:
     cvp("set-aside", "fruit", "order by path", "--name", "one")
     push(world.catalog, "one", world.ids)
+    told = " ".join(cvp("assign", "fruit", "--dry-run").split())
+    assert "0 labels would be assigned" in told
+    assert "nobody of those who are known has an account in the annotation tool" in told
+    assert "ann_1, ann_2 get nothing, for they have no account in Label Studio" in told
+    file = world.folder / "projects" / "fruit" / "project.yaml"
+    file.write_text(file.read_text() + "  people: {studio-7: ann_1, studio-8: ann_2}\n")
     assert "6 labels would be assigned" in cvp("assign", "fruit", "--dry-run")
     told = answer("assign", "fruit")
     assert (told["labels"], told["tasks_changed"]) == (6, 6)

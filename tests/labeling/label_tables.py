@@ -11,7 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
-from cv_pipeline.catalog.schemas import IMAGE_BATCHES, LABELING_TASKS, TOOL_ANNOTATIONS
+from cv_pipeline.catalog.schemas import (
+    IMAGE_BATCHES,
+    LABELING_TASKS,
+    TOOL_ANNOTATIONS,
+    TOOL_PEOPLE,
+)
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.exchange.findings import STAGE, field_of, file_of
 
@@ -124,6 +129,19 @@ def annotate(
     )
     catalog.table("tool_annotations").append(rows)
     return ids
+
+
+def members(catalog: Catalog, *names: str, present: bool = True) -> None:
+    """Write down that people have an account in the tool, as pushing and pulling do."""
+    rows = table_of(
+        TOOL_PEOPLE,
+        len(names),
+        account=[next(_numbers) for _ in names],
+        annotator=list(names),
+        present=present,
+        at=START,
+    )
+    catalog.table("tool_people").merge(rows, on=["account"])
 
 
 def refuse(

@@ -96,13 +96,13 @@ def gold_counts(project: Project, catalog: Catalog) -> tuple[GoldCount, ...]:
         for label in project.ontology.labels
     ]
     for case in rule.edge_cases:
-        fits = _fitting(distinct["attributes"], case)
+        fits = fitting(distinct["attributes"], case)
         count = pc.count_distinct(distinct["image_id"].filter(fits)).as_py()
         counts.append(GoldCount(case, count, rule.min_per_edge_case))
     return tuple(counts)
 
 
-def _fitting(attributes: pa.ChunkedArray, case: str) -> pa.ChunkedArray:
+def fitting(attributes: pa.ChunkedArray, case: str) -> pa.ChunkedArray:
     """Which rows are of an edge case."""
     name, _, value = (part.strip() for part in case.partition("="))
     wanted: tuple[object, ...] = (value,)

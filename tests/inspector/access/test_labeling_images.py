@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 
 from cv_pipeline.catalog.datalake.datalake import Datalake
 from cv_pipeline.catalog.schemas import IMAGES, LABELING_TASKS
+from cv_pipeline.catalog.tables import CatalogTable
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.address_throttle import WRONG
 from cv_pipeline.inspector.audit import Wanted
@@ -112,9 +114,10 @@ def write_tasks(lake, ids, state="pushed", batch="first"):
     )
 
 
-def address(inspector, image, *, batch="first", project=P):
+def address(inspector, image, *, batch="first", project=P, until=None):
     addresses = ImageAddresses(inspector.home)
-    return addresses.address("", project=project, batch=batch, image_id=image)
+    until = until or datetime.now(UTC) + timedelta(days=1)
+    return addresses.address("", project=project, batch=batch, image_id=image, until=until)
 
 
 def size_of(answer):
@@ -150,7 +153,7 @@ def test_orientation_and_size_are_those_that_labels_count_in(pushed):
     assert size_of(measured) == (50, 40)
 
 
-@pytest.mark.parametrize("forged", ["signature", "image", "batch", "project", "key"])
+@pytest.mark.parametrize("forged", ["signature", "image", "batch", "project", "key", "until"])
 def test_no_other_address_can_be_made_from_it(pushed, forged, tmp_path):
     inspector, _, ids = pushed
     right = address(inspector, ids[0])
@@ -159,11 +162,25 @@ def test_no_other_address_can_be_made_from_it(pushed, forged, tmp_path):
         "image": right.replace(ids[0], ids[1]),
         "batch": right.replace("/first/", "/second/"),
         "project": right.replace(f"/{P}/", "/other/"),
+        "until": re.sub(r"/first/(\d+)", lambda m: f"/first/{int(m[1]) + 1}", right),
         "key": address(Inspector(inspector.app, inspector.workspace, tmp_path), ids[0]),
     }[forged]
     answer = inspector.client().get(wrong)
     assert answer.status_code == 404
     assert "no such image" in answer.text
+
+
+def test_only_until_its_last_day_which_it_says(pushed):
+    inspector, _, ids = pushed
+    over = address(inspector, ids[0], until=datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+    answer = inspector.client().get(over)
+    assert answer.status_code == 410
+    assert "was good until 1 Mar 2026 12:30 UTC" in answer.text
+    assert f"cvp push {P} --batch first" in answer.text
+    without = re.sub(r"/first/[^/]+", "/first", over)
+    first = inspector.client().get(without)
+    assert (first.status_code, "earlier release" in first.text) == (410, True)
+    assert inspector.client().get(f"{without[:-4]}AAAA").status_code == 404
 
 
 def test_only_while_the_batch_is_being_labelled(pushed):
@@ -180,6 +197,24 @@ def test_only_while_the_batch_is_being_labelled(pushed):
             change_state(lake.catalog, "first", "pushed")
         change_state(lake.catalog, "first", state)
         assert client.get(shown).status_code == status, state
+
+
+def test_one_image_is_looked_up_without_the_rest_of_its_batch(pushed, monkeypatch):
+    inspector, lake, ids = pushed
+    read, counts = CatalogTable.read, []
+
+    def counted(table, **asked):
+        rows = read(table, **asked)
+        counts.append((table.name, len(rows)))
+        return rows
+
+    monkeypatch.setattr(CatalogTable, "read", counted)
+    change_state(lake.catalog, "second", "pushed")
+    write_tasks(lake, ids, batch="second")
+    counts.clear()
+    assert inspector.client().get(address(inspector, ids[0], batch="second")).status_code == 200
+    looked = {name: rows for name, rows in counts if name.startswith("labeling_")}
+    assert looked == {"labeling_tasks": 1, "labeling_batches": 1}
 
 
 def test_restricted_images_stand_in_the_audit_log_once(pushed):

@@ -18,7 +18,7 @@ from cv_pipeline.labeling.work.assignment import plan_work
 from cv_pipeline.labeling.work.labels_made import labels_made
 from cv_pipeline.labeling.work.pace import pace_of
 from cv_pipeline.storage import open_store
-from tests.labeling.label_tables import annotate, image_ids, push, refuse, set_aside
+from tests.labeling.label_tables import annotate, image_ids, members, push, refuse, set_aside
 
 IMAGES = image_ids(2)
 
@@ -49,6 +49,7 @@ def test_a_refusal_of_a_task_is_one_of_all_that_is_on_it(catalog: Catalog) -> No
 
 
 def test_what_is_refused_is_planned_again(catalog: Catalog) -> None:
+    members(catalog, "ann", "bob")
     labeling = Labeling.model_validate({"annotators": {"ann": {"absent": True}, "bob": {}}})
     plan = plan_work(catalog, labeling)
     assert plan.tasks.to_pylist() == [{"batch": "one", "image_id": IMAGES[1], "assignee": "bob"}]

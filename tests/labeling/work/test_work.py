@@ -19,7 +19,7 @@ from cv_pipeline.labeling.work.workforce import workforce_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside, table_of
 
-PEOPLE = [f"annotator-{n}" for n in range(1, 7)]
+PEOPLE = [f"studio-{n}" for n in range(1, 7)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 def labeling(people: Sequence[str] = PEOPLE, **settings: object) -> Labeling:
-    told = {name: {"account": name.replace("annotator-", "user")} for name in people}
+    told = {name: {"account": name.replace("studio-", "user")} for name in people}
     return Labeling.model_validate({"annotators": told, **settings})
 
 
@@ -254,7 +254,7 @@ class TestLoad:
         """Who manages does the same: names the new, and plans anew."""
         wait(catalog, "one", image_ids(900), overlap=2)
         apply_plan(catalog, plan_work(catalog, labeling()))
-        people = [f"annotator-{n}" for n in range(1, 6 * times + 1)]
+        people = [f"studio-{n}" for n in range(1, 6 * times + 1)]
         plan = plan_work(catalog, labeling(people), anew=True)
         apply_plan(catalog, plan)
         labels = [load.labels for load in plan.loads]
