@@ -49,7 +49,9 @@ def annotation_exports(
         store=step.store,
         source=object_store.source(expand(declared.source)) if declared.source else None,
         gold=object_store.source(expand(declared.gold)) if declared.gold else None,
-        pulled=pulled_exports(step.catalog, files=versions.get("files")),
+        pulled=pulled_exports(
+            step.catalog, labeling=step.project.labeling, files=versions.get("files")
+        ),
         table_versions=versions,
     )
     rows = step.catalog.table("annotations").read(

@@ -1,8 +1,8 @@
 """The import of annotations, in one call: frozen, parsed, resolved, catalogued.
 
 They come from the files of an export, from what was pulled from the annotation tool, or from both:
-where both have somebody's labels of an image, what was pulled counts. Labels of older versions of
-the ontology are brought to the current one.
+of an image that somebody looked at in the tool, what they say there counts. Labels of older
+versions of the ontology are brought to the current one.
 
 The same export over the same images gives the same digest and changes nothing the second time. A
 process that is killed at any point leaves tables that the next call completes.
@@ -21,12 +21,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cv_pipeline.annotations.formats import (
-    ExportFiles,
-    label_studio,
-    parse_export,
-    read_export,
-)
+from cv_pipeline.annotations.formats import ExportFiles, parse_export, read_export
 from cv_pipeline.annotations.ontology import (
     Migrated,
     lock,
@@ -34,19 +29,21 @@ from cv_pipeline.annotations.ontology import (
     ontology_at,
     set_aside_to_relabel,
 )
-from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport, raw_table
+from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport
 from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
 from cv_pipeline.catalog.digest import table_digest
+from cv_pipeline.catalog.ingest.path_matching import match_images
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import AnnotationError
-from cv_pipeline.labeling.exchange.people import record_people, with_names_of_tool
+from cv_pipeline.labeling.exchange.imported import note_imported
+from cv_pipeline.labeling.exchange.people import record_people
 from cv_pipeline.project import Ontology, Project
 from cv_pipeline.storage import ImageSource, ObjectStore
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.exchange.pulled_export import PulledExport
+    from cv_pipeline.labeling.exchange.pulled_export import Pulled, PulledExport
 
 STAGE = "annotation_exports"
 """Stage under which refused annotations are quarantined."""
@@ -65,11 +62,12 @@ class ImportReport:
         rows: annotations in the table.
         images: images that have any.
         annotators: distinct annotators.
-        empty_images: images that the export says hold no object; they have no row.
+        empty_images: images that somebody looked at, by a file or in the tool, and found nothing
+            on; they have no row.
         quarantined: reason to number of refusals.
         not_imported: what is left out by design, and how often.
-        frozen: keys of the bytes of the export, of the gold labels and of what was pulled, in the
-            object store.
+        frozen: keys of the bytes of the export and of the gold labels, and of the lists of what was
+            pulled (digests of states in ``tool_annotations``), in the object store.
         pulled: of the rows, those that were pulled from the annotation tool.
         version: version of the ``annotations`` table that holds the rows.
         migrated: what became of labels that were made under older versions of the ontology.
@@ -98,7 +96,7 @@ def import_annotations(
     store: ObjectStore,
     source: ImageSource | None,
     gold: ImageSource | None = None,
-    pulled: Sequence[PulledExport] = (),
+    pulled: Pulled | None = None,
     table_versions: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Bring the ``annotations`` table to what the export and the annotation tool say.
@@ -110,7 +108,7 @@ def import_annotations(
         store: where the export is frozen.
         source: the export; None where all is in the annotation tool.
         gold: CSV of known truth; its rows are those of the annotator ``gold``.
-        pulled: what was pulled from the annotation tool.
+        pulled: what was pulled from the annotation tool; None when there is no tool.
         table_versions: versions of the tables to read; the latest of those that it leaves out.
 
     Raises:
@@ -124,62 +122,68 @@ def import_annotations(
     record_people(catalog, project.labeling)
     made_under = project.annotations.ontology_version or project.ontology.version
     of_export = ontology_at(project.ontology, made_under)
-    parts: list[_Part] = []
+    read: list[tuple[ExportFiles, ParsedExport]] = []
     if source is not None:
         export = read_export(source)
-        parsed = _parse(export, format=project.annotations.format, catalog=catalog)
-        parts.append(_Part(export, parsed, of_export))
+        read.append((export, _parse(export, format=project.annotations.format, catalog=catalog)))
     if gold is not None:
         export = read_export(gold)
-        parsed = _as_gold(_parse(export, format="csv", catalog=catalog))
-        parts.append(_Part(export, parsed, of_export))
-    of_files = len(parts)
-    for one in pulled:
-        ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
-            update={"guideline_version": one.guideline_version}
+        read.append((export, _as_gold(_parse(export, format="csv", catalog=catalog))))
+    lake = _Lake.of(catalog, table_versions or {})
+    of_files = [
+        _Part.of(
+            parsed,
+            lake.resolve(parsed, of_export),
+            url=export.url,
+            frozen=freeze(store, project=project.name, export=export, parsed=parsed),
+            fingerprints=export.fingerprints,
         )
-        parts.append(_Part(one.files, _of_tool(one.files, catalog=catalog), ontology))
-    frozen = [freeze(store, project=project.name, export=p.export, parsed=p.parsed) for p in parts]
-    versions = table_versions or {}
-    resolved = [_resolve(p, catalog=catalog, versions=versions) for p in parts]
-    refusals = [
-        refusal
-        for part, found in zip(parts, resolved, strict=True)
-        for refusal in _stamped(found.quarantine, part.export)
+        for export, parsed in read
     ]
-    from_files = _together(r.rows for r in resolved[:of_files])
-    from_tool = _together(r.rows for r in resolved[of_files:])
-    given_way = _without(from_files, from_tool)
+    read.clear()  # what it holds of a large export is not needed beside what was made of it
+    of_tool = [
+        _of_tool(one, project=project, lake=lake, store=store)
+        for one in (pulled.exports if pulled is not None else ())
+    ]
+    parts = [*of_files, *of_tool]
+    refusals = [refusal for part in parts for refusal in part.refusals]
+    from_files = _together(part.resolved.rows for part in of_files)
+    from_tool = _together(part.resolved.rows for part in of_tool)
+    looked_at = pa.concat_tables([_LOOKED_AT, *(p.looked_at for p in of_tool)])
+    given_way = _without(from_files, looked_at)
+    from_tool = _beside_gold(from_tool, given_way)
     migrated = migrate(_together([given_way, from_tool]), project.ontology)
-    left = migrated.refusals()
-    for part in parts:
-        refusals += _stamped((r for r in left if r.file in part.export.files), part.export)
+    states = {file: state for part in parts for file, state in part.fingerprints.items()}
+    refusals += _stamped(migrated.refusals(), states)
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = migrated.rows.sort_by("annotation_id")
     reasons = dict(sorted(Counter(r.reason for r in refusals).items()))
-    _require_some(parts, resolved, reasons)
+    _require_some(parts, reasons)
     table = catalog.table("annotations")
     digest = _digest(rows)
     version = table.version
     if version == 0 or _digest(table.read(version=version)) != digest:
         version = table.replace(rows)
+    version = max(version, table.index())
     relabel = set_aside_to_relabel(
         catalog, migrated.relabel, version=project.ontology.version, actor=ACTOR
     )
-    not_imported = sum((Counter(p.parsed.not_imported) for p in parts), Counter[str]())
+    if pulled is not None:
+        note_imported(catalog, states=pulled.states)
+    not_imported = sum((Counter(p.not_imported) for p in parts), Counter[str]())
     if len(given_way) < len(from_files):
         not_imported["annotation that was pulled too"] = len(from_files) - len(given_way)
-    sources = pa.array([name for p in parts[of_files:] for name in p.export.files], pa.string())
+    sources = pa.array([name for p in of_tool for name in p.fingerprints], pa.string())
     return ImportReport(
         digest=digest,
-        format=parts[0].parsed.format if parts else "label_studio",
+        format=parts[0].format if parts else "label_studio",
         rows=len(rows),
         images=pc.count_distinct(rows["image_id"]).as_py(),
         annotators=pc.count_distinct(rows["annotator"]).as_py(),
-        empty_images=sum(len(p.parsed.empty) for p in parts[:1] + parts[of_files:]),
+        empty_images=_empty_images(parts[:1] + of_tool, rows, lake),
         quarantined=reasons,
         not_imported=dict(not_imported),
-        frozen=frozen,
+        frozen=[part.frozen for part in parts],
         pulled=pc.sum(pc.is_in(rows["source"], value_set=sources)).as_py() or 0,
         migrated=migrated,
         relabel=relabel,
@@ -187,44 +191,163 @@ def import_annotations(
     )
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One export that annotations come from, and the ontology that they were made under."""
+_LOOKED_AT = pa.schema([("image_id", pa.string()), ("annotator", pa.string())]).empty_table()
 
-    export: ExportFiles
-    parsed: ParsedExport
-    ontology: Ontology
+
+@dataclass(frozen=True, eq=False)
+class _Lake:
+    """The images that annotations can be of."""
+
+    files: pa.Table
+    images: pa.Table
+    refused: pa.ChunkedArray
+
+    @classmethod
+    def of(cls, catalog: Catalog, versions: Mapping[str, int]) -> _Lake:
+        refused = catalog.table("quarantine").read(
+            columns=["file"],
+            filter=(pc.field("stage") == "raw_images") & (pc.field("field") == ""),
+            version=versions.get("quarantine"),
+        )
+        return cls(
+            files=catalog.table("files").read(
+                columns=["path", "image_id"], version=versions.get("files")
+            ),
+            images=catalog.table("images").read(
+                columns=["image_id", "width", "height"], version=versions.get("images")
+            ),
+            refused=refused["file"],
+        )
+
+    def resolve(self, parsed: ParsedExport, ontology: Ontology) -> ResolvedAnnotations:
+        return resolve(
+            parsed,
+            files=self.files,
+            images=self.images,
+            ontology=ontology,
+            refused_files=self.refused,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One export that annotations come from: what was made of it.
+
+    Attributes:
+        resolved: its annotations.
+        refusals: what was refused of it, with the state that its files were in.
+        url: where it is from.
+        frozen: key of its bytes.
+        fingerprints: file to its state.
+        format: name of its format.
+        parsed: objects that were read.
+        empty: paths of images that it says hold no object.
+        not_imported: what is left out by design.
+        looked_at: who looked at which image, of what was pulled.
+    """
+
+    resolved: ResolvedAnnotations
+    refusals: list[Refusal]
+    url: str
+    frozen: str
+    fingerprints: Mapping[str, str]
+    format: str
+    parsed: int
+    empty: tuple[str, ...]
+    not_imported: Mapping[str, int]
+    looked_at: pa.Table
+
+    @classmethod
+    def of(
+        cls,
+        parsed: ParsedExport,
+        resolved: ResolvedAnnotations,
+        *,
+        url: str,
+        frozen: str,
+        fingerprints: Mapping[str, str],
+        looked_at: pa.Table = _LOOKED_AT,
+    ) -> _Part:
+        return cls(
+            resolved=resolved,
+            refusals=_stamped(resolved.quarantine, fingerprints),
+            url=url,
+            frozen=frozen,
+            fingerprints=fingerprints,
+            format=parsed.format,
+            parsed=len(parsed.rows),
+            empty=parsed.empty,
+            not_imported=parsed.not_imported,
+            looked_at=looked_at,
+        )
+
+
+def _of_tool(one: PulledExport, *, project: Project, lake: _Lake, store: ObjectStore) -> _Part:
+    """What was made of one batch that was pulled."""
+    ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
+        update={"guideline_version": one.guideline_version}
+    )
+    parsed = one.parse()
+    return _Part.of(
+        parsed,
+        lake.resolve(parsed, ontology),
+        url=f"batch {one.name}",
+        frozen=_keep(store, project.name, one.listing),
+        fingerprints={one.name: one.fingerprint},
+        looked_at=one.looked_at,
+    )
 
 
 def _together(tables: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([ANNOTATIONS.empty_table(), *tables])
 
 
-def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
-    """The rows of images and annotators that others have no rows of."""
-    if not len(others):
+def _without(rows: pa.Table, looked_at: pa.Table) -> pa.Table:
+    """The rows of images that their annotator did not look at in the tool.
+
+    Who looked there at an image, and drew nothing or took all away, says that nothing is on it.
+    """
+    if not len(looked_at):
         return rows
-    keys = ["image_id", "annotator"]
-    theirs = others.select(keys).group_by(keys).aggregate([])
+    keys = looked_at.column_names
     return (
-        rows.join(theirs, keys, join_type="left anti").select(rows.column_names).cast(ANNOTATIONS)
+        rows.join(looked_at.group_by(keys).aggregate([]), keys, join_type="left anti")
+        .select(rows.column_names)
+        .cast(ANNOTATIONS)
     )
 
 
-def _require_some(
-    parts: Sequence[_Part], resolved: Sequence[ResolvedAnnotations], reasons: Mapping[str, int]
-) -> None:
+def _beside_gold(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """Rows that are no ground truth where there is known truth of the image already."""
+    known = others["image_id"].filter(pc.equal(others["annotator"], GOLD_ANNOTATOR))
+    twice = pc.and_(
+        pc.equal(rows["role"], "gold"), pc.is_in(rows["image_id"], value_set=pc.unique(known))
+    )
+    place = rows.schema.get_field_index("role")
+    roles = pc.if_else(twice, "annotator", rows["role"])
+    return rows.set_column(place, rows.schema.field(place), roles)
+
+
+def _empty_images(parts: Sequence[_Part], rows: pa.Table, lake: _Lake) -> int:
+    """Images that somebody looked at, by a file or in the tool, and that hold no label."""
+    paths = pa.array(sorted({path for part in parts for path in part.empty}), pa.string())
+    ids = match_images(paths, files=lake.files).image_ids.drop_null()
+    labelled = pc.is_in(ids.unique(), value_set=pc.unique(rows["image_id"]))
+    return len(labelled) - (pc.sum(labelled).as_py() or 0)
+
+
+def _require_some(parts: Sequence[_Part], reasons: Mapping[str, int]) -> None:
     """See that something of the files can be used, if there is something in them.
 
     Raises:
         AnnotationError: nothing can.
     """
-    if not parts or not len(parts[0].parsed.rows) or any(len(r.rows) for r in resolved):
+    if not parts or not parts[0].parsed or any(len(p.resolved.rows) for p in parts):
         return
     told = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
-    first = resolved[0].quarantine[0]
+    first = parts[0].resolved.quarantine[0]
     raise AnnotationError(
-        f"Not one of the {len(parts[0].parsed.rows)} annotations in {parts[0].export.url} can be"
+        f"Not one of the {parts[0].parsed} annotations in {parts[0].url} can be"
         f" used: {told}. The first: {first.file}, {first.field}: {first.detail}",
         do="Check source.images, annotations.source and ontology.labels.",
     )
@@ -238,54 +361,16 @@ def _parse(export: ExportFiles, *, format: str, catalog: Catalog) -> ParsedExpor
         reconcile_refusals(
             catalog,
             stage=STAGE,
-            refusals=_stamped(error.refusals, export),
+            refusals=_stamped(error.refusals, export.fingerprints),
             # what was refused of the other export still holds
             within=one_of("file", export.fingerprints),
         )
         raise
 
 
-def _of_tool(export: ExportFiles, *, catalog: Catalog) -> ParsedExport:
-    """Parse what was pulled; a batch of which nothing can be read holds up no other."""
-    try:
-        parsed = label_studio.parse(export.files, is_ours=False)
-        return replace(parsed, rows=with_names_of_tool(catalog, parsed.rows))
-    except UnusableExport as error:
-        return ParsedExport(
-            format="label_studio",
-            files=tuple(sorted(export.files)),
-            rows=raw_table(()),
-            quarantine=error.refusals,
-            labels=(),
-            images=(),
-            empty=(),
-            not_imported={},
-            fields=label_studio.FIELDS,
-        )
-
-
-def _stamped(refusals: Iterable[Refusal], export: ExportFiles) -> list[Refusal]:
+def _stamped(refusals: Iterable[Refusal], fingerprints: Mapping[str, str]) -> list[Refusal]:
     """Refusals with the state that their files were in."""
-    return [replace(r, fingerprint=export.fingerprints.get(r.file, "")) for r in refusals]
-
-
-def _resolve(part: _Part, *, catalog: Catalog, versions: Mapping[str, int]) -> ResolvedAnnotations:
-    refused_images = catalog.table("quarantine").read(
-        columns=["file"],
-        filter=(pc.field("stage") == "raw_images") & (pc.field("field") == ""),
-        version=versions.get("quarantine"),
-    )
-    return resolve(
-        part.parsed,
-        files=catalog.table("files").read(
-            columns=["path", "image_id"], version=versions.get("files")
-        ),
-        images=catalog.table("images").read(
-            columns=["image_id", "width", "height"], version=versions.get("images")
-        ),
-        ontology=part.ontology,
-        refused_files=refused_images["file"],
-    )
+    return [replace(r, fingerprint=fingerprints.get(r.file, "")) for r in refusals]
 
 
 def _as_gold(parsed: ParsedExport) -> ParsedExport:
@@ -304,7 +389,10 @@ def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: Par
         files give equal bytes, for the tar holds nothing but sorted names and contents.
     """
     contents = [(path, export.files[path]) for path in parsed.files]
-    data = contents[0][1] if len(contents) == 1 else _tar(contents)
+    return _keep(store, project, contents[0][1] if len(contents) == 1 else _tar(contents))
+
+
+def _keep(store: ObjectStore, project: str, data: bytes) -> str:
     key = f"projects/{project}/exports/{hashlib.sha256(data).hexdigest()}"
     store.create(key, data)
     return key

@@ -39,6 +39,9 @@ from cv_pipeline.annotations.values import (
 
 _SHAPES = frozenset({"rectangle", "polygon", "brush", "keypoint", "ellipse", "labels"})
 _ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
+LEFT_OUT_CHOICE = "image-level choice"
+"""What is told of choices beside shapes that are not read."""
+
 _TAGS = CONTROLS["tag"][0]
 _CLASS = CONTROLS["class"][0]
 
@@ -93,12 +96,16 @@ class Regions:
     Args:
         export: where rows and refusals go.
         is_ours: whether notes of a region may say who made it and when.
+
+    Attributes:
+        choices: image-level choices so far, whose ``object`` ends with their control: see
+            :func:`without_control`.
     """
 
     def __init__(self, export: ExportBuilder, *, is_ours: bool = True) -> None:
         self._export = export
         self._is_ours = is_ours
-        self._choices: list[RawRow] = []
+        self.choices: list[RawRow] = []
         self._blank: set[str] = set()
 
     def read(self, annotation: Annotation) -> None:
@@ -125,15 +132,13 @@ class Regions:
 
     def finish(self) -> None:
         """Add the image-level choices: in an export of shapes those of our own control alone."""
-        own = [row for row in self._choices if row.object.endswith(f" {_CLASS}")]
+        chosen = self.choices
         if any(row.kind != "tag" for row in self._export.rows):
-            left = len(self._choices) - len(own)
+            chosen = [row for row in chosen if is_own_choice(row)]
+            left = len(self.choices) - len(chosen)
             if left:
-                self._export.not_imported["image-level choice"] += left
-            chosen = own
-        else:
-            chosen = self._choices
-        self._export.rows += [row._replace(object=row.object.partition(" ")[0]) for row in chosen]
+                self._export.not_imported[LEFT_OUT_CHOICE] += left
+        self._export.rows += map(without_control, chosen)
         labelled = {row.image_path for row in self._export.rows}
         self._export.empty |= self._blank - labelled
 
@@ -290,7 +295,7 @@ class Regions:
                     # the control is told with the place until it is known whether there are shapes
                     where = f"{result.where} {result.control}"
                     row = _whole(annotation, result, where, key, "class", label)
-                    self._choices.append(row._replace(attributes=attributes))
+                    self.choices.append(row._replace(attributes=attributes))
 
     def _read_tags(self, annotation: Annotation, key: str, result: _Result) -> None:
         """A tag for each choice; one of a taxonomy is the path to it, with slashes."""
@@ -304,6 +309,16 @@ class Regions:
             row = _whole(annotation, result, where, f"{key}/{place}", "tag", label)
             attributes = self._attributes(annotation, [result], {})
             self._export.rows.append(row._replace(attributes=attributes))
+
+
+def is_own_choice(choice: RawRow) -> bool:
+    """Whether a choice is of the control that our configurations ask for the class with."""
+    return choice.object.endswith(f" {_CLASS}")
+
+
+def without_control(choice: RawRow) -> RawRow:
+    """A choice as a row of an export."""
+    return choice._replace(object=choice.object.partition(" ")[0])
 
 
 def _image_attributes(regions: dict[str, list[_Result]]) -> dict[str, Any]:

@@ -22,13 +22,16 @@ WITH fates AS (
     FROM before AS b LEFT JOIN after AS a USING (row) LEFT JOIN lost AS l USING (row)
     WHERE b.kind <> 'tag' AND (a.label IS NULL OR a.label <> b.label)
     GROUP BY ALL
+),
+moves AS (
+    SELECT label, ontology_version AS version, "into", reason, detail,
+        sum(labels)::BIGINT AS labels, count(DISTINCT image_id) AS images,
+        -- those whose objects are large, for they are seen best when small
+        max_by(image_id, coalesce(area, 0), $examples) AS examples
+    FROM fates
+    GROUP BY ALL
 )
-SELECT label, ontology_version AS version, "into", reason, detail,
-    sum(labels)::BIGINT AS labels, count(DISTINCT image_id) AS images,
-    -- those whose objects are large, for they are seen best when small
-    max_by(image_id, coalesce(area, 0), $examples) AS examples
-FROM fates
-GROUP BY ALL
+SELECT * FROM moves
 ORDER BY label, version, "into" = '', labels DESC, "into", reason, detail
 """
 

@@ -17,6 +17,7 @@ from cv_pipeline.catalog.schemas.labeling_pulls import LABELING_PULLS
 from cv_pipeline.catalog.schemas.labeling_tasks import LABELING_TASKS
 from cv_pipeline.catalog.schemas.near_duplicates import NEAR_DUPLICATES
 from cv_pipeline.catalog.schemas.ontology_versions import ONTOLOGY_VERSIONS
+from cv_pipeline.catalog.schemas.parsed_annotations import PARSED_ANNOTATIONS
 from cv_pipeline.catalog.schemas.prelabels import PRELABELS
 from cv_pipeline.catalog.schemas.quarantine import QUARANTINE
 from cv_pipeline.catalog.schemas.query_log import QUERY_LOG
@@ -27,6 +28,7 @@ from cv_pipeline.catalog.schemas.signatures import SIGNATURES
 from cv_pipeline.catalog.schemas.split_assignments import SPLIT_ASSIGNMENTS
 from cv_pipeline.catalog.schemas.takeouts import TAKEOUTS
 from cv_pipeline.catalog.schemas.tool_annotations import TOOL_ANNOTATIONS
+from cv_pipeline.catalog.schemas.tool_people import TOOL_PEOPLE
 
 TABLES = {
     "annotations": ANNOTATIONS,
@@ -44,6 +46,7 @@ TABLES = {
     "labeling_tasks": LABELING_TASKS,
     "near_duplicates": NEAR_DUPLICATES,
     "ontology_versions": ONTOLOGY_VERSIONS,
+    "parsed_annotations": PARSED_ANNOTATIONS,
     "prelabels": PRELABELS,
     "quarantine": QUARANTINE,
     "query_log": QUERY_LOG,
@@ -54,6 +57,7 @@ TABLES = {
     "split_assignments": SPLIT_ASSIGNMENTS,
     "takeouts": TAKEOUTS,
     "tool_annotations": TOOL_ANNOTATIONS,
+    "tool_people": TOOL_PEOPLE,
 }
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "LABELING_TASKS",
     "NEAR_DUPLICATES",
     "ONTOLOGY_VERSIONS",
+    "PARSED_ANNOTATIONS",
     "PRELABELS",
     "QUARANTINE",
     "QUERY_LOG",
@@ -82,4 +87,5 @@ __all__ = [
     "TABLES",
     "TAKEOUTS",
     "TOOL_ANNOTATIONS",
+    "TOOL_PEOPLE",
 ]
