@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 from rich.markup import escape
@@ -15,6 +17,7 @@ from cv_pipeline.settings import projects_dir, store_url
 
 if TYPE_CHECKING:
     from cv_pipeline.labeling.batches.hand_off import HandOffState
+    from cv_pipeline.labeling.batches.pilot_parts import PilotPart
 
 
 def hand_off(
@@ -32,6 +35,7 @@ def hand_off(
     from cv_pipeline.catalog.datalake.image_batches import require_batch
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.labeling.batches.hand_off import missing, state
+    from cv_pipeline.labeling.batches.pilot_parts import pilot_parts
     from cv_pipeline.storage import open_store
 
     settings = find_project(project, projects_dir())
@@ -39,9 +43,13 @@ def hand_off(
     if batch:
         require_batch(catalog, batch)
     found = state(settings, catalog=catalog, batch=batch)
+    parts = {one.batch: pilot_parts(settings, catalog, one) for one in found.pilots}
     lacking = missing(settings, catalog=catalog, batch=batch) if batch else found.missing
     if as_json:
-        pilots = [asdict(pilot) for pilot in found.pilots]
+        pilots = [
+            {**asdict(pilot), "parts": [asdict(part) for part in parts[pilot.batch]]}
+            for pilot in found.pilots
+        ]
         print_json(
             {
                 "project": project,
@@ -54,7 +62,7 @@ def hand_off(
             }
         )
     else:
-        _show(found)
+        _show(found, project, parts)
         for one in lacking:
             console.print(f"missing: {one.what}", style="red", markup=False, soft_wrap=True)
             console.print(f"  → {one.do}", markup=False, soft_wrap=True)
@@ -65,7 +73,7 @@ def hand_off(
         raise typer.Exit(1)
 
 
-def _show(found: HandOffState) -> None:
+def _show(found: HandOffState, project: str, parts: Mapping[str, Sequence[PilotPart]]) -> None:
     from cv_pipeline.labeling.batches.hand_off import PARTS
 
     table = Table("", "", box=None, show_header=False)
@@ -86,5 +94,19 @@ def _show(found: HandOffState) -> None:
             f"pilot {escape(pilot.batch)}: {pilot.agreement.images} images by"
             f" {pilot.agreement.annotators} people, alpha {escape(told)}{boxes}",
         )
+        for one in parts[pilot.batch]:
+            if one.fails:
+                _show_part(one, project)
     if not found.enforced:
         console.print("The gate is not enforced: labeling.hand_off.enforce is false.")
+
+
+def _show_part(one: PilotPart, project: str) -> None:
+    """A part on which people agree too little, with its images in the inspector."""
+    console.print(
+        f"  {one.part.kind} {one.part.name}: alpha {one.part.alpha.value:.3f}, in the inspector at"
+        f" /p/{project}/images?{urlencode({'q': one.query})}",
+        style="red",
+        markup=False,
+        soft_wrap=True,
+    )

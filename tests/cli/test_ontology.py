@@ -201,6 +201,10 @@ def test_agreement_of_files_is_held_against_thresholds(files):
     output = cvp("check", "agreement", *files, "--min", "alpha_low=0.9").output
     assert "4 images by 2 annotators" in output
     assert "missed: alpha_low" in output
+    assert "Below 0.9:\n  class cat: alpha 0.533\n" in output
+    assert "  pair ann and bob: alpha 0.533, 4 images" in output
+    parts = [(one["kind"], one["name"]) for one in found["parts"]]
+    assert parts == [("class", "cat"), ("class", "dog"), ("pair", "ann and bob")]
 
 
 def test_a_check_that_cannot_be_made_has_a_status_of_its_own(files, tmp_path):

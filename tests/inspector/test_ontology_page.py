@@ -66,6 +66,40 @@ def test_classes_are_shown_with_their_labels_and_examples(client):
     assert len(version["datasets"]) == 3
 
 
+def test_a_change_is_previewed_with_where_labels_would_go(client, inspected):
+    names = [row["name"] for row in done(client)["found"]["labels"]["classes"]]
+    renamed = ["renamed", *names[1:]]
+    text = f"""
+ontology:
+  version: "9"
+  labels: {renamed}
+  original: {{labels: {names}}}
+  migrations: [{{from: "1", to: "9", steps: [{{rename: {{{names[0]}: renamed}}}}]}}]
+"""
+    answer = client.post(f"{API}/ontology/preview", json={"text": text})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    (move,) = found["moves"]
+    assert (move["label"], move["into"], move["relabel"]) == (names[0], "renamed", False)
+    assert move["labels"] == found["converted"] > 0
+    assert 0 < len(move["examples"]) <= 5
+    assert (found["version"], found["relabel"], found["relabel_batch"]) == ("9", 0, "")
+    assert found["labels"] == found["stays"] + found["converted"]
+    for wrong, told in (
+        ("a: [", "not YAML"),
+        ("name: large", "no section ontology"),
+        ("name: other\nontology: {labels: [a]}", "of the project 'other'"),
+        ("ontology: {labels: []}", "The changed project.yaml has 1 mistake"),
+        ("x: &a [1]\nontology: {labels: *a}", "aliases"),
+    ):
+        answer = client.post(f"{API}/ontology/preview", json={"text": wrong})
+        assert told in answer.json()["error"], answer.text
+        assert "/tmp" not in answer.text
+    viewer = inspected(Access("vic", {"large": Role.VIEWER}, means="session", csrf="proof"))
+    assert viewer.post(f"{API}/ontology/preview", json={"text": text}).status_code == 403
+    assert "Preview a change" in page(client, f"{P}/ontology")
+
+
 def test_what_is_missing_before_volume_work_is_shown(client):
     gate = done(client)["found"]["gate"]
     assert not gate["may_start"]

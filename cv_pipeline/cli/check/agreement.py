@@ -22,9 +22,12 @@ from cv_pipeline.errors import AnnotationError, CVPipelineError
 
 if TYPE_CHECKING:
     from cv_pipeline.quality.agreement import Agreement
+    from cv_pipeline.quality.agreement_parts import Part
     from cv_pipeline.quality.annotator_files import AnnotatorFiles
 
 METRICS = ("alpha", "alpha_low", "mean_iou")
+_WORST = 3
+"""Parts that are told where nothing says what is enough."""
 
 
 def agreement(
@@ -48,12 +51,15 @@ def agreement(
 ) -> None:
     """Krippendorff's alpha of classes, or of boxes that are matched one to one first.
 
+    Which classes and pairs of annotators agree least is told, the worst first; `cvp hand-off` tells
+    it of a pilot round, edge cases included, with the images in the inspector.
+
     Metrics are alpha, alpha_low (the lower end of its 95 % interval), mean_iou and CLASS/alpha.
     Exit status 0 when every threshold holds, 1 when one does not, 2 when the check could not be
     made: a file is missing or unreadable, or no image was labelled by two people.
     """
     try:
-        read, found = _measured(files, iou=iou, resamples=resamples, seed=seed)
+        read, found, parts = _measured(files, iou=iou, resamples=resamples, seed=seed)
         held = thresholds(minimum, maximum, values=_values(found), known=METRICS)
     except CVPipelineError as error:
         fail(error, status=UNUSABLE)
@@ -63,20 +69,23 @@ def agreement(
                 **asdict(found),
                 "kind": read.kind,
                 "refused": read.refused,
+                "parts": [asdict(one) for one in parts],
                 "thresholds": [one.to_json() for one in held],
             }
         )
     else:
         _show(read, found, held)
+        _show_parts(parts, held)
     if not all(one.passed for one in held):
         raise typer.Exit(1)
 
 
 def _measured(
     files: list[str], *, iou: float, resamples: int, seed: int
-) -> tuple[AnnotatorFiles, Agreement]:
+) -> tuple[AnnotatorFiles, Agreement, tuple[Part, ...]]:
     from cv_pipeline.evaluation.resampling import Resampling
     from cv_pipeline.quality.agreement import box_agreement, label_agreement
+    from cv_pipeline.quality.agreement_parts import agreement_parts
     from cv_pipeline.quality.annotator_files import read_annotators
 
     plan = Resampling(resamples=resamples, seed=seed)
@@ -90,7 +99,9 @@ def _measured(
             "No image was labelled by two people, so nothing can be compared.",
             do="Name the exports of several annotators of the same images.",
         )
-    return read, found
+    looked = None if read.kind == "classes" else read.looked
+    parts = agreement_parts(found, read.rows, looked=looked, least_iou=iou, seed=seed)
+    return read, found, parts
 
 
 def _values(found: Agreement) -> dict[str, float]:
@@ -121,3 +132,24 @@ def _show(read: AnnotatorFiles, found: Agreement, held: list[Threshold]) -> None
     for threshold in held:
         style = "green" if threshold.passed else "red"
         console.print(threshold.text, style=style, markup=False)
+
+
+def _show_parts(parts: tuple[Part, ...], held: list[Threshold]) -> None:
+    """The parts that keep alpha down, the worst first: below what is asked for, or the worst."""
+    asked = [t.threshold for t in held if t.metric in ("alpha", "alpha_low") and t.bound == "min"]
+    known = [one for one in parts if one.alpha.value is not None]
+    least = max(asked, default=None)
+    if least is None:
+        title, shown = "Agree least:", known[:_WORST]
+    else:
+        title, shown = f"Below {least:g}:", [one for one in known if one.fails(least)]
+    if not shown:
+        return
+    console.print(title)
+    for one in shown:
+        images = f", {one.images:,} images" if one.images is not None else ""
+        console.print(
+            f"  {one.kind} {one.name}: alpha {one.alpha.value:.3f}{images}",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,7 @@ from cv_pipeline.annotations.ontology import changed_versions, read_guideline
 from cv_pipeline.annotations.ontology.record import guideline_versions
 from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
 from cv_pipeline.catalog.tables import one_of
+from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data.ontology import Labels, OntologyVersion, labels_of, versions_of
 from cv_pipeline.inspector.data.ontology_preview import Preview, preview
@@ -18,12 +20,16 @@ from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches.hand_off import PARTS, HandOffState, state
 from cv_pipeline.labeling.batches.pilot import Pilot
+from cv_pipeline.labeling.batches.pilot_parts import PilotPart, pilot_parts
 from cv_pipeline.markdown import rendered
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.lineage_index import LineageIndex
 from cv_pipeline.provenance.ontology_use import ontology_use
 
 routes = Routes("Ontology and guideline")
+
+_PILOTS = 3
+"""Pilot rounds whose parts are told: the latest."""
 
 
 class GuidelineText(BaseModel):
@@ -67,8 +73,26 @@ class GoldRow(BaseModel):
     needed: int
 
 
+class PilotPartRow(BaseModel):
+    """A class, edge case or pair of annotators of a pilot round, and how far people agree there.
+
+    Attributes:
+        kind: class, edge case or pair; pairs are told to who may launch, for they are of persons.
+        fails: whether that is less than the pilot must show.
+        query: its images, in the query language, where people differ most first.
+    """
+
+    kind: str
+    name: str
+    alpha: float | None
+    why: str
+    images: int | None
+    fails: bool
+    query: str
+
+
 class PilotRow(BaseModel):
-    """A pilot round and how far people agree on it."""
+    """A pilot round and how far people agree on it, and on its parts, the worst first."""
 
     batch: str
     finished: bool
@@ -79,6 +103,7 @@ class PilotRow(BaseModel):
     high: float | None
     mean_iou: float | None
     why: str
+    parts: list[PilotPartRow]
 
 
 class Gate(BaseModel):
@@ -121,7 +146,7 @@ class ChangedOntology(BaseModel):
 
 
 @routes.page("/p/{project}/ontology", template="pages/ontology.html", permission=Permission.VIEW)
-def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
+def ontology(project: str, workspace: CurrentWorkspace, access: CurrentAccess) -> OntologyPage:
     """Classes with examples, versions with what led to them, guideline, and the hand-off gate."""
     settings = workspace.project(project)
     catalog = workspace.lake(project).catalog
@@ -154,7 +179,7 @@ def ontology(project: str, workspace: CurrentWorkspace) -> OntologyPage:
         guidelines=guidelines,
         to_relabel=_relabelling(workspace, settings),
         job=JobState.of(job),
-        found=job.result,
+        found=_shown(job.result, by_person=access.may(Permission.LAUNCH, project)),
     )
 
 
@@ -191,7 +216,18 @@ def _found(workspace: Workspace, settings: Project) -> Found:
     use = ontology_use(log, workspace.store, project=settings.name)
     versions = versions_of(settings, catalog, log, use)
     gate = state(settings, catalog=catalog, projects=workspace.projects_folder)
-    return Found(labels=labels_of(settings, catalog), versions=versions, gate=_gate(gate))
+    parts = {one.batch: pilot_parts(settings, catalog, one) for one in gate.pilots[:_PILOTS]}
+    return Found(labels=labels_of(settings, catalog), versions=versions, gate=_gate(gate, parts))
+
+
+def _shown(found: Found | None, *, by_person: bool) -> Found | None:
+    """What was found as somebody may see it: how pairs of people agree is for who may launch."""
+    if found is None or by_person:
+        return found
+    shown = found.model_copy(deep=True)
+    for pilot in shown.gate.pilots:
+        pilot.parts = [part for part in pilot.parts if part.kind != "pair"]
+    return shown
 
 
 def _guidelines(workspace: Workspace, settings: Project) -> list[GuidelineText]:
@@ -222,7 +258,7 @@ def _relabelling(workspace: Workspace, settings: Project) -> str:
     return name if len(table.read(columns=["name"], filter=one_of("name", [name]))) else ""
 
 
-def _gate(found: HandOffState) -> Gate:
+def _gate(found: HandOffState, parts: Mapping[str, Sequence[PilotPart]]) -> Gate:
     return Gate(
         may_start=not found.missing,
         enforced=found.enforced,
@@ -235,11 +271,11 @@ def _gate(found: HandOffState) -> Gate:
             for part, title in PARTS.items()
         ],
         gold=[GoldRow(name=g.name, images=g.images, needed=g.needed) for g in found.gold],
-        pilots=[_pilot(pilot) for pilot in found.pilots],
+        pilots=[_pilot(pilot, parts.get(pilot.batch, ())) for pilot in found.pilots],
     )
 
 
-def _pilot(pilot: Pilot) -> PilotRow:
+def _pilot(pilot: Pilot, parts: Sequence[PilotPart]) -> PilotRow:
     said = pilot.agreement
     return PilotRow(
         batch=pilot.batch,
@@ -251,4 +287,16 @@ def _pilot(pilot: Pilot) -> PilotRow:
         high=said.alpha.high,
         mean_iou=said.mean_iou,
         why=said.alpha.why,
+        parts=[
+            PilotPartRow(
+                kind=one.part.kind,
+                name=one.part.name,
+                alpha=one.part.alpha.value,
+                why=one.part.alpha.why,
+                images=one.part.images,
+                fails=one.fails,
+                query=one.query,
+            )
+            for one in parts
+        ],
     )

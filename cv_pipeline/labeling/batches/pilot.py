@@ -85,7 +85,7 @@ def pilot_rounds(project: Project, catalog: Catalog) -> tuple[Pilot, ...]:
     chosen = sorted(
         (b for b in batches if b.name in order), key=lambda b: (order[b.name], b.name), reverse=True
     )
-    return tuple(_pilot(project, catalog, b, tasks) for b in chosen)
+    return tuple(_pilot(project, catalog, b) for b in chosen)
 
 
 def handed_off_as_pilots(project: Project, catalog: Catalog) -> dict[str, int]:
@@ -113,21 +113,39 @@ def handed_off_as_pilots(project: Project, catalog: Catalog) -> dict[str, int]:
     )
 
 
-def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch, tasks: pa.Table) -> Pilot:
-    images = tasks["image_id"].filter(pc.equal(tasks["batch"], batch.name))
-    rows = catalog.table("annotations").read(
-        columns=[*LOOKED.names, "label", "kind", "x_min", "y_min", "x_max", "y_max", "role"],
-        filter=one_of("image_id", images.to_pylist())
-        & (pc.field("ontology_version") == project.ontology.version)
-        & (pc.field("guideline_version") == project.ontology.guideline_version)
-        & (pc.field("role") == "annotator"),
+def pilot_labels(
+    project: Project, catalog: Catalog, batch: str
+) -> tuple[pa.Table, pa.Table | None]:
+    """What annotators said in a pilot round, and who looked at which image.
+
+    Returns:
+        Labels with ``attributes``, as their agreement is reckoned from, and who looked, as
+        ``LOOKED``; None for the classes of images.
+    """
+    current = (pc.field("ontology_version") == project.ontology.version) & (
+        pc.field("guideline_version") == project.ontology.guideline_version
     )
-    rule = project.labeling.hand_off.pilot
+    images = catalog.table("labeling_tasks").read(
+        columns=["image_id"], filter=one_of("batch", [batch]) & current
+    )["image_id"]
+    edges = ("x_min", "y_min", "x_max", "y_max")
+    rows = catalog.table("annotations").read(
+        columns=[*LOOKED.names, "label", "kind", *edges, "role", "attributes"],
+        filter=one_of("image_id", images.to_pylist()) & current & (pc.field("role") == "annotator"),
+    )
     if project.task == "classification":
-        found = label_agreement(rows.filter(pc.equal(rows["kind"], "class")))
+        return rows.filter(pc.equal(rows["kind"], "class")), None
+    drawn = rows.filter(pc.invert(pc.is_in(rows["kind"], value_set=_OF_IMAGE)))
+    return drawn, _looked(catalog, batch)
+
+
+def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch) -> Pilot:
+    rows, looked = pilot_labels(project, catalog, batch.name)
+    if looked is None:
+        found = label_agreement(rows)
     else:
-        drawn = rows.filter(pc.invert(pc.is_in(rows["kind"], value_set=_OF_IMAGE)))
-        found = box_agreement(drawn, looked=_looked(catalog, batch.name), least_iou=rule.least_iou)
+        least = project.labeling.hand_off.pilot.least_iou
+        found = box_agreement(rows, looked=looked, least_iou=least)
     return Pilot(
         batch=batch.name,
         finished=batch.state == "done",

@@ -149,6 +149,33 @@ def ids(*names: str) -> pa.Array:
     return pa.array(names, pa.string())
 
 
+def test_where_labels_of_a_split_class_would_go_is_counted_with_examples(catalog, annotations):
+    rows = [
+        {"label": "apple", "image_id": str(n), "x_max": 10.0 + n, "attributes": text}
+        for n, text in enumerate(['{"side":"l"}', '{"side":"l"}', '{"side":"r"}', "{}"])
+    ]
+    rows.append({"label": "pear", "image_id": "3"})
+    catalog.table("annotations").replace(annotations(*rows))
+    into = {"l": "left", "r": "right"}
+    steps = [{"split": {"label": "apple", "by": "side", "into": into}}, {"rename": {"pear": "nut"}}]
+    changed = project(
+        version="2",
+        labels=["left", "right", "nut"],
+        original={"labels": ["apple", "pear"], "attributes": {"side": ["l", "r"]}},
+        migrations=[{"from": "1", "to": "2", "steps": steps}],
+    )
+    found = effect(changed, catalog, now=project())
+    told = [(m.label, m.into, m.labels, m.images, m.examples, m.relabel) for m in found.moves]
+    assert told == [
+        ("apple", "left", 2, 2, ("1", "0"), False),  # the larger first
+        ("apple", "right", 1, 1, ("2",), False),
+        ("apple", "", 1, 1, ("3",), True),
+        ("pear", "", 1, 1, ("3",), True),  # beside one that must be made again
+    ]
+    assert "does not say its side" in found.moves[2].detail
+    assert sum(m.labels for m in found.moves) == found.labels == 5
+
+
 def test_images_are_set_aside_once_for_a_version(catalog):
     assert set_aside_to_relabel(catalog, ids(), version="2") == ()
     assert set_aside_to_relabel(catalog, ids("b", "a"), version="2") == ("ontology-2",)
@@ -202,6 +229,10 @@ def test_the_effect_of_a_change_is_shown_before_it_is_there(catalog, annotations
         "apple": (1, 0),
     }
     assert found.made_under == {"1": 3}
+    (move,) = found.moves
+    assert (move.label, move.into, move.labels, move.images) == ("apple", "", 1, 1)
+    assert (move.relabel, move.examples) == (True, ("1",))
+    assert "splits 'apple' into red, green, and only people can tell which" in move.detail
     (problem,) = found.problems
     assert "declare annotations.ontology_version: '1'" in problem
     # nothing was changed

@@ -6,14 +6,18 @@ import re
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from cv_pipeline.annotations.ontology import lock
+from cv_pipeline.catalog.query import parse
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import ProjectError
 from cv_pipeline.labeling.batches.declared import declare
-from cv_pipeline.labeling.batches.hand_off import gold_counts, missing, state
+from cv_pipeline.labeling.batches.gate_facts import gold_counts
+from cv_pipeline.labeling.batches.hand_off import missing, state
+from cv_pipeline.labeling.batches.pilot_parts import pilot_parts
 from cv_pipeline.labeling.exchange.imported import note_imported, states_pulled
 from cv_pipeline.project import Project, load_project
 from cv_pipeline.storage import open_store
@@ -98,6 +102,37 @@ def make_pilot(catalog: Catalog, *, agree: int = 10, name: str = "pilot", **task
         other = label if number < agree else ("pear" if label == "apple" else "apple")
         add_labels(catalog, [image], "bob", other)
     note_imported(catalog, states=states_pulled(catalog))
+
+
+def test_where_a_pilot_disagrees_is_told_the_worst_first_with_its_images(catalog, tmp_path):
+    write_guideline(tmp_path)
+    make_gold(catalog)
+    make_pilot(catalog, agree=6)
+    settings = project()
+    rows = catalog.table("annotations").read()
+    at = rows.schema.get_field_index("attributes")
+    hidden = pc.and_(
+        pc.equal(rows["role"], "annotator"),
+        pc.is_in(rows["image_id"], value_set=pa.array(IMAGES[4:10])),
+    )
+    marked = pc.if_else(hidden, '{"hidden":true}', rows["attributes"])
+    catalog.table("annotations").replace(rows.set_column(at, rows.schema.field(at), marked))
+    [pilot] = state(settings, catalog=catalog).pilots
+    found = pilot_parts(settings, catalog, pilot)
+    told = {(one.part.kind, one.part.name): one for one in found}
+    values = [one.part.alpha.value for one in found if one.part.alpha.value is not None]
+    assert values == sorted(values)
+    assert (found[0].part.kind, found[0].part.name, found[0].fails) == ("edge case", "hidden", True)
+    assert found[0].part.images == 6
+    assert told["edge case", "side=l"].part.alpha.value is None
+    assert set(told) == {
+        ("class", "apple"), ("class", "pear"), ("edge case", "hidden"), ("edge case", "side=l"),
+        ("pair", "ann and bob"),
+    }  # fmt: skip
+    assert told["pair", "ann and bob"].part.alpha.value == pilot.agreement.alpha.value
+    for one in found:  # each is a query that can be asked
+        assert str(parse(one.query))
+    assert "attribute['hidden'] = true" in found[0].query
 
 
 def parts(found) -> list[str]:
