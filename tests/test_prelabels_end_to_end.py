@@ -26,9 +26,9 @@ def test_the_champion_pre_labels_what_nobody_labelled(own_world: TinyWorld, monk
     settings = own_world.project_file.read_text()
     section = "labeling: {prelabels: {images: 5, least_score: 0.01}, sampling: {images: 3}}\n"
     own_world.project_file.write_text(settings + section)
-    own_world.materialize(
-        'key:"tiny/raw_images" or key:"tiny/image_features" or key:"tiny/prelabels"'
-    )
+    own_world.materialize('key:"tiny/raw_images" or key:"tiny/image_features"')
+    asked = own_world.run("cvp", "prelabels", "tiny", "--make", "--model", "latest", "--json")
+    assert json.loads(asked.stdout)["model"] == model.version
     with DagsterInstance.get() as instance:
         made = EventLog(instance).latest("tiny/prelabels")
     assert made is not None

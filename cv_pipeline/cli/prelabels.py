@@ -96,17 +96,24 @@ def why_no_prelabels(project: str) -> str:
 def _asked(project: str, model: str | None, *, make: bool) -> str | None:
     """The digest of the trained model that is meant; what is no word for one is left as it is."""
     from cv_pipeline.labeling.prelabels.asked_model import CHAMPION, LATEST, asked_model
+    from cv_pipeline.plugins.label.interface import labeller
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import dagster_home, mlflow_tracking_uri, projects_dir
 
-    if model is None or not (make or model in (CHAMPION, LATEST)):
+    settings = find_project(project, projects_dir())
+    if (
+        make
+        and model is None
+        and "found" not in labeller(settings.labeling.prelabels.algorithm).needs
+    ):
+        return None  # it asks no model
+    if not make and model not in (CHAMPION, LATEST):
         return model
     dagster_home()
     from dagster import DagsterInstance
 
     from cv_pipeline.provenance import EventLog
 
-    settings = find_project(project, projects_dir())
     with DagsterInstance.get() as instance:
         event = asked_model(
             EventLog(instance), settings, tracking_uri=mlflow_tracking_uri(), named=model

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cv_pipeline.errors import LabelingError, nearest
+from cv_pipeline.errors import LabelingError
 from cv_pipeline.plugins.label.interface import labeller
 from cv_pipeline.training.registry import ModelRegistry
 
@@ -81,7 +81,7 @@ def asked_model(
             f"{len(found) or 'No'} trained models of {project.name} are {wanted!r}.{where}",
             do="Give more of its digest."
             if found
-            else f"{nearest(wanted, [CHAMPION, LATEST, *models])} Trained: {_listed(models)}.",
+            else f"Name champion, latest or one of those that are trained: {_listed(models)}.",
         )
     return log.of_version(f"{project.name}/trained_model", wanted if wanted in found else found[0])
 
