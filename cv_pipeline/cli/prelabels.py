@@ -101,12 +101,9 @@ def _asked(project: str, model: str | None, *, make: bool) -> str | None:
     from cv_pipeline.settings import dagster_home, mlflow_tracking_uri, projects_dir
 
     settings = find_project(project, projects_dir())
-    if (
-        make
-        and model is None
-        and "found" not in labeller(settings.labeling.prelabels.algorithm).needs
-    ):
-        return None  # it asks no model
+    asks = "found" in labeller(settings.labeling.prelabels.algorithm).needs
+    if make and model is None and not asks:
+        return None
     if not make and model not in (CHAMPION, LATEST):
         return model
     dagster_home()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
@@ -9,6 +10,7 @@ from cv_pipeline.errors import LabelingError
 from cv_pipeline.labeling.prelabels import asked_model as module
 from cv_pipeline.labeling.prelabels.asked_model import asked_model, why_none
 from cv_pipeline.project import Project
+from cv_pipeline.provenance import EventLog
 from tests.labeling.batches.test_hand_off import project
 
 NEWER, OLDER = "bb" * 32, "ab" * 32
@@ -36,6 +38,11 @@ class Log:
 LOG = Log(NEWER, OLDER, OLDER)
 
 
+def as_log(log: Log) -> EventLog:
+    """It has what is read of one."""
+    return cast("EventLog", log)
+
+
 @pytest.fixture(autouse=True)
 def champion(monkeypatch) -> list[str | None]:
     """The champion, which a test may change."""
@@ -51,7 +58,7 @@ def asks(model: str) -> Project:
 
 
 def ask(named: str | None = None, *, log: Log = LOG, of: Project | None = None) -> str:
-    found = asked_model(log, of or project(), tracking_uri="", named=named)  # type: ignore[arg-type]
+    found = asked_model(as_log(log), of or project(), tracking_uri="", named=named)
     return found.version
 
 
@@ -91,7 +98,7 @@ def test_a_model_that_is_not_there_is_a_mistake():
 
 def test_a_model_that_looked_at_nothing_yet_is_to_be_asked(champion):
     champion[0] = NEWER
-    told = why_none(LOG, project(), tracking_uri="")  # type: ignore[arg-type]
+    told = why_none(as_log(LOG), project(), tracking_uri="")
     assert (
         told == f"Model {NEWER[:12]} made no pre-labels yet. Make them: cvp prelabels fruit --make"
     )
