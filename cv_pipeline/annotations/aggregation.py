@@ -92,7 +92,8 @@ class _Votes:
         self._earlier = ~changed_at(rows).to_numpy()  # the later, the less; never overflows
         self._images = len(image_ids)
         counts = among.to_numpy() & (self.image >= 0)
-        gold = counts & pc.equal(rows["annotator"], GOLD_ANNOTATOR).to_numpy()
+        truth = pc.or_(pc.equal(rows["annotator"], GOLD_ANNOTATOR), pc.equal(rows["role"], "gold"))
+        gold = counts & truth.to_numpy()
         known = np.zeros(self._images, bool)
         known[self.image[gold]] = True
         # what people said of images whose truth is known does not count

@@ -158,7 +158,8 @@ def import_annotations(
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = migrated.rows.sort_by("annotation_id")
     reasons = dict(sorted(Counter(r.reason for r in refusals).items()))
-    _require_some(parts, reasons)
+    if of_files:  # of what people draw in the tool, one mistake holds up nothing
+        _require_some(parts, reasons)
     table = catalog.table("annotations")
     digest = _digest(rows)
     version = table.version
@@ -342,7 +343,7 @@ def _require_some(parts: Sequence[_Part], reasons: Mapping[str, int]) -> None:
     Raises:
         AnnotationError: nothing can.
     """
-    if not parts or not parts[0].parsed or any(len(p.resolved.rows) for p in parts):
+    if not parts[0].parsed or any(len(p.resolved.rows) for p in parts):
         return
     told = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
     first = parts[0].resolved.quarantine[0]

@@ -75,7 +75,7 @@ def test_a_new_file_launches_one_ingest(tick, source, run_ingest, launch):
     assert request.tags["cv_pipeline/new_files"] == "1"
     assert request.tags["cv_pipeline/reason"] == "new_images"
     launch(JOB, request, dg.DagsterRunStatus.STARTED)
-    assert "is reading the source" in tick().skip_message
+    assert "is at work" in tick().skip_message
 
 
 def test_no_second_ingest_while_any_run_of_the_project_reads_the_source(
@@ -85,7 +85,7 @@ def test_no_second_ingest_while_any_run_of_the_project_reads_the_source(
     run_ingest()
     add_image(source, "bb.png")
     launch("demo_pipeline", dg.RunRequest(), dg.DagsterRunStatus.STARTING)
-    assert "is reading the source" in tick().skip_message
+    assert "is at work" in tick().skip_message
 
 
 def test_a_failed_ingest_is_tried_again_three_times_in_all(tick, source, run_ingest, launch):
