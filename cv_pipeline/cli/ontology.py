@@ -138,9 +138,9 @@ def _show(found: Effect, use: tuple[OntologyUse, ...]) -> None:
         table = Table("labels of", "become", "labels", "images", "such as", box=None)
         for move in found.moves:
             into = escape(move.into) if move.into else f"[red]{escape(_lost(move))}[/]"
-            counts = (f"{move.labels:,}", f"{move.images:,}")
+            size = (f"{move.labels:,}", f"{move.images:,}")
             table.add_row(
-                escape(move.label), into, *counts, ", ".join(i[:12] for i in move.examples[:2])
+                escape(move.label), into, *size, ", ".join(i[:12] for i in move.examples[:2])
             )
         console.print(table)
     moved = [c for c in found.classes if c.before != c.after]

@@ -86,7 +86,7 @@ ontology:
     assert (found["version"], found["relabel"], found["relabel_batch"]) == ("9", 0, "")
     assert found["labels"] == found["stays"] + found["converted"]
     for wrong, told in (
-        ("a: [", "not YAML"),
+        ("a: [", "The changed project.yaml, line 1: not valid YAML"),
         ("name: large", "no section ontology"),
         ("name: other\nontology: {labels: [a]}", "of the project 'other'"),
         ("ontology: {labels: []}", "The changed project.yaml has 1 mistake"),

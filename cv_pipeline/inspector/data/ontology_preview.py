@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from cv_pipeline.annotations.ontology.effect import Effect, effect
 from cv_pipeline.annotations.ontology.relabelling import relabelling_batch
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import ProjectError
 from cv_pipeline.project import Project, read_project
+from cv_pipeline.yaml_file import parse_yaml
 
 _TAKEN = ("ontology", "annotations")
-"""Sections of a changed project.yaml that count; of all others it is as it is now."""
+"""Sections that count where not all of project.yaml is pasted; the others are as they are now."""
+_NAMING_CLASSES = ("requirements", "checks", "expectations", "evaluation")
+_PASTED = Path("The changed project.yaml")
 
 
 class MoveRow(BaseModel):
@@ -88,16 +93,9 @@ def preview(text: str, now: Project, catalog: Catalog, *, projects: Path) -> Pre
 
 
 def _changed(text: str, now: Project, projects: Path) -> Project:
-    try:
-        # a few lines of aliases can stand for gigabytes
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ProjectError("It has aliases (*name).", do="Write out what they stand for.")
-        told = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ProjectError(
-            f"This is not YAML: {error}.", do="Paste the changed ontology: of project.yaml."
-        ) from error
-    if not isinstance(told, dict) or not isinstance(told.get("ontology"), dict):
+    _refuse_aliases(text)
+    told = parse_yaml(text, _PASTED).values
+    if not isinstance(told.get("ontology"), dict):
         raise ProjectError(
             "It has no section ontology:.",
             do="Paste the changed project.yaml, or its section that begins with ontology:.",
@@ -107,22 +105,28 @@ def _changed(text: str, now: Project, projects: Path) -> Project:
             f"It is of the project {told['name']!r}, not of {now.name!r}.",
             do="Paste the changed project.yaml of the same project.",
         )
-    whole: dict[str, Any] = yaml.safe_load(
-        (projects / now.name / "project.yaml").read_text(encoding="utf-8")
-    )
-    # what names classes elsewhere is not what is asked about here
-    whole |= {name: told[name] for name in _TAKEN if name in told}
-    for name in ("requirements", "checks", "expectations", "evaluation"):
-        whole.pop(name, None)
+    if "name" not in told:
+        path = projects / now.name / "project.yaml"
+        whole = parse_yaml(path.read_text(encoding="utf-8"), path).values
+        # what names classes elsewhere is not what is asked about here
+        kept = {name: part for name, part in whole.items() if name not in _NAMING_CLASSES}
+        text = json.dumps({**kept, **{name: told[name] for name in _TAKEN if name in told}})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "project.yaml"
-        path.write_text(yaml.safe_dump(whole, allow_unicode=True), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         try:
             return read_project(path)
         except ProjectError as error:
-            raise ProjectError(
-                error.what.replace(str(path), "The changed project.yaml"), do=error.do
-            ) from error
+            raise ProjectError(error.what.replace(str(path), str(_PASTED)), do=error.do) from error
+
+
+def _refuse_aliases(text: str) -> None:
+    """A few lines of aliases can stand for gigabytes."""
+    try:
+        if any(isinstance(event, AliasEvent) for event in YAML().parse(text)):
+            raise ProjectError("It has aliases (*name).", do="Write out what they stand for.")
+    except YAMLError:
+        return  # who parses it says what is wrong
 
 
 def _told(found: Effect) -> Preview:

@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 import yaml
+from dagster import DagsterRun, DagsterRunStatus
 
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.inspector.access.assignments import assign, assignments
-from cv_pipeline.inspector.access.roles import Role
+from cv_pipeline.inspector.access.roles import ALLOWED, Permission, Role
 from cv_pipeline.inspector.audit import Wanted
 from cv_pipeline.labeling.batches.declared import declare
 from tests.inspector.access.conftest import OTHER, Inspector, Opener
-from tests.labeling.label_tables import annotate, image_ids, push, set_aside
+from tests.labeling.label_tables import annotate, image_ids, members, push, refuse, set_aside
 
 P = OTHER
 PAGE = {"accept": "text/html"}
@@ -51,6 +52,7 @@ def labelled(open_inspector: Opener, tmp_path) -> Inspector:  # type: ignore[no-
         done = image_ids(60, seed="done")[day * 4 : day * 4 + 4]
         annotate(catalog, "done", done, ("ann", "ben")[day % 2], at=at, tool_project=4,
                  lead_time=rng.gamma(6, 5, 4))  # fmt: skip
+    members(catalog, "ann", "ben")
     stuck = image_ids(60, seed="stuck")[:20]
     annotate(catalog, "stuck", stuck, "ann", at=began, lead_time=12.0, tool_project=5)
     return inspector
@@ -60,7 +62,7 @@ def test_where_nothing_is_labelled_pages_say_what_to_do(inspector: Inspector) ->
     viewer = inspector.person("vic", {P: Role.VIEWER})
     for path, told in (
         ("", "Nothing waits to be labelled"),
-        ("/batches", "No batch was set aside yet"),
+        ("/batches", "No labelling batch was set aside yet"),
         ("/cost", "No label was made yet"),
     ):
         page = viewer.get(f"/p/{P}/labeling{path}", headers=PAGE)
@@ -132,6 +134,70 @@ def test_a_batch_is_paused_resumed_and_cancelled_and_who_did_is_written_down(
     assert view["actions"] == []
     others = reviewer.get(f"/api/v1/p/{P}/labeling/batches/waits").json()["batch"]
     assert others["state"] == "open"
+
+
+def test_a_batch_with_a_refused_annotation_has_a_page(labelled: Inspector) -> None:
+    """Its annotators were counted with as many times as there are labels that are not refused."""
+    catalog = Catalog(labelled.workspace.store, P)
+    [bad] = annotate(catalog, "stuck", image_ids(60, seed="stuck")[30:31], "ann", tool_project=1)
+    refuse(catalog, [bad])
+    viewer = labelled.person("vic", {P: Role.VIEWER})
+    answer = viewer.get(f"/api/v1/p/{P}/labeling/batches/stuck")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["batch"]["labelled"] == 20
+
+
+def test_amounts_by_person_are_for_who_may_launch(labelled: Inspector) -> None:
+    """Cost, skill and pace of a person; whoever may view sees the totals."""
+    for role in Role:
+        client = labelled.person(f"a-{role}", {P: role})
+        allowed = Permission.LAUNCH in ALLOWED[role]
+        cost, queue, batch = (
+            client.get(f"/api/v1/p/{P}/labeling{path}") for path in ("/cost", "", "/batches/done")
+        )
+        if Permission.VIEW not in ALLOWED[role]:
+            assert {a.status_code for a in (cost, queue, batch)} == {403}
+            continue
+        assert cost.json()["every"]["cost"] > 0
+        assert bool(cost.json()["annotators"]) is allowed, role
+        assert bool(queue.json()["annotators"]) is allowed, role
+        times = {row["seconds"] is not None for row in batch.json()["annotators"]}
+        assert times == {allowed}, role
+        page = client.get(f"/p/{P}/labeling/cost", headers=PAGE).text
+        assert ("By annotator" in page) is allowed, role
+
+
+def test_what_was_pulled_and_is_not_imported_is_told_and_imported_with_one_button(
+    labelled: Inspector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engineer = labelled.person("eve", {P: Role.ENGINEER})
+    view = engineer.get(f"/api/v1/p/{P}/labeling").json()
+    assert (view["not_imported"], view["importing"]) == (80, "")
+    page = engineer.get(f"/p/{P}/labeling", headers=PAGE).text
+    assert "80 states of annotations were pulled, and are not imported yet" in page
+    assert "data-import" in page
+    reviewer = labelled.person("rev", {P: Role.REVIEWER})
+    assert "data-import" not in reviewer.get(f"/p/{P}/labeling", headers=PAGE).text
+    assert reviewer.post(f"/api/v1/p/{P}/labeling/import", json={}).status_code == 403
+
+    launched: list[tuple[str, str, str]] = []
+
+    def launch(job: str, _: str, *, actor: str, origin: str) -> str:
+        launched.append((job, actor, origin))
+        return "a run"
+
+    monkeypatch.setattr("cv_pipeline.inspector.pages.labeling.launch_job", launch)
+    answer = engineer.post(f"/api/v1/p/{P}/labeling/import", json={})
+    assert (answer.status_code, answer.json()) == (202, {"run_id": "a run", "launched": True})
+    assert launched == [(f"{P}_annotations", "eve", "inspector")]
+    assert labelled.actions()[-1] == "labeling.import"
+    run = DagsterRun(job_name=f"{P}_annotations", status=DagsterRunStatus.STARTED)
+    labelled.workspace.instance.add_run(run)
+    answer = engineer.post(f"/api/v1/p/{P}/labeling/import", json={})
+    assert answer.json() == {"run_id": run.run_id, "launched": False}
+    assert len(launched) == 1
+    assert f"/runs/{run.run_id}" in engineer.get(f"/p/{P}/labeling", headers=PAGE).text
+    labelled.workspace.instance.delete_run(run.run_id)
 
 
 def test_settings_are_changed_one_by_one(labelled: Inspector) -> None:
