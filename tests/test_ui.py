@@ -17,10 +17,13 @@ import dagster as dg
 import psutil
 import pytest
 from dagster_graphql import DagsterGraphQLClient
+from filelock import FileLock
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from cv_pipeline.errors import CorrectiveError
+from cv_pipeline.labeling.tool.local_server import INSTALLED, is_installed, prepare, running_url
 from cv_pipeline.provenance.stopping import stop_run
+from tests.labeling.studio import EMAILS
 from tests.tiny_world import ROOT, TinyWorld, copy_tiny_world
 
 START_SECONDS = 120.0
@@ -51,12 +54,24 @@ def world(materialized_world: TinyWorld, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def address(world: TinyWorld) -> Iterator[str]:
+def label_studio(world: TinyWorld) -> int | None:
+    """Port for a Label Studio whose tables and accounts were made before; None without one."""
+    if not is_installed():
+        return None
+    with FileLock(INSTALLED / "test-accounts.lock"):
+        prepare(INSTALLED / "test-accounts", EMAILS)
+    shutil.copytree(INSTALLED / "test-accounts", world.home / "label_studio")
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def address(world: TinyWorld, label_studio: int | None) -> Iterator[str]:
     """`cvp ui` until Ctrl-C, after which nothing that it started is left."""
     inspector, dagster, mlflow = free_port(), free_port(), free_port()
     command = [str(Path(sys.executable).with_name("cvp")), "ui", "--port", str(inspector)]
     command += ["--dagster-port", str(dagster), "--mlflow-port", str(mlflow)]
-    command += ["--no-label-studio"]  # tests/labeling/test_local_server.py
+    if label_studio is not None:
+        command += ["--label-studio-port", str(label_studio)]
     log = (world.folder / "ui.log").open("w")
     process = subprocess.Popen(
         command, env=world.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
@@ -65,6 +80,8 @@ def address(world: TinyWorld) -> Iterator[str]:
         wait_for(f"http://127.0.0.1:{inspector}/api/v1/health")
         wait_for(f"http://127.0.0.1:{dagster}/server_info")
         wait_for(f"http://127.0.0.1:{mlflow}/health")
+        if label_studio is not None:
+            wait_for(f"http://127.0.0.1:{label_studio}/health")
         yield f"http://127.0.0.1:{dagster}"
     finally:
         started = psutil.Process(process.pid).children(recursive=True)
@@ -98,6 +115,23 @@ def shown(page: Page, text: str) -> Locator:
 def runs(world: TinyWorld) -> list[dg.DagsterRun]:
     with dg.DagsterInstance.from_config(str(world.home / "dagster")) as instance:
         return list(instance.get_runs())
+
+
+def test_label_studio_is_up_and_everybody_knows_where(page, address, world, label_studio):
+    if label_studio is None:
+        pytest.skip("run: make label_studio")
+    url = f"http://127.0.0.1:{label_studio}"
+    account = prepare(world.home / "label_studio")[EMAILS[0]]
+    page.goto(f"{url}/user/login/")
+    page.locator("input[name=email]").fill(account.email)
+    page.locator("input[name=password]").fill(account.password)
+    page.locator("button[type=submit], input[type=submit]").first.click()
+    page.wait_for_url(lambda at: "login" not in at)
+    assert running_url(world.home / "label_studio") == url
+    # pushes give the images' addresses at the inspector that runs
+    inspector = (world.home / "labeling" / "inspector.url").read_text()
+    with urllib.request.urlopen(f"{inspector}/api/v1/health", timeout=5) as answer:
+        assert answer.status == 200
 
 
 def test_the_lineage_page_shows_every_asset(page, address):

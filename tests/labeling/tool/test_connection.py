@@ -177,7 +177,8 @@ def test_the_token_stands_nowhere(server, connection, caplog):
     assert SECRET not in caplog.text
 
 
-def test_a_project_s_tool_is_the_environment_s(monkeypatch):
+def test_a_project_s_tool_is_the_environment_s(monkeypatch, tmp_path):
+    monkeypatch.setenv("CV_HOME", str(tmp_path))  # in which none runs
     monkeypatch.delenv("CV_LABEL_STUDIO_URL", raising=False)
     monkeypatch.delenv("CV_LABEL_STUDIO_TOKEN", raising=False)
     fruit = find_project("fruit", SHIPPED)
