@@ -19,12 +19,16 @@ import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # as a script, only benchmarks/ is on the path
+
+if TYPE_CHECKING:
+    from cv_pipeline.catalog.tables import Catalog
 
 BATCH = 500
 
@@ -106,7 +110,7 @@ def _estimate(folder: Path, waiting: int, annotators: int) -> None:
     )
 
 
-def _write(catalog: object, images: int, annotators: int, *, pushed: bool) -> None:
+def _write(catalog: Catalog, images: int, annotators: int, *, pushed: bool) -> None:
     from cv_pipeline.catalog.schemas import LABELING_BATCHES
     from tests.labeling.label_tables import annotate, push, set_aside, table_of
 
@@ -115,7 +119,7 @@ def _write(catalog: object, images: int, annotators: int, *, pushed: bool) -> No
     ids = np.array([f"{n:064x}" for n in rng.permutation(images)])
     batch = np.array([f"batch-{n:05d}" for n in range(-(-images // BATCH))])
     began = datetime.now(UTC) - timedelta(days=29)
-    set_aside(catalog, batch[numbers // BATCH], ids, at=began)  # type: ignore[arg-type]
+    set_aside(catalog, batch[numbers // BATCH], ids, at=began)
     difficulty = np.array(["easy", "medium", "hard"])[np.arange(len(batch)) % 3]
     rows = table_of(
         LABELING_BATCHES,
@@ -129,19 +133,19 @@ def _write(catalog: object, images: int, annotators: int, *, pushed: bool) -> No
         actor="benchmark",
         at=began,
     )
-    catalog.table("labeling_batches").append(rows)  # type: ignore[attr-defined]
+    catalog.table("labeling_batches").append(rows)
     if pushed:
-        push(catalog, batch[numbers // BATCH], ids, at=began)  # type: ignore[arg-type]
+        push(catalog, batch[numbers // BATCH], ids, at=began)
     labelled = numbers[: images // 10] if pushed else numbers[:56_000]
     who = [f"studio-{n}" for n in rng.integers(0, annotators, len(labelled))]
     day = rng.integers(0, 28, len(labelled))
     at = [began + timedelta(days=int(d), minutes=int(n % 480)) for n, d in enumerate(day)]
     annotate(
-        catalog,  # type: ignore[arg-type]
+        catalog,
         batch[labelled // BATCH],
         ids[labelled],
-        who,  # type: ignore[arg-type]
-        at=at,  # type: ignore[arg-type]
+        who,
+        at=at,
         lead_time=rng.gamma(6, 5, len(labelled)),
     )
 

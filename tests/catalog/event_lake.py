@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,9 +33,9 @@ def rows_of(schema: pa.Schema, rows: list[dict[str, Any]]) -> pa.Table:
 def lake(
     *,
     images: dict[str, dt.datetime | None],
-    metadata: list[tuple[str, str, str | None]] = (),  # type: ignore[assignment]
-    tags: list[tuple[str, str, bool]] = (),  # type: ignore[assignment]
-    labelled: set[str] = frozenset(),  # type: ignore[assignment]
+    metadata: Sequence[tuple[str, str, str | None]] = (),
+    tags: Sequence[tuple[str, str, bool]] = (),
+    labelled: Collection[str] = (),
 ) -> Iterator[Catalog]:
     """A small lake whose events happened in the order given."""
     with tempfile.TemporaryDirectory() as folder:

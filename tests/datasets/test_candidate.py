@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pytest
@@ -153,10 +154,10 @@ def test_images_that_could_not_be_read_are_left_out_and_counted(tmp_path: Path) 
     assert (made.images, made.record.left_out) == (60, 1)
 
 
-def small(images: int, **image: object) -> World:
+def small(images: int, **image: Any) -> World:
     world = World()
     for n in range(images):
-        world.image(f"image {n}", ["apple"], **image)  # type: ignore[arg-type]  # one of several
+        world.image(f"image {n}", ["apple"], **image)
     return world
 
 

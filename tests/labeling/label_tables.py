@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
 from cv_pipeline.catalog.schemas import (
@@ -19,6 +20,8 @@ from cv_pipeline.catalog.schemas import (
 )
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.exchange.findings import STAGE, field_of, file_of
+
+Names = NDArray[np.str_]
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 """A Monday."""
@@ -50,8 +53,8 @@ def table_of(schema: pa.Schema, rows: int, **columns: Any) -> pa.Table:
 
 def set_aside(
     catalog: Catalog,
-    batch: str,
-    images: Sequence[str],
+    batch: str | Names,
+    images: Sequence[str] | Names,
     *,
     purpose: str = "label",
     at: datetime = START,
@@ -71,8 +74,8 @@ def set_aside(
 
 def push(
     catalog: Catalog,
-    batch: str,
-    images: Sequence[str],
+    batch: str | Names,
+    images: Sequence[str] | Names,
     *,
     at: datetime = START,
     tool_project: int = 1,
@@ -100,11 +103,11 @@ _numbers = iter(range(1, 10**9))
 
 def annotate(
     catalog: Catalog,
-    batch: str,
-    images: Sequence[str],
-    annotator: str,
+    batch: str | Names,
+    images: Sequence[str] | Names,
+    annotator: str | list[str],
     *,
-    at: datetime = START + timedelta(hours=1),
+    at: datetime | list[datetime] = START + timedelta(hours=1),
     lead_time: Any = 30.0,
     **columns: Any,
 ) -> list[int]:

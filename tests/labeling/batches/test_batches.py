@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.errors import LabelingError, QueryError
 from cv_pipeline.labeling.batches.declared import (
+    LabelingBatch,
     advance,
     change,
     change_state,
@@ -21,7 +24,7 @@ from cv_pipeline.labeling.batches.declared import (
     list_labeling_batches,
     resume,
 )
-from cv_pipeline.labeling.batches.states import ALLOWED, STATES, added_up
+from cv_pipeline.labeling.batches.states import ALLOWED, STATES, State, added_up
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside
 
@@ -33,7 +36,7 @@ def catalog(tmp_path: Path) -> Catalog:
     return Catalog(open_store(str(tmp_path / "store")), "fruit")
 
 
-def of(catalog: Catalog, name: str, now: datetime = SOON):  # type: ignore[no-untyped-def]
+def of(catalog: Catalog, name: str, now: datetime = SOON) -> LabelingBatch:
     return labeling_batch(catalog, name, now=now)
 
 
@@ -101,7 +104,9 @@ class TestDeclaring:
             ({"priority": 10**7}, "the larger comes first"),
         ],
     )
-    def test_a_setting_that_cannot_be_is_refused(self, catalog: Catalog, settings, told) -> None:  # type: ignore[no-untyped-def]
+    def test_a_setting_that_cannot_be_is_refused(
+        self, catalog: Catalog, settings: dict[str, Any], told: str
+    ) -> None:
         set_aside(catalog, "one", image_ids(1))
         with pytest.raises(LabelingError, match=told):
             declare(catalog, "one", **{"task_type": "detection", **settings})
@@ -116,8 +121,10 @@ class TestDeclaring:
 class TestStates:
     @pytest.mark.parametrize("before", STATES)
     @pytest.mark.parametrize("after", STATES)
-    def test_only_allowed_changes_are_made(self, catalog: Catalog, before, after) -> None:  # type: ignore[no-untyped-def]
-        ways = {
+    def test_only_allowed_changes_are_made(
+        self, catalog: Catalog, before: State, after: State
+    ) -> None:
+        ways: dict[State, tuple[State, ...]] = {
             "open": (),
             "pushed": ("pushed",),
             "in_progress": ("pushed", "in_progress"),
@@ -150,15 +157,15 @@ class TestStates:
     def test_a_misspelt_state_names_the_nearest(self, catalog: Catalog) -> None:
         set_aside(catalog, "one", image_ids(1))
         with pytest.raises(LabelingError, match="'cancelled'"):
-            change_state(catalog, "one", "canceled")  # type: ignore[arg-type]
+            change_state(catalog, "one", cast("State", "canceled"))
 
     @given(
         states=st.lists(st.sampled_from(["", *STATES]), max_size=12),
         order=st.randoms(use_true_random=False),
     )
     def test_events_add_up_to_the_same_in_any_order_and_never_break_the_rules(
-        self, states, order
-    ) -> None:  # type: ignore[no-untyped-def]
+        self, states: list[str], order: random.Random
+    ) -> None:
         event = {
             "task_type": "detection",
             "difficulty": "easy",
@@ -299,7 +306,9 @@ class TestStuck:
         assert of(catalog, "one").stuck == "all that is left, 1, was skipped by annotators"
 
     @pytest.mark.parametrize("state", ["paused", "cancelled"])
-    def test_a_batch_that_is_held_on_purpose_is_not_stuck(self, catalog: Catalog, state) -> None:  # type: ignore[no-untyped-def]
+    def test_a_batch_that_is_held_on_purpose_is_not_stuck(
+        self, catalog: Catalog, state: State
+    ) -> None:
         set_aside(catalog, "one", image_ids(2))
         declare(catalog, "one", task_type="detection", deadline=START)
         change_state(catalog, "one", state)

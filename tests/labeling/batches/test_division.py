@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,11 +123,11 @@ def test_dividing_again_or_after_a_break_gives_the_same(
     rules = BatchRules(max_images=10)
     real, calls = division.declare, []
 
-    def breaks(*args: object, **settings: object) -> bool:
+    def breaks(*args: Any, **settings: Any) -> bool:
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*args, **settings)  # type: ignore[arg-type]
+        return real(*args, **settings)
 
     monkeypatch.setattr(division, "declare", breaks)
     with pytest.raises(KeyboardInterrupt):

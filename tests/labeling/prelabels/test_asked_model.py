@@ -80,7 +80,7 @@ def test_without_a_champion_the_way_to_one_and_around_it_are_named():
     assert "cvp prelabels fruit --make --model latest" in told
     assert f"projects/fruit/project.yaml: {NEWER[:12]}, {OLDER[:12]}. " in told
     assert "cvp verdict fruit" in told
-    assert why_none(LOG, project(), tracking_uri="") == told  # type: ignore[arg-type]
+    assert why_none(as_log(LOG), project(), tracking_uri="") == told
     with pytest.raises(LabelingError, match=r"No model of fruit was trained yet.*cvp run fruit"):
         ask("latest", log=Log())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -32,9 +33,9 @@ def catalog(tmp_path: Path) -> Catalog:
     return Catalog(open_store(str(tmp_path / "store")), "fruit")
 
 
-def wait(catalog: Catalog, name: str, images: int, **settings: object) -> None:
+def wait(catalog: Catalog, name: str, images: int, **settings: Any) -> None:
     set_aside(catalog, name, image_ids(images, seed=name), at=NOW - timedelta(days=60))
-    declare(catalog, name, task_type="detection", **settings)  # type: ignore[arg-type]
+    declare(catalog, name, task_type="detection", **settings)
 
 
 def work(catalog: Catalog, days: int, per_day: int, *, seed: int = 0) -> None:
@@ -47,11 +48,11 @@ def work(catalog: Catalog, days: int, per_day: int, *, seed: int = 0) -> None:
             annotate(catalog, "", images, name, at=at, lead_time=rng.gamma(9, 30 / 9, per_day))
 
 
-def asked(catalog: Catalog, labeling: Labeling | None = None, **more: object) -> Estimate:
+def asked(catalog: Catalog, labeling: Labeling | None = None, **more: Any) -> Estimate:
     labeling = labeling or Labeling()
     people = workforce_of(catalog, labeling, declared_batches(catalog))
     batches = list_labeling_batches(catalog, now=NOW)
-    return estimate(batches, people, prices=labeling.prices, now=NOW, **more)  # type: ignore[arg-type]
+    return estimate(batches, people, prices=labeling.prices, now=NOW, **more)
 
 
 def test_the_end_follows_from_what_was_made_in_the_last_weeks(catalog: Catalog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,10 +33,10 @@ def labeling(people: Sequence[str] = PEOPLE, **settings: object) -> Labeling:
     return Labeling.model_validate({"annotators": told, **settings})
 
 
-def wait(catalog: Catalog, batch: str, images: Sequence[str], **settings: object) -> None:
+def wait(catalog: Catalog, batch: str, images: Sequence[str], **settings: Any) -> None:
     """Set images aside, declare the batch and push it."""
     set_aside(catalog, batch, images)
-    declare(catalog, batch, **{"task_type": "detection", **settings})  # type: ignore[arg-type]
+    declare(catalog, batch, **{"task_type": "detection", **settings})
     push(catalog, batch, images)
 
 
