@@ -8,7 +8,7 @@ of which nothing is known is medium. The same images under the same rule give th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,6 +122,7 @@ def divide(
     priority: int = 0,
     deadline: datetime | None = None,
     actor: str | None = None,
+    before: Callable[[str, pa.Array], None] | None = None,
 ) -> list[Part]:
     """Set images aside in batches of a size that people can finish, each of one difficulty.
 
@@ -140,6 +141,8 @@ def divide(
         priority: what comes first: the larger.
         deadline: when they are to be done.
         actor: who does it; whoever acts here by default.
+        before: is told the name and the images of each batch before they are set aside, to write
+            down what must not be lost if that is broken off.
 
     Returns:
         The batches, easy ones first; where the query is a whole batch that sampling algorithms
@@ -164,9 +167,13 @@ def divide(
         for number, piece in enumerate(_pieces(places, rules.max_images), start=1):
             level_name = f"-{difficulty}" if rules.by_difficulty else ""
             batch = f"{name}{level_name}-{number:03d}"
+            images = ordered.take(pa.array(piece))
+            _carry_arms(catalog, batch, images, query=query)
+            if before is not None:
+                before(batch, images)
             new = set_aside(
                 catalog,
-                ordered.take(pa.array(piece)),
+                images,
                 name=batch,
                 purpose=purpose,
                 reason=reason,
@@ -185,7 +192,6 @@ def divide(
                 deadline=deadline,
                 actor=who,
             )
-            _carry_arms(catalog, batch, ordered.take(pa.array(piece)), query=query)
             parts.append(Part(batch, difficulty, len(piece), new))
     return parts
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cv_pipeline.actor import current_actor
 from cv_pipeline.catalog.datalake.datalake import Datalake
-from cv_pipeline.catalog.datalake.image_batches import Purpose, batch_images, set_aside
+from cv_pipeline.catalog.datalake.image_batches import Purpose, set_aside
 from cv_pipeline.catalog.schemas import SAMPLED_IMAGES
 from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.tables import Catalog, one_of
@@ -167,6 +167,11 @@ def arms_of(catalog: Catalog, batch: str) -> pa.Table:
     rows = catalog.table("sampled_images").read(
         columns=["image_id", "arm"], filter=one_of("batch", [batch])
     )
+    # a selection that was broken off may have chosen others before
+    images = catalog.table("image_batches").read(
+        columns=["image_id"], filter=one_of("name", [batch])
+    )
+    rows = rows.filter(pc.is_in(rows["image_id"], value_set=pc.unique(images["image_id"])))
     return rows.sort_by("image_id")
 
 
@@ -280,9 +285,34 @@ def _set_aside(
     project: Project,
     divided: bool,
 ) -> SelectedBatch:
-    """Set the images aside first: what is written of their arms is read with the batch alone."""
+    """Set the images aside; which algorithm chose each is written down before, so that it cannot be
+    lost, and is read with the images of the batch alone."""
     ids = pool.image_ids.take(pa.array(drawn.rows))
-    places = {name: np.arange(len(ids))}
+    count = len(ids)
+    columns = {
+        "image_id": ids,
+        "arm": pa.array(drawn.arms.tolist(), pa.string()),
+        "place": pa.array(drawn.places, pa.int32()),
+        "pool": pa.repeat(len(pool), count),
+        "seed": pa.repeat(seed, count),
+        "model": pa.repeat(model or "", count),
+        "at": pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), count),
+    }
+    rows = pa.table(columns)
+
+    def write_arms(batch: str, images: pa.Array) -> None:
+        own = rows.filter(pc.is_in(rows["image_id"], value_set=images))
+        own = own.append_column("batch", pa.repeat(batch, len(own)))
+        own = own.select(SAMPLED_IMAGES.names).cast(SAMPLED_IMAGES)
+        table = lake.catalog.table("sampled_images")
+        is_known = lake.catalog.table("image_batches").read(
+            columns=["name"], filter=one_of("name", [batch])
+        )
+        # of a batch that is there, what was written first counts
+        write = table.insert if len(is_known) else table.merge
+        write(own, on=["batch", "image_id"])
+
+    batches: tuple[str, ...] = (name,)
     if divided:
         parts = divide(
             lake.catalog,
@@ -294,13 +324,12 @@ def _set_aside(
             reason=reason,
             query=query,
             overlap=project.labeling.overlap,
+            before=write_arms,
         )
-        places = {
-            part.name: pc.index_in(batch_images(lake.catalog, part.name), ids).to_numpy()
-            for part in parts
-        }
+        batches = tuple(part.name for part in parts)
         new = any(part.new for part in parts)
     else:
+        write_arms(name, ids)
         new = set_aside(
             lake.catalog,
             ids.take(pc.array_sort_indices(ids)),
@@ -318,22 +347,6 @@ def _set_aside(
                 overlap=project.labeling.overlap,
                 actor=current_actor(),
             )
-    count = len(ids)
-    of_batch = np.empty(count, object)
-    for batch, own in places.items():
-        of_batch[own] = batch
-    columns = {
-        "batch": pa.array(of_batch.tolist(), pa.string()),
-        "image_id": ids,
-        "arm": pa.array(drawn.arms.tolist(), pa.string()),
-        "place": pa.array(drawn.places, pa.int32()),
-        "pool": pa.repeat(len(pool), count),
-        "seed": pa.repeat(seed, count),
-        "model": pa.repeat(model or "", count),
-        "at": pa.repeat(pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC")), count),
-    }
-    rows = pa.table(columns).cast(SAMPLED_IMAGES)
-    lake.catalog.table("sampled_images").insert(rows, on=["batch", "image_id"])
     names, counts = np.unique(drawn.arms, return_counts=True)
     return SelectedBatch(
         name=name,
@@ -344,5 +357,5 @@ def _set_aside(
         model=model,
         unseen=unseen,
         new=new,
-        batches=tuple(places),
+        batches=batches,
     )

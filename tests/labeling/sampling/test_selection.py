@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from cv_pipeline.catalog.datalake.image_batches import set_aside
 from cv_pipeline.errors import CatalogError, PluginError, QueryError
+from cv_pipeline.labeling.batches import division
 from cv_pipeline.labeling.batches.declared import change, declared_batches
+from cv_pipeline.labeling.sampling import selection
 from cv_pipeline.labeling.sampling.selection import arms_of, select_batch
 from tests.catalog.datalake_world import DatalakeWorld, make_datalake_world, write_signatures
 from tests.labeling.prelabelled_lake import WAITING, prelabel, write_features
@@ -92,6 +95,41 @@ def test_a_selection_that_was_killed_before_its_arms_were_written_is_completed(w
     world.catalog.table("sampled_images").delete("batch = 'next'")
     assert not select_batch(world.open(), "next", **ask).new
     assert chosen(world, "next") == arms
+
+
+@pytest.mark.parametrize("divided", [False, True])
+def test_nothing_is_set_aside_whose_arm_is_not_written_down(world, monkeypatch, divided):
+    """Killed right after it, the lake may change, and the same choice is never made again."""
+
+    class Killed(BaseException):
+        pass
+
+    def dying(*args, **more):
+        set_aside(*args, **more)
+        raise Killed
+
+    ask = {"algorithms": ["diversity"], "images": 4, "divided": divided}
+    for module in (selection, division):
+        monkeypatch.setattr(module, "set_aside", dying)
+    with pytest.raises(Killed):
+        select_batch(world.open(), "next", **ask)
+    (batch,) = world.open().batches()
+    assert len(chosen(world, batch.name)) == batch.images
+
+
+def test_a_selection_that_was_killed_before_it_was_set_aside_may_be_another(world, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def dying(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "set_aside", dying)
+        with pytest.raises(Killed):
+            select_batch(world.open(), "next", algorithms=["random"], images=4)
+    select_batch(world.open(), "next", algorithms=["diversity"], images=2, control=0.5)
+    assert sorted(chosen(world, "next").values()) == ["diversity", "random"]
 
 
 def test_images_that_others_wait_for_are_not_chosen_again(world):
