@@ -1689,9 +1689,28 @@ class Permission(
     ]
 
 
+class PilotPartRow(BaseModel):
+    """
+    A class, edge case or pair of annotators of a pilot round, and how far people agree there.
+
+    Attributes:
+        kind: class, edge case or pair; pairs are told to who may launch, for they are of persons.
+        fails: whether that is less than the pilot must show.
+        query: its images, in the query language, where people differ most first.
+    """
+
+    kind: str
+    name: str
+    alpha: float | None = None
+    why: str
+    images: int | None = None
+    fails: bool
+    query: str
+
+
 class PilotRow(BaseModel):
     """
-    A pilot round and how far people agree on it.
+    A pilot round and how far people agree on it, and on its parts, the worst first.
     """
 
     batch: str
@@ -1703,6 +1722,7 @@ class PilotRow(BaseModel):
     high: float | None = None
     mean_iou: float | None = None
     why: str
+    parts: list[PilotPartRow]
 
 
 class Place(BaseModel):
@@ -1825,6 +1845,14 @@ class QueueRow(BaseModel):
     stuck: int
     images: int
     labels: int
+
+
+class Ready(BaseModel):
+    """
+    Whether a model can say at once where it looks.
+    """
+
+    ready: bool
 
 
 class Reason(BaseModel):

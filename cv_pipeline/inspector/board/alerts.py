@@ -289,8 +289,8 @@ def _waiting(watched: Watched) -> Iterator[Alert]:
                 key=f"batch:{batch.name}",
                 kind="labels wait",
                 level="info",
-                title=f"Batch {batch.name}",
-                sentence=f"Batch {batch.name}: {left} wait to be {batch.purpose}led"
+                title=f"Labelling batch {batch.name}",
+                sentence=f"Labelling batch {batch.name}: {left} wait to be {batch.purpose}led"
                 + (f" ({batch.reason})." if batch.reason else "."),
                 action="See them",
                 href=images_address(watched.project, f"set_aside = {quoted(batch.name)}"),

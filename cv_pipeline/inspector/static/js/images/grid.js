@@ -338,9 +338,9 @@ find("tag")?.addEventListener("click", () => ask(dialog, {
 }));
 
 find("aside")?.addEventListener("click", () => ask(dialog, {
-  title: `Set ${plural(meantCount())} aside`, lead: "They become a batch to be labelled, which never changes.",
+  title: `Set ${plural(meantCount())} aside`, lead: "They become a labelling batch, which never changes.",
   fields: [
-    { name: "name", label: "Name of the batch", required: true, hint: "Letters, digits, _, - and ." },
+    { name: "name", label: "Name of the labelling batch", required: true, hint: "Letters, digits, _, - and ." },
     { name: "purpose", label: "To be", options: [["relabel", "labelled again"], ["label", "labelled"]] },
     { name: "reason", label: "Why", type: "text-area" },
   ],

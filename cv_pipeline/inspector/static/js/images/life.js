@@ -6,7 +6,7 @@ import { el, short } from "./dom.js";
 import { address } from "./state.js";
 
 const LATER = 350;
-const NAMES = { captured_at: "taken", ingested_at: "ingested", annotators_count: "annotators", bytes: "file" };
+const NAMES = { captured_at: "taken", ingested_at: "ingested", annotators_count: "annotators", bytes: "file", batch: "ingest batch" };
 const KINDS = { champion: "decision on champion" };
 const UNITS = ["B", "kB", "MB", "GB"];
 
