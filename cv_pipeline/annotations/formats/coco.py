@@ -33,7 +33,7 @@ from cv_pipeline.annotations.formats.extra_keys import (
     read_facts,
     read_work,
 )
-from cv_pipeline.annotations.formats.json_file import read_json
+from cv_pipeline.annotations.formats.json_file import in_utf8, read_json
 from cv_pipeline.annotations.geometry import BadShape, Mask
 from cv_pipeline.annotations.raw import ExportBuilder, FieldNames, ParsedExport, RawRow
 from cv_pipeline.annotations.values import as_identifier, as_size, as_text, attributes_json
@@ -96,11 +96,12 @@ SELECT to_json({
 def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like COCO: a JSON object with images and annotations."""
     return any(
-        data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-        and b'"images"' in data
-        and b'"annotations"' in data
+        text[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and b'"images"' in text
+        and b'"annotations"' in text
         for path, data in files.items()
         if path.lower().endswith(".json")
+        for text in [in_utf8(data)]
     )
 
 

@@ -8,6 +8,7 @@ usual other names are known too. Rows are read by column; shapes and attributes 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -62,7 +63,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"  # seconds with their decimals
 def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like a CSV of labels: a header with image and label."""
     for path in _csv_files(files):
-        _, names = _header(files[path].decode("utf-8-sig", "replace"))
+        _, names = _header(files[path].decode(_encoding(files[path]), "replace"))
         if {"image", "label"} <= set(names):
             return True
     return False
@@ -88,6 +89,12 @@ def _csv_files(files: Mapping[str, bytes]) -> list[str]:
     return sorted(p for p in files if p.lower().endswith(".csv"))
 
 
+def _encoding(data: bytes) -> str:
+    """The encoding that a mark at the beginning names, as spreadsheets write it; else UTF-8."""
+    wide = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
+    return "utf-16" if data.startswith(wide) else "utf-8-sig"
+
+
 def _header(text: str) -> tuple[str, list[str]]:
     """Delimiter, and the columns' names; unknown columns keep their own, blanks stripped."""
     canonical = {other: name for name, others in COLUMNS.items() for other in others}
@@ -110,7 +117,7 @@ def _read_cells(export: ExportBuilder, path: str, data: bytes) -> pa.Table | Non
     Rows are counted from 1, the header's, as a spreadsheet does.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(_encoding(data))
     except UnicodeDecodeError as error:
         where = f"byte {error.start}"
         export.refuse(path, where, "not_utf8", f"Not UTF-8 text, {where}. Save it as CSV UTF-8.")

@@ -17,6 +17,7 @@ from defusedxml.ElementTree import iterparse
 
 from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
 from cv_pipeline.annotations.formats.cvat_shapes import OTHERS, SHAPES, element_of, shape_of
+from cv_pipeline.annotations.formats.json_file import in_utf8
 from cv_pipeline.annotations.formats.xml_file import (
     XML_ERRORS,
     element,
@@ -42,7 +43,7 @@ _SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}
 def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like CVAT's: an XML file with ``<annotations>``."""
     return any(
-        re.search(rb"<annotations[\s>]", data) is not None
+        re.search(rb"<annotations[\s>]", in_utf8(data)) is not None
         for path, data in files.items()
         if path.lower().endswith(".xml")
     )

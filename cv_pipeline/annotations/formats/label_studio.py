@@ -1,6 +1,7 @@
 """Label Studio's JSON export: a list of tasks, each with the annotations of several people.
 
-Annotations are validated by label-studio-sdk's own type. Cancelled ones, and those that the same
+It is read task by task, twice: to see which annotations count, and to read those. Annotations are
+validated by label-studio-sdk's own type. Cancelled ones, and those that the same
 annotator has replaced by a later one of the same image, are counted, named and left out.
 Predictions and drafts are counted, never imported. What is written is such an export too.
 """
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.content import Content, Target, copy_images
-from cv_pipeline.annotations.formats.json_file import read_json
+from cv_pipeline.annotations.formats.json_file import NotJSON, in_utf8, is_list, json_items
 from cv_pipeline.annotations.formats.label_studio_config import declared_labels, is_config
 from cv_pipeline.annotations.formats.label_studio_regions import Annotation, Regions
 from cv_pipeline.annotations.formats.label_studio_results import result_of as result_of
@@ -54,7 +55,8 @@ def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like Label Studio's: tasks with data and annotations."""
     for path, data in files.items():
         if path.lower().endswith(".json"):
-            start = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+            data = in_utf8(data)
+            start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
             task = b'"annotations"' in data and b'"data"' in data
             if task and (
                 start.startswith(b"[") or (start.startswith(b"{") and b'"result"' in data)
@@ -76,21 +78,50 @@ def parse(files: Mapping[str, bytes], *, is_ours: bool = True) -> ParsedExport:
         UnusableExport: not one of the annotations in them can be read.
     """
     export = ExportBuilder("label_studio", FIELDS)
-    annotations: list[Annotation] = []
+    heads: list[Annotation] = []
     for path in sorted(p for p in files if p.lower().endswith(".json")):
         export.files.add(path)
-        document = read_json(export, path, files[path])
-        if document is not None:
-            annotations += _tasks(export, path, document)
+        heads += _heads(export, path, files[path])
     for path in sorted(p for p in files if is_config(p, files[p])):
         export.companions.add(path)
         export.labels.update(dict.fromkeys(declared_labels(export, path, files[path])))
     regions = Regions(export, is_ours=is_ours)
-    for annotation in _latest(export, annotations):
-        export.images.add(annotation.image)
-        regions.read(annotation)
+    kept: dict[str, dict[str, Annotation]] = {}
+    for head in _latest(export, heads):
+        kept.setdefault(head.source, {})[head.where] = head
+    for path, of_file in kept.items():
+        for annotation in _with_results(files[path], of_file):
+            export.images.add(annotation.image)
+            try:
+                regions.read(annotation)
+            except RecursionError:
+                export.refuse(path, annotation.where, "bad_value", "It is nested too deeply.")
     regions.finish()
     return export.build()
+
+
+def _heads(export: ExportBuilder, path: str, data: bytes) -> list[Annotation]:
+    """The annotations of a file without their regions; of one that is cut off none."""
+    found = ExportBuilder(export.format, export.fields)
+    try:
+        heads = list(_tasks(found, path, json_items(data), listed=is_list(data)))
+    except NotJSON as error:
+        export.refuse(path, error.where, error.reason, error.detail)
+        return []
+    export.facts += found.facts
+    export.quarantine += found.quarantine
+    export.not_imported.update(found.not_imported)
+    return heads
+
+
+def _with_results(data: bytes, heads: Mapping[str, Annotation]) -> Iterator[Annotation]:
+    """Annotations with their regions, those of a few tasks in memory at once."""
+    for t, task in enumerate(json_items(data)):
+        listed = task.get("annotations") if isinstance(task, dict) else None
+        for a, entry in enumerate(listed if isinstance(listed, list) else []):
+            head = heads.get(f"[{t}].annotations[{a}]")
+            if head is not None:
+                yield replace(head, results=tuple(entry["result"]))
 
 
 def write(content: Content, target: Target) -> None:
@@ -150,14 +181,15 @@ def _by_annotator(image: Mapping[str, Any], labels: pa.Table) -> Iterator[dict[s
         }
 
 
-def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotation]:
-    if isinstance(document, dict) and "annotations" in document:
-        document = [document]
-    if not isinstance(document, list):
-        export.refuse(path, "", "not_label_studio", "Expected a list of tasks.")
-        return
-    for t, task in enumerate(document):
+def _tasks(
+    export: ExportBuilder, path: str, tasks: Iterable[Any], *, listed: bool
+) -> Iterator[Annotation]:
+    """The annotations of some tasks, without their regions."""
+    for t, task in enumerate(tasks):
         where = f"[{t}]"
+        if not listed and not (isinstance(task, dict) and "annotations" in task):
+            export.refuse(path, "", "not_label_studio", "Expected a list of tasks.")
+            return
         annotations = task.get("annotations") if isinstance(task, dict) else None
         if not isinstance(annotations, list):
             export.refuse(
@@ -179,7 +211,12 @@ def _tasks(export: ExportBuilder, path: str, document: Any) -> Iterator[Annotati
             if isinstance(task.get(key), list) and task[key]:
                 export.not_imported[key] += len(task[key])
         for a, entry in enumerate(annotations):
-            found = _annotation(export, path, f"{where}.annotations[{a}]", image, entry)
+            place = f"{where}.annotations[{a}]"
+            try:
+                found = _annotation(export, path, place, image, entry)
+            except RecursionError:
+                export.refuse(path, place, "bad_value", "It is nested too deeply.")
+                continue
             if found is not None:
                 yield found
 
@@ -225,7 +262,7 @@ def _annotation(
         lead_time=as_finite(parsed.lead_time),
         created_at=as_utc(parsed.created_at),
         updated_at=as_utc(parsed.updated_at),
-        results=tuple(results),
+        results=(),
         signed=who == UNKNOWN_ANNOTATOR or pseudonym(who) != UNKNOWN_ANNOTATOR,
     )
 

@@ -26,7 +26,7 @@ from cv_pipeline.annotations.formats.label_studio_shapes import (
     points_text,
 )
 from cv_pipeline.annotations.geometry import BadShape
-from cv_pipeline.annotations.raw import ExportBuilder, RawRow
+from cv_pipeline.annotations.raw import ExportBuilder, RawRow, raw_table
 from cv_pipeline.annotations.values import (
     as_finite,
     as_identifier,
@@ -36,6 +36,9 @@ from cv_pipeline.annotations.values import (
     as_time,
     attributes_json,
 )
+
+_ROWS = 20_000
+"""Rows that are gathered before a table is made of them."""
 
 _SHAPES = frozenset({"rectangle", "polygon", "brush", "keypoint", "ellipse", "labels"})
 _ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
@@ -107,6 +110,8 @@ class Regions:
         self._is_ours = is_ours
         self.choices: list[RawRow] = []
         self._blank: set[str] = set()
+        self._labelled: set[str] = set()
+        self._shapes = False
 
     def read(self, annotation: Annotation) -> None:
         """Add the rows of one annotation."""
@@ -121,6 +126,8 @@ class Regions:
                 regions.setdefault(key, []).append(result)
         if not annotation.results:
             self._blank.add(annotation.image)
+        if len(self._export.rows) >= _ROWS:
+            self._put_away()
         points = self._points_of(annotation, regions)
         answers = _image_attributes(regions)
         for key, results in regions.items():
@@ -132,15 +139,24 @@ class Regions:
 
     def finish(self) -> None:
         """Add the image-level choices: in an export of shapes those of our own control alone."""
+        self._put_away()
         chosen = self.choices
-        if any(row.kind != "tag" for row in self._export.rows):
+        if self._shapes:
             chosen = [row for row in chosen if is_own_choice(row)]
             left = len(self.choices) - len(chosen)
             if left:
                 self._export.not_imported[LEFT_OUT_CHOICE] += left
         self._export.rows += map(without_control, chosen)
-        labelled = {row.image_path for row in self._export.rows}
-        self._export.empty |= self._blank - labelled
+        self._put_away()
+        self._export.empty |= self._blank - self._labelled
+
+    def _put_away(self) -> None:
+        """Make a table of the rows so far, which take far less memory there."""
+        rows = self._export.rows
+        self._shapes = self._shapes or any(row.kind not in ("tag", "class") for row in rows)
+        self._labelled.update(row.image_path for row in rows)
+        self._export.tables.append(raw_table(rows))
+        rows.clear()
 
     def _refuse(self, annotation: Annotation, where: str, reason: str, detail: str) -> None:
         self._export.refuse(annotation.source, where, reason, detail)

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.content import Content, Target, copy_images, split_folders
-from cv_pipeline.annotations.formats.json_file import read_json
+from cv_pipeline.annotations.formats.json_file import in_utf8, read_json
 from cv_pipeline.annotations.geometry import (
     BadShape,
     KeyPoint,
@@ -76,11 +76,12 @@ Place = tuple[float, float]
 def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like LabelMe's: a JSON object with shapes and an imagePath."""
     return any(
-        data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-        and b'"shapes"' in data
-        and b'"imagePath"' in data
+        text[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and b'"shapes"' in text
+        and b'"imagePath"' in text
         for path, data in files.items()
         if path.lower().endswith(".json")
+        for text in [in_utf8(data)]
     )
 
 

@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 from defusedxml.ElementTree import fromstring
 
 from cv_pipeline.annotations.content import Content, Target, copy_images, without_tags
+from cv_pipeline.annotations.formats.json_file import in_utf8
 from cv_pipeline.annotations.formats.xml_file import (
     XML_ERRORS,
     element,
@@ -59,7 +60,7 @@ GROUP BY i.number ORDER BY i.number
 def sniff(files: Mapping[str, bytes]) -> bool:
     """Tell whether a file looks like Pascal VOC: an XML file with ``<annotation>``."""
     return any(
-        re.search(rb"<annotation[\s>]", data)
+        re.search(rb"<annotation[\s>]", in_utf8(data))
         for path, data in files.items()
         if path.lower().endswith(".xml")
     )

@@ -95,20 +95,25 @@ def _parsed(states: pa.Table) -> pa.Table:
 def _state(state: dict[str, Any]) -> dict[str, Any]:
     export = ExportBuilder("label_studio", FIELDS)
     regions = Regions(export, is_ours=False)
-    results = tuple(json.loads(state["result"]))
-    regions.read(
-        Annotation(
-            source="",
-            where=field_of(state["task"], state["annotation"]),
-            image=state["image_id"],
-            identifier=str(state["annotation"]),
-            annotator="",
-            lead_time=None,
-            created_at=None,
-            updated_at=None,
-            results=results,
+    where = field_of(state["task"], state["annotation"])
+    try:
+        results = tuple(json.loads(state["result"]))
+        regions.read(
+            Annotation(
+                source="",
+                where=where,
+                image=state["image_id"],
+                identifier=str(state["annotation"]),
+                annotator="",
+                lead_time=None,
+                created_at=None,
+                updated_at=None,
+                results=results,
+            )
         )
-    )
+    except RecursionError:
+        export.refuse("", where, "bad_value", "It is nested too deeply.")
+        results = (None,)
     return {
         "digest": state["digest"],
         "layout": LAYOUT,
