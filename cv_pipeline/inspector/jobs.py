@@ -114,9 +114,15 @@ class JobState(BaseModel):
 
 
 class Jobs:
-    """Work in the background, a few pieces at a time."""
+    """Work in the background, a few pieces at a time.
 
-    def __init__(self, *, at_once: int = 1) -> None:
+    Args:
+        at_once: pieces that are worked on at a time.
+        of: what they are, in words.
+    """
+
+    def __init__(self, *, at_once: int = 1, of: str = "comparisons") -> None:
+        self._of = of
         self._lock = threading.Lock()
         self._free = threading.Semaphore(at_once)
         self._jobs: OrderedDict[Hashable, Job[Any]] = OrderedDict()
@@ -143,7 +149,7 @@ class Jobs:
                 if own >= WAITING_OF_ONE or len(running) >= WAITING:
                     whose = f" of yours, {own}" if own >= WAITING_OF_ONE else ""
                     raise Busy(
-                        f"{len(running)} comparisons are being worked out already{whose}.",
+                        f"{len(running)} {self._of} are being worked out already{whose}.",
                         do="Try again in a minute.",
                     )
                 job = self._jobs[key] = made

@@ -115,6 +115,19 @@ def activation_map(
     )
 
 
+def open_explainer(
+    model: str, *, instance: DagsterInstance, store: ObjectStore, cache: Path
+) -> Explainer:
+    """A model that is ready to be asked where it looks; the first one takes many seconds.
+
+    Args and errors are those of :func:`activation_map`.
+    """
+    event = find_event(EventLog(instance), asset="trained_model", ref=model)
+    key = f"projects/{event.project}/models/{event.version}"
+    folder = fetch(store, key, marker="model.json", cache=cache)
+    return _explainer(folder, cast("Hashable", store))
+
+
 @lru_cache(maxsize=2)
 def _explainer(folder: Path, store: Any) -> Explainer:
     """A model that is ready to be asked; the last two stay so, for people look at many images."""

@@ -5,7 +5,6 @@ This module is registered after the grid's, whose addresses its own would shadow
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -17,6 +16,7 @@ from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.image_access import SeenImage
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
+from cv_pipeline.inspector.images.activation import ask_for_map, get_ready
 from cv_pipeline.inspector.images.life import (
     Belongings,
     History,
@@ -26,7 +26,6 @@ from cv_pipeline.inspector.images.life import (
     neighbours,
 )
 from cv_pipeline.inspector.images.one import ImagePage, open_image
-from cv_pipeline.inspector.jobs import Busy
 from cv_pipeline.inspector.pages.images import CurrentState
 from cv_pipeline.inspector.pixels.images import require_image
 from cv_pipeline.inspector.problems import NotFound
@@ -35,12 +34,6 @@ from cv_pipeline.inspector.workspace import CurrentWorkspace
 from cv_pipeline.provenance.explained import ActivationPicture, activation_map
 
 routes = Routes("Images")
-
-_explaining = threading.Lock()
-"""One map at a time: a model takes both processors and much memory."""
-_MOST_WAITING = 6
-_asking = threading.BoundedSemaphore(_MOST_WAITING)
-"""Requests for maps at a time: those that wait keep threads from all other pages."""
 
 Name = Annotated[str, Query(max_length=500)]
 
@@ -54,6 +47,18 @@ class Judgement(BaseModel):
     verdict: Literal["right", "wrong"]
     issue: Annotated[str, StringConstraints(max_length=100)] = ""
     note: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class Waiting(BaseModel):
+    """What is being waited for."""
+
+    what: str
+
+
+class Ready(BaseModel):
+    """Whether a model can say at once where it looks."""
+
+    ready: bool
 
 
 class Judged(BaseModel):
@@ -165,6 +170,15 @@ def review_image(
     return image_reviews(project, image_id, evaluated.event.version, workspace)
 
 
+@routes.api("GET", "/p/{project}/images/{image_id}/explainer", permission=Permission.VIEW)
+def get_explainer_ready(
+    project: str, image_id: SeenImage, model: Name, workspace: CurrentWorkspace
+) -> Ready:
+    """Whether a model can say at once where it looks; otherwise it is read, in the background."""
+    require_image(workspace, project, image_id)
+    return Ready(ready=get_ready(workspace, project, model).state == "done")
+
+
 @routes.raw(
     "GET",
     "/p/{project}/images/{image_id}/activation",
@@ -177,28 +191,27 @@ def activation(
     model: Name,
     label: Name = "",
 ) -> Response:
-    """Where a model looks for a class on an image, as a PNG; the first time takes some seconds."""
+    """Where a model looks for a class on an image, as a PNG; 202 while that is being computed."""
     require_image(workspace, project, image_id)  # a map that is kept shows its pixels
 
     def explain() -> ActivationPicture:
-        with _explaining:
-            return activation_map(
-                f"{project}@{model}",
-                image_id,
-                label=label or None,
-                instance=workspace.instance,
-                store=workspace.store,
-                cache=workspace.cache,
-            )
-
-    if not _asking.acquire(blocking=False):
-        raise Busy(f"{_MOST_WAITING} maps are being worked out already.", do="Try again soon.")
-    try:
-        found: ActivationPicture = workspace.kept.get(
-            ("activation", project, image_id, model, label), explain
+        return activation_map(
+            f"{project}@{model}",
+            image_id,
+            label=label or None,
+            instance=workspace.instance,
+            store=workspace.store,
+            cache=workspace.cache,
         )
-    finally:
-        _asking.release()
+
+    job = ask_for_map(workspace, (project, image_id, model, label), explain)
+    if job.error is not None:
+        raise job.error
+    found = job.result
+    if found is None:
+        told = Waiting(what="It is being computed: the first map of a model takes some seconds.")
+        headers = {"Retry-After": "1", "Cache-Control": "no-store"}
+        return Response(told.model_dump_json(), 202, headers, "application/json")
     if found.png is None:
         raise NotFound(
             f"Nothing on this image activates {found.label!r} in the model.",

@@ -153,3 +153,38 @@ def test_an_annotator_sees_what_is_assigned_and_no_answers(
     asked = {"evaluation": "latest"}
     refused = get(annotator, f"/{own[0]}", **asked)
     assert refused["evaluation"] is None
+
+
+def test_no_request_waits_for_where_a_model_looks(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+    import time
+
+    from cv_pipeline.inspector.images import activation
+    from cv_pipeline.inspector.pages import single_image
+    from cv_pipeline.provenance.explained import ActivationPicture
+
+    go, read = threading.Event(), []
+
+    def slow(model: str, image: str, **_: object) -> ActivationPicture:
+        assert go.wait(60)
+        return ActivationPicture("large", "m", image, "", "class_1", 0.5, None, None, b"png")
+
+    monkeypatch.setattr(single_image, "activation_map", slow)
+    monkeypatch.setattr(activation, "PATIENCE", 0.05)
+    monkeypatch.setattr(activation, "open_explainer", lambda model, **_: read.append(model))
+    item = get(client, "/rows", count=1)["items"][0]
+    url = f"/p/large/images/{item['id']}/activation"
+    began = time.monotonic()
+    waiting = client.get(url, params={"model": "slow"})
+    assert time.monotonic() - began < 5
+    assert (waiting.status_code, waiting.headers["retry-after"]) == (202, "1")
+    assert "being computed" in waiting.json()["what"]
+    go.set()
+    while (answer := client.get(url, params={"model": "slow"})).status_code == 202:
+        assert time.monotonic() - began < 60
+    assert (answer.status_code, answer.content) == (200, b"png")
+    while not get(client, f"/{item['id']}/explainer", model="slow")["ready"]:
+        assert time.monotonic() - began < 60
+    assert read == ["large@slow"]  # once, however often it is asked for

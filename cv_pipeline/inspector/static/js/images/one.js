@@ -9,6 +9,8 @@ import { Sources } from "./sources.js";
 import { address, plainQuery, readAddress } from "./state.js";
 import { Viewer } from "./viewer.js";
 
+/** Milliseconds after which who opened a page is taken to stay on it. */
+const STAYED = 3000;
 const WORDS = { classification: "wrong class", localisation: "wrong place", both: "wrong class and place", duplicate: "found twice", background: "false positive" };
 
 const root = document.querySelector("[data-one]");
@@ -100,6 +102,8 @@ function show(next, still) {
   side();
   clearTimeout(show.soon);
   show.soon = setTimeout(() => { prefetch(1); prefetch(-1, page, 1); }, 10);
+  clearTimeout(show.later);
+  show.later = setTimeout(getReady, STAYED);
 }
 
 function arrow(name, id, step) {
@@ -292,6 +296,14 @@ function light(mark, { scroll = false } = {}) {
   viewer.draw();
 }
 
+/** Have the model of this page read, so that its first map does not take the time that takes. */
+function getReady() {
+  const model = page.models.find((m) => m.chosen) ?? page.models[0];
+  if (page.gone || !model || getReady.asked === model.model) return;
+  getReady.asked = model.model;
+  api("GET", `${base}/${page.id}/explainer?model=${encodeURIComponent(model.model)}`).catch(() => { /* asking for a map says why */ });
+}
+
 /** The class-activation map of a model and class, over the picture. */
 function activationBody() {
   const classes = [...new Set([...sources.sources.flatMap((s) => s.marks.map((m) => m.label)), ...page.classes])];
@@ -314,7 +326,17 @@ async function explain(model, label, strength, note, button) {
   button.disabled = true;
   wait("The model is asked where it looks…");
   try {
-    const answer = await fetch(`${base}/${id}/activation?model=${encodeURIComponent(model)}&label=${encodeURIComponent(label)}`, { headers: { Accept: "application/json" } });
+    const began = performance.now();
+    let answer = null;
+    while (!answer || answer.status === 202) {
+      if (answer) {
+        note.textContent = `${(await answer.json()).what} (${Math.round((performance.now() - began) / 1000)} s)`;
+        wait(`It is being computed… ${Math.round((performance.now() - began) / 1000)} s`);
+        await new Promise((done) => { setTimeout(done, 500); });
+        if (id !== page.id) return;
+      }
+      answer = await fetch(`${base}/${id}/activation?model=${encodeURIComponent(model)}&label=${encodeURIComponent(label)}`, { headers: { Accept: "application/json" } });
+    }
     if (!answer.ok) throw new Error(Object.values(await answer.json()).join(" "));
     const image = await createImageBitmap(await answer.blob());
     if (id !== page.id) return;
