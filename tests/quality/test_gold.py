@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
-from cv_pipeline.labeling.batches.hand_off import gold_counts
+from cv_pipeline.labeling.batches.gate_facts import gold_counts
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.work.records import records
 from cv_pipeline.labeling.work.workforce import workforce_of

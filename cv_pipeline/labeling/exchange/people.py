@@ -68,26 +68,6 @@ def record_people(
         table.merge(pa.Table.from_pylist(rows, schema=TOOL_PEOPLE), on=table.key)
 
 
-def with_names_of_tool(catalog: Catalog, rows: pa.Table) -> pa.Table:
-    """Rows of what was pulled, parsed as a file is, with the names that accounts have here.
-
-    Args:
-        catalog: the project's tables.
-        rows: with a column ``annotator``, which has ``annotator-7`` for account 7 of the tool.
-    """
-    place = rows.schema.get_field_index("annotator")
-    annotators = rows["annotator"].combine_chunks()
-    known = pc.unique(annotators)
-    names = _names(catalog)
-    called = []
-    for name in known.to_pylist():
-        number = name.removeprefix("annotator-")
-        is_account = number != name and number.isdecimal()
-        called.append(_called(names, int(number)) if is_account else name)
-    new = pa.array(called, pa.string()).take(pc.index_in(annotators, value_set=known))
-    return rows.set_column(place, rows.schema.field(place), new)
-
-
 def with_account(catalog: Catalog, names: Collection[str]) -> frozenset[str]:
     """Those of some annotators who have an account in the tool now, and so can be given work.
 

@@ -57,7 +57,7 @@ def labels(lake, **more):
         project=lake.project,
         catalog=lake.catalog,
         store=lake.store,
-        pulled=pulled_exports(lake.catalog),
+        pulled=pulled_exports(lake.catalog, labeling=lake.project.labeling),
         **{"source": None, **more},
     )
     return report, lake.catalog.table("annotations").read().to_pylist()
@@ -171,7 +171,7 @@ class TestLabels:
             (pytest.approx(32), pytest.approx(44.8), "blue"),
         ]
         assert {r["image_id"] for r in rows} == {lake.image_ids[0]}
-        assert {r["annotator"] for r in rows} == {f"annotator-{lake.studio.id_of('ann')}"}
+        assert {r["annotator"] for r in rows} == {f"studio-{lake.studio.id_of('ann')}"}
         assert report.quarantined == {"percent_over_100": 1, "unknown_label": 1}
         assert (report.rows, report.pulled) == (2, 2)
         again, _ = labels(lake)
@@ -183,20 +183,33 @@ class TestLabels:
         task = lake.tasks()[lake.image_ids[0]]
         lake.studio.label("ann", task, box())
         lake.pull()
-        ann = f"annotator-{lake.studio.id_of('ann')}"
+        number = lake.studio.id_of("ann")
+        ann, of_file = f"studio-{number}", f"annotator-{number}"
         file = tmp_path / "labels.csv"
         file.write_text(
             "image,label,annotator,x_min,y_min,x_max,y_max\n"
-            f"0.png,blue,{ann},1,1,9,9\n0.png,blue,zoe,1,1,9,9\n1.png,blue,{ann},1,1,9,9\n"
+            f"0.png,blue,{number},1,1,9,9\n0.png,blue,zoe,1,1,9,9\n1.png,blue,{number},1,1,9,9\n"
         )
-        report, rows = labels(lake, source=open_source(str(file)))
         places = {image: n for n, image in enumerate(lake.image_ids)}
-        assert sorted((places[r["image_id"]], r["annotator"], r["label"]) for r in rows) == [
+
+        def imported():
+            report, rows = labels(lake, source=open_source(str(file)))
+            said = sorted((places[r["image_id"]], r["annotator"], r["label"]) for r in rows)
+            return said, report.not_imported
+
+        # number 7 of a file need not be account 7 of the tool
+        said, _ = imported()
+        assert said == [
+            (0, of_file, "blue"),
             (0, ann, "red"),
             (0, "zoe", "blue"),
-            (1, ann, "blue"),
+            (1, of_file, "blue"),
         ]
-        assert report.not_imported == {"annotation that was pulled too": 1}
+        people = lake.project.labeling.model_copy(update={"people": {ann: of_file}})
+        lake.project = lake.project.model_copy(update={"labeling": people})
+        said, not_imported = imported()
+        assert said == [(0, of_file, "red"), (0, "zoe", "blue"), (1, of_file, "blue")]
+        assert not_imported == {"annotation that was pulled too": 1}
 
     def test_of_two_batches_with_one_image_what_somebody_said_last_counts(self, lake):
         lake.push()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
@@ -13,7 +12,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import declared_batches
 from cv_pipeline.labeling.exchange.counted import counted_annotations
 from cv_pipeline.labeling.exchange.history import current_annotations
-from cv_pipeline.labeling.exchange.people import record_people, with_account, with_names_of_tool
+from cv_pipeline.labeling.exchange.people import record_people, with_account
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.work.labels_made import labels_made
 from cv_pipeline.labeling.work.workforce import workforce_of
@@ -75,12 +74,6 @@ def test_a_project_says_who_is_the_same_and_takes_it_back(catalog: Catalog) -> N
     of_file(catalog, "annotator-3")
     record_people(catalog, SAME)
     assert labellers(catalog) == ["annotator-3"], "one person's label of one image"
-    parsed = pa.table({"annotator": ["annotator-7", "annotator-8", "unknown"]})
-    assert with_names_of_tool(catalog, parsed)["annotator"].to_pylist() == [
-        "annotator-3",
-        "studio-8",
-        "unknown",
-    ]
     record_people(catalog, Labeling())
     assert labellers(catalog) == ["annotator-3", "studio-7"]
 

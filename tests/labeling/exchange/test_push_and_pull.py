@@ -357,7 +357,7 @@ class TestBadInput:
         assert lake.pull().states == 1
         assert lake.refused() == {}
         assert current_annotations(lake.catalog)["annotator"].to_pylist() == [
-            f"annotator-{lake.studio.id_of('ann')}"
+            f"studio-{lake.studio.id_of('ann')}"
         ]
 
 
