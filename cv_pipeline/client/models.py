@@ -1584,6 +1584,33 @@ class Tag(RootModel[str]):
     root: Annotated[str, Field(min_length=1)]
 
 
+class OntologyPreview(BaseModel):
+    """
+    What a changed ontology would do; nothing is changed by asking.
+
+    Attributes:
+        version: its version.
+        moves: which labels would go where; those that stay are not among them.
+        labels: labels that there are.
+        stays: how many of them stay what they are.
+        converted: how many would become of another class.
+        quarantined: how many could not come along.
+        relabel: images that people would have to label again.
+        relabel_batch: the batch that those would be set aside as; empty for none.
+        problems: what stands in the way, as sentences.
+    """
+
+    version: str
+    moves: list[MoveRow]
+    labels: int
+    stays: int
+    converted: int
+    quarantined: int
+    relabel: int
+    relabel_batch: str
+    problems: list[str]
+
+
 class OpenInvestigation(BaseModel):
     """
     An investigation to go on with, and where it was left.
@@ -2636,58 +2663,6 @@ class Words(BaseModel):
     words: list[Word]
 
 
-class CvPipelineInspectorDataOntologyPreviewPreview(BaseModel):
-    """
-    What a changed ontology would do; nothing is changed by asking.
-
-    Attributes:
-        version: its version.
-        moves: which labels would go where; those that stay are not among them.
-        labels: labels that there are.
-        stays: how many of them stay what they are.
-        converted: how many would become of another class.
-        quarantined: how many could not come along.
-        relabel: images that people would have to label again.
-        relabel_batch: the batch that those would be set aside as; empty for none.
-        problems: what stands in the way, as sentences.
-    """
-
-    version: str
-    moves: list[MoveRow]
-    labels: int
-    stays: int
-    converted: int
-    quarantined: int
-    relabel: int
-    relabel_batch: str
-    problems: list[str]
-
-
-class CvPipelineInspectorPagesCorrectivePreview(BaseModel):
-    """
-    What a corrective run of a selection would be about.
-
-    Attributes:
-        selection: the images as they were asked for.
-        widened: the same condition without the dataset version; None where nothing is bound to one.
-        parent: digest of the model that is to be bettered.
-        parameters: of its training.
-        labels: classes that the run can be judged by.
-        may_launch: whether the account may launch it.
-        may_set_aside: whether it may set images aside.
-        down: parts that are needed and do not answer.
-    """
-
-    selection: SelectionCounts
-    widened: SelectionCounts | None = None
-    parent: str
-    parameters: list[Parameter]
-    labels: list[str]
-    may_launch: bool
-    may_set_aside: bool
-    down: list[PartDown]
-
-
 class Again(BaseModel):
     """
     A query asked again: as of then, and on today's data.
@@ -3643,6 +3618,31 @@ class Prelabelled(BaseModel):
     model: str
     at: str
     marks: list[Mark]
+
+
+class Preview(BaseModel):
+    """
+    What a corrective run of a selection would be about.
+
+    Attributes:
+        selection: the images as they were asked for.
+        widened: the same condition without the dataset version; None where nothing is bound to one.
+        parent: digest of the model that is to be bettered.
+        parameters: of its training.
+        labels: classes that the run can be judged by.
+        may_launch: whether the account may launch it.
+        may_set_aside: whether it may set images aside.
+        down: parts that are needed and do not answer.
+    """
+
+    selection: SelectionCounts
+    widened: SelectionCounts | None = None
+    parent: str
+    parameters: list[Parameter]
+    labels: list[str]
+    may_launch: bool
+    may_set_aside: bool
+    down: list[PartDown]
 
 
 class Probe(BaseModel):

@@ -48,7 +48,7 @@ class MoveRow(BaseModel):
     examples: list[str]
 
 
-class Preview(BaseModel):
+class OntologyPreview(BaseModel):
     """What a changed ontology would do; nothing is changed by asking.
 
     Attributes:
@@ -74,7 +74,7 @@ class Preview(BaseModel):
     problems: list[str]
 
 
-def preview(text: str, now: Project, catalog: Catalog, *, projects: Path) -> Preview:
+def preview(text: str, now: Project, catalog: Catalog, *, projects: Path) -> OntologyPreview:
     """What a changed ontology would do.
 
     Args:
@@ -129,7 +129,7 @@ def _refuse_aliases(text: str) -> None:
         return  # who parses it says what is wrong
 
 
-def _told(found: Effect) -> Preview:
+def _told(found: Effect) -> OntologyPreview:
     moves = [
         MoveRow(
             label=move.label,
@@ -145,7 +145,7 @@ def _told(found: Effect) -> Preview:
     ]
     lost = sum(found.quarantined.values())
     converted = sum(move.labels for move in moves if move.into)
-    return Preview(
+    return OntologyPreview(
         version=found.version,
         moves=moves,
         labels=found.labels,

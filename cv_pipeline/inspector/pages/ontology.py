@@ -14,7 +14,7 @@ from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.data.ontology import Labels, OntologyVersion, labels_of, versions_of
-from cv_pipeline.inspector.data.ontology_preview import Preview, preview
+from cv_pipeline.inspector.data.ontology_preview import OntologyPreview, preview
 from cv_pipeline.inspector.jobs import JobState, Progress, jobs_of
 from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
@@ -200,7 +200,7 @@ def guideline(project: str, workspace: CurrentWorkspace) -> GuidelinePage:
 @routes.api("POST", "/p/{project}/ontology/preview", permission=Permission.REVIEW)
 def preview_ontology(
     project: str, changed: ChangedOntology, workspace: CurrentWorkspace
-) -> Preview:
+) -> OntologyPreview:
     """What a changed ontology would do to the labels that there are; nothing is changed."""
     return preview(
         changed.text,
