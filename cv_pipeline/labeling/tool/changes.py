@@ -1,8 +1,8 @@
 """Whether something changed in the annotation tool since the last pull: a look, and no more.
 
 It asks once for the counts of all projects, and then of each batch in which somebody may be at work
-what changed there. Those that are done or cancelled, and count as they did, have a minute of the
-day each in which they are asked as well.
+what changed there. Those that are done or cancelled, and count as they did, are asked as well when
+a pull would list them again, each in a minute of the day of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def changes_in_tool(catalog: Catalog, tool: Tool, *, now: datetime | None = None
         if place is None:
             if one.tasks and tool.project(one.tool_project) is None:
                 found.append(f"{one.tool_project} gone")
-        elif not one.is_at_rest(place) or one.tool_project % _MINUTES == minute:
+        elif not one.is_at_rest(place) or (
+            # a pull would look there too, and not before
+            one.is_due(now) and one.tool_project % _MINUTES == minute
+        ):
             found += _changes(one, place, tool)
     if not found:
         return ""

@@ -101,14 +101,32 @@ class TestAPushThatWasKilled:
 
 
 class TestBatchesAtRest:
-    def test_nothing_but_their_counts_is_asked(self, lake, listening):
-        number = cancelled_batch(lake)
+    def test_their_counts_are_asked_and_more_once_a_day(self, lake, listening, monkeypatch):
+        monkeypatch.setattr(pulls, "SWEEP_SECONDS", -1.0)  # one at least, however long it takes
+        first = cancelled_batch(lake)
         before = lake.content()
         report = lake.pull(tool=listening)
         assert (report.at_rest, report.batches) == (1, ())
-        assert changes_in_tool(lake.catalog, listening, now=at_minute(number + 1)) == ""
+        assert changes_in_tool(lake.catalog, listening, now=at_minute(first + 1)) == ""
         assert not listening.asked
         assert lake.content() == before
+        # an edit leaves the counts as they are
+        lake.studio.edit("ann", lake.states()[0]["annotation"], box("blue"))
+        assert lake.pull().states == 0
+        assert changes_in_tool(lake.catalog, listening, now=at_minute(first)) == ""
+        lake.set_aside("second", lake.image_ids[:2])
+        second = lake.push("second").tool_project
+        lake.pull()
+        change_state(lake.catalog, "second", "cancelled")
+        age(lake, hours=25)
+        assert changes_in_tool(lake.catalog, listening, now=at_minute(first + 1)) == ""
+        assert changes_in_tool(lake.catalog, listening, now=at_minute(first))
+        # the longest unseen come first, and what takes too long waits
+        report = lake.pull(tool=listening)
+        assert ([b.tool_project for b in report.batches], report.states) == ([first], 1)
+        assert listening.asked["listed", first] == 1, "the edit is read"
+        assert [b.tool_project for b in lake.pull(tool=listening).batches] == [second]
+        assert lake.pull(tool=listening).at_rest == 2, "and then not for another day"
 
     def test_what_changes_the_counts_is_seen_at_once(self, lake):
         cancelled_batch(lake)
@@ -124,35 +142,13 @@ class TestBatchesAtRest:
         report = lake.pull()
         assert (report.deleted_tasks, report.deleted_annotations) == (1, 1)
 
-    def test_an_edit_is_seen_within_a_day(self, lake, listening, monkeypatch):
-        number = cancelled_batch(lake)
-        (before,) = lake.states()
-        lake.studio.edit("ann", before["annotation"], box("blue"))
-        assert lake.pull().states == 0
-        assert changes_in_tool(lake.catalog, listening, now=at_minute(number))
-        age(lake, hours=25)
-        monkeypatch.setattr(pulls, "SWEEP_SECONDS", -1.0)  # one at least, however long it takes
-        report = lake.pull(tool=listening)
-        assert (report.states, report.at_rest) == (1, 0)
-        assert listening.asked["listed", number] == 1
-        assert lake.pull().at_rest == 1, "and then not for another day"
-
-    def test_those_longest_unseen_come_first_and_some_wait(self, lake, listening, monkeypatch):
-        first = cancelled_batch(lake)
-        lake.set_aside("second", lake.image_ids[:2])
-        second = lake.push("second").tool_project
-        lake.pull()
-        change_state(lake.catalog, "second", "cancelled")
-        age(lake, hours=25)
-        monkeypatch.setattr(pulls, "SWEEP_SECONDS", -1.0)
-        assert [b.tool_project for b in lake.pull(tool=listening).batches] == [first]
-        assert [b.tool_project for b in lake.pull(tool=listening).batches] == [second]
-        assert lake.pull(tool=listening).batches == ()
-
 
 def at_minute(number):
+    """The minute, of those around now, in which a batch at rest is asked."""
     hour, minute = divmod(number % (24 * 60), 60)
-    return datetime(2026, 11, 28, hour, minute, tzinfo=UTC)
+    now = datetime.now(UTC)
+    then = now.replace(hour=hour, minute=minute)
+    return then if then >= now else then + timedelta(days=1)
 
 
 class TestClocks:
@@ -271,51 +267,35 @@ class TestOthersAtWork:
         assert [state["deleted"] for state in lake.states()] == [False]
 
 
-class TestAddresses:
-    def changed(self, lake, **data):
-        """The reasons of the pull after the first task shows other data."""
-        task = lake.tasks()[lake.image_ids[0]]
-        before = dict(lake.studio.tool.task_data(lake.tool_project()))[task]
-        as_admin(lake, "PATCH", f"/api/tasks/{task}/", {"data": {**before, **data}})
-        lake.pull()
-        return before, set(lake.refused().values())
+def test_whose_an_address_is(lake):
+    lake.push()
+    lake.pull()
+    image, task = lake.image_ids[0], lake.tasks()[lake.image_ids[0]]
+    before = dict(lake.studio.tool.task_data(lake.tool_project()))[task]
 
-    def test_another_host_with_our_path_is_a_changed_image(self, lake):
-        lake.push()
+    def reasons(address):
+        """The reasons of a pull after the first task shows another address."""
+        as_admin(lake, "PATCH", f"/api/tasks/{task}/", {"data": {**before, "image": address}})
         lake.pull()
-        address = next(iter(lake.studio.tool.task_data(lake.tool_project())))[1]["image"]
-        foreign = address.replace("http://127.0.0.1:8000", "https://evil.example")
-        before, reasons = self.changed(lake, image=foreign)
-        assert reasons == {"changed_image"}
-        _, reasons = self.changed(lake, image=before["image"])
-        assert reasons == set()
+        return set(lake.refused().values())
 
-    def test_another_batch_s_or_a_wrong_signature_is_one_too(self, lake):
-        lake.push()
-        lake.pull()
-        addresses, image = ImageAddresses(cv_home()), lake.image_ids[0]
+    here, elsewhere = "http://127.0.0.1:8000", "https://inspector.example"
+    addresses = ImageAddresses(cv_home())
+
+    def signed(base, batch="first"):
         until = datetime.now(UTC) + timedelta(days=9)
-        told = {"project": lake.name, "batch": "other", "image_id": image, "until": until}
-        other = addresses.address("http://127.0.0.1:8000", **told)
-        before, reasons = self.changed(lake, image=other)
-        assert reasons == {"changed_image"}
-        _, reasons = self.changed(lake, image=before["image"][:-3] + "abc")
-        assert reasons == {"changed_image"}
+        return addresses.address(base, project=lake.name, batch=batch, image_id=image, until=until)
 
-    def test_the_inspector_of_today_and_a_renewed_address_are_ours(self, lake):
-        lake.push()
-        lake.pull()
-        addresses, image = ImageAddresses(cv_home()), lake.image_ids[0]
-        until = datetime.now(UTC) + timedelta(days=9)
-        told = {"project": lake.name, "batch": "first", "image_id": image, "until": until}
-        renewed = addresses.address("http://127.0.0.1:8000", **told)
-        assert self.changed(lake, image=renewed)[1] == set()
-        moved = addresses.address("https://inspector.example", **told)
-        assert self.changed(lake, image=moved)[1] == {"changed_image"}
-        labeling = lake.project.labeling.model_copy(update={"images": "https://inspector.example/"})
-        lake.project = lake.project.model_copy(update={"labeling": labeling})
-        lake.pull(whole=True)
-        assert lake.refused() == {}
+    assert reasons(before["image"].replace(here, "https://evil.example")) == {"changed_image"}
+    assert reasons(before["image"]) == set(), "it was mended"
+    assert reasons(signed(here, batch="other")) == {"changed_image"}
+    assert reasons(before["image"][:-3] + "abc") == {"changed_image"}
+    assert reasons(signed(here)) == set(), "it was renewed"
+    assert reasons(signed(elsewhere)) == {"changed_image"}
+    labeling = lake.project.labeling.model_copy(update={"images": f"{elsewhere}/"})
+    lake.project = lake.project.model_copy(update={"labeling": labeling})
+    lake.pull(whole=True)
+    assert lake.refused() == {}, "the inspector is there now"
 
 
 class TestRefusals:
