@@ -171,7 +171,7 @@ class Whole:
 
 
 class _LargeJpeg:
-    """A large JPEG: a small copy that costs little, and all of it when that is asked for.
+    """A large JPEG: smaller copies that cost less, and all of it when that is asked for.
 
     Args:
         data: the file.
@@ -185,6 +185,7 @@ class _LargeJpeg:
         self._data = data
         self._lock = threading.Lock()
         self._copies: dict[int, Whole] = {}
+        self._begins: dict[int, int] = {}
 
     @property
     def held(self) -> int:
@@ -193,19 +194,26 @@ class _LargeJpeg:
 
     def read(self, bands: Sequence[int], level: int, box: Box | None) -> list[NDArray[Any]]:
         """Stored numbers of some bands: a part of a level, or all of it."""
-        base = _EIGHTH if level >= _EIGHTH else 0
-        return self._copy(base).read(bands, level - base, box)
+        copy, base = self._copy(min(level, _EIGHTH))
+        return copy.read(bands, level - base, box)
 
-    def _copy(self, level: int) -> Whole:
+    def _copy(self, level: int) -> tuple[Whole, int]:
+        """A copy that has a level, and the level that it begins with."""
         with self._lock:
-            if level not in self._copies:
-                longest = max(self.info.width, self.info.height)
+            if level not in self._begins:
+                width, height = self.info.width, self.info.height
+                longest = max(width, height)
                 rgb = decode_scaled_jpeg(
                     self._data, side=-(-longest // (1 << level)), max_pixels=longest**2
                 )
-                planes = _planes(rgb[..., : self.info.bands])
-                self._copies[level] = Whole(planes, self.info, self.meaning)
-            return self._copies[level]
+                across, down = level_size(width, height, level)
+                base = level if rgb.shape[:2] == (down, across) else 0  # some come whole
+                if base not in self._copies:
+                    planes = _planes(rgb[..., : self.info.bands])
+                    self._copies[base] = Whole(planes, self.info, self.meaning)
+                self._begins |= {level: base} if base else dict.fromkeys(range(level + 1), 0)
+            base = self._begins[level]
+            return self._copies[base], base
 
 
 class _PartsOfTiff:

@@ -12,6 +12,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from cv_pipeline.errors import ImageError
 from cv_pipeline.imaging import opened
@@ -130,6 +131,25 @@ def test_a_large_jpeg_is_looked_at_by_a_small_copy(monkeypatch: pytest.MonkeyPat
     assert np.abs(small - sampled).mean() < 6
     part = picture.read([1], 0, Box(10, 20, 30, 50))[0]
     assert np.abs(part.astype(int) - image[10:30, 20:50, 1]).max() < 12
+
+
+def test_a_large_jpeg_of_inks_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "_LARGE_JPEG", 1000)
+    decoded: list[int] = []
+    decode_scaled = opened.decode_scaled_jpeg
+
+    def counted(data: bytes, **how: int) -> np.ndarray:
+        decoded.append(how["side"])
+        return decode_scaled(data, **how)
+
+    monkeypatch.setattr(opened, "decode_scaled_jpeg", counted)
+    file = io.BytesIO()
+    Image.new("CMYK", (1601, 1203), (10, 200, 30, 0)).save(file, "JPEG")
+    picture = open_picture(file.getvalue(), max_pixels=LIMIT)
+    for level in reversed(range(levels_of(1601, 1203))):
+        across, down = level_size(1601, 1203, level)
+        assert picture.read([0], level, None)[0].shape == (down, across)
+    assert len(decoded) == 1  # inks are always decoded whole
 
 
 def test_a_frame_of_dicom_is_opened() -> None:

@@ -25,6 +25,7 @@ class Numbering:
     def __init__(self, ids: pa.ChunkedArray) -> None:
         self.ids = ids
         self._chunks = [chunk for chunk in ids.chunks if len(chunk)]
+        self._seen: dict[int, NDArray[np.bytes_]] = {}
 
     def find(self, image_ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
         """Number of each image; -1 where there is no such image."""
@@ -34,7 +35,7 @@ class Numbering:
         for index in np.unique(chunk_of):
             if index < 0:
                 continue
-            chunk = _as_bytes(self._chunks[index])
+            chunk = self._chunk(int(index))
             of_chunk = np.flatnonzero(chunk_of == index)
             row = np.searchsorted(chunk, wanted[of_chunk], side="right") - 1
             found = chunk[row] == wanted[of_chunk]
@@ -50,8 +51,14 @@ class Numbering:
         index = int(np.searchsorted(self._firsts, np.bytes_(text), side="right")) - 1
         if index < 0:
             return 0
-        row = np.searchsorted(_as_bytes(self._chunks[index]), np.bytes_(text), side="left")
+        row = np.searchsorted(self._chunk(index), np.bytes_(text), side="left")
         return int(self._offsets[index] + row)
+
+    def _chunk(self, index: int) -> NDArray[np.bytes_]:
+        """Ids of a chunk; that they are equally long is seen to once, for it reads them all."""
+        if index not in self._seen:
+            self._seen[index] = _as_bytes(self._chunks[index])
+        return self._seen[index]
 
     @cached_property
     def _firsts(self) -> NDArray[np.bytes_]:
