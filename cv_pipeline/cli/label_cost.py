@@ -106,7 +106,7 @@ def _as_json(cost: LabelCost) -> dict[str, object]:
         "ordered_by": cost.ordered_by,
         "step": cost.step,
         "lead_times": {
-            "bound": None if cost.times.bound == float("inf") else cost.times.bound,
+            "bound": cost.times.bound,
             "declared": cost.times.declared,
             "capped": int(cost.times.capped.sum()),
             "missing": cost.times.missing,

@@ -2,7 +2,8 @@
 
 A tab that stays open over lunch is no work. Times above a bound count as the bound; which they are
 and how much was cut off is always told. The bound is declared, or that which the times give
-themselves: Tukey's far fence on their logarithms, and never below three times their median.
+themselves: Tukey's far fence on their logarithms, never below three times their median, and never
+above a working day: whoever may change a label may write any time, and no one may count for all.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+LONGEST = 8 * 3600.0
+"""Seconds that no label takes: a working day."""
 
 _LEAST_TIMES = 20
 _FENCE = 3.0
@@ -24,7 +28,7 @@ class LeadTimes:
     Attributes:
         seconds: of work; NaN where it is not known. None is above ``bound``.
         capped: which were above it, and count as it.
-        bound: in seconds; infinity where there are too few times to give one.
+        bound: in seconds; a working day where there are too few times to give one.
         declared: whether the bound was declared.
         missing: how many times are not known, or are no times: zero, negative, not finite.
         cut: seconds that were cut off.
@@ -77,8 +81,10 @@ def reckonable(seconds: NDArray[np.float64], *, longest: float | None = None) ->
 
 
 def bound_of(seconds: NDArray[np.float64]) -> float:
-    """The bound that positive times give themselves; infinity where there are fewer than 20."""
+    """The bound that positive times give themselves; a working day for fewer than 20."""
     if len(seconds) < _LEAST_TIMES:
-        return float("inf")
+        return LONGEST
     first, middle, third = np.quantile(np.log(seconds), [0.25, 0.5, 0.75])
-    return float(max(np.exp(third + _FENCE * (third - first)), _MEDIANS * np.exp(middle)))
+    fence = third + _FENCE * (third - first)
+    with np.errstate(over="ignore"):  # of absurd times it is beyond all bounds
+        return float(min(max(np.exp(fence), _MEDIANS * np.exp(middle)), LONGEST))

@@ -71,7 +71,10 @@ class TestLeadTimes:
         assert np.isnan(times.seconds).tolist() == [False, True, True, True, True]
 
     def test_too_few_times_give_no_bound(self) -> None:
-        assert bound_of(np.array([1.0, 1000.0])) == float("inf")
+        # no label takes longer than a working day, however few or absurd the times are
+        assert bound_of(np.array([1.0, 1000.0])) == 8 * 3600
+        assert bound_of(np.array([30.0] * 9 + [1e300] * 16)) == 8 * 3600
+        assert reckonable(np.array([30.0, 1e300])).seconds.tolist() == [30, 8 * 3600]
 
 
 class TestCost:

@@ -127,6 +127,15 @@ def test_where_nobody_worked_yet_the_declared_hours_count(catalog: Catalog) -> N
     assert "30 s a label, as none is known yet" in found.basis
 
 
+@pytest.mark.parametrize("lead_time", [0.0, 1e-300, 1e300])
+def test_a_time_that_is_none_makes_no_end_absurd(catalog: Catalog, lead_time: float) -> None:
+    wait(catalog, "one", 30)
+    annotate(catalog, "one", image_ids(5, seed="one"), PEOPLE[0], lead_time=lead_time, at=NOW)
+    (once, *_) = asked(catalog).forecasts
+    assert once.end is not None
+    assert NOW <= once.end < NOW + timedelta(weeks=52)
+
+
 def test_hard_images_take_what_hard_ones_took(catalog: Catalog) -> None:
     wait(catalog, "easy", 200, difficulty="easy")
     wait(catalog, "hard", 200, difficulty="hard")
