@@ -6,14 +6,15 @@ A linear head (scikit-learn's logistic regression, C = 1) on fixed features, tra
 round; the first round is drawn by chance for all, every later one by the algorithm alone (a project
 always adds a control arm, which is left out here). Features are k-means on patches and principal
 components, for which no label is needed; how many and their length were chosen by what random
-sampling reaches on cifar10n (0.50 with whitened ones, 0.56 with these). Of cifar10n, 9,000 images
+sampling reaches on the test images of cifar10n (0.50 with whitened ones, 0.56 with these), after
+one seed of all arms on the earlier ones had been seen. Of cifar10n, 9,000 images
 are the pool, labelled by the majority of three crowd workers (9 % wrong), and the 1,000 gold images
 the test. Of the demo world, three worlds of seeds 0 to 2 without copies are divided at random, two
 thirds pool; the head says for each class whether it is on the image, and accuracy is the share of
 these answers that is right.
 
 Labels needed: where the mean curve over seeds, made monotone (isotonic regression, for all alike),
-reaches the accuracy of random sampling with the whole budget. Nothing was tuned to it. --docs
+reaches the accuracy of random sampling with the whole budget. No algorithm was tuned to it. --docs
 writes table and curve into docs/labeling/active-learning.md. One core, below half an hour.
 """
 
