@@ -30,7 +30,11 @@ def batch(
     difficulty: Annotated[str | None, typer.Option(help="easy, medium or hard.")] = None,
     task_type: Annotated[str | None, typer.Option(help="What is to be done.")] = None,
     pilot: Annotated[
-        bool | None, typer.Option("--pilot/--no-pilot", help="Whether it is a pilot round.")
+        bool | None,
+        typer.Option(
+            "--pilot/--no-pilot",
+            help="Whether it is a pilot round, which two people label unless --overlap says more.",
+        ),
     ] = None,
     pause: Annotated[bool, typer.Option("--pause", help="Hold it up.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Let it go on where it was.")] = False,
@@ -68,6 +72,8 @@ def batch(
     if changes and not before.declared:
         defaults = {"task_type": declared.task, "overlap": declared.labeling.overlap}
         changes = {**defaults, **changes}
+    if pilot and overlap is None and max(before.overlap, changes.get("overlap", 1)) < 2:
+        changes["overlap"] = 2  # else nobody's agreement can be measured
     if changes and batches.change(catalog, name, **changes):
         plain = {k: str(v) if isinstance(v, datetime) else v for k, v in changes.items()}
         write_down("batch.settings", name, project=project, **plain)

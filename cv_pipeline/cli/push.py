@@ -44,9 +44,7 @@ def push(
         f" {report.waiting:,} of {report.images:,} images are in Label Studio"
     )
     console.print(f"  {report.url}", soft_wrap=True)
-    console.print(
-        f"  annotators' browsers fetch the images from {report.images_at}", soft_wrap=True
-    )
+    console.print(f"  browsers fetch its images from {report.images_at}", soft_wrap=True)
     if report.model:
         console.print(f"  {report.prelabelled:,} begin with pre-labels of {report.model[:12]}")
     elif why:

@@ -88,6 +88,13 @@ def test_a_batch_is_shown_and_changed(world: DatalakeWorld) -> None:
     assert written == [f"batch.{a}" for a in ("settings", "settings", "pause", "resume", "cancel")]
 
 
+def test_two_label_a_pilot_unless_more_are_asked_for(world: DatalakeWorld) -> None:
+    cvp("set-aside", "fruit", "order by path", "--name", "one")
+    assert answer("batch", "fruit", "one", "--pilot")["overlap"] == 2
+    assert answer("batch", "fruit", "one", "--overlap", "3")["overlap"] == 3
+    assert answer("batch", "fruit", "one", "--pilot")["overlap"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
