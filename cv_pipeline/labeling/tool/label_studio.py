@@ -24,6 +24,7 @@ MOST_READ = 400
 ANSWER_BYTES = 4_000_000
 """What an answer with whole tasks should have."""
 _TITLE = 50
+_EMPTY = 3
 
 
 @dataclass(frozen=True)
@@ -263,9 +264,9 @@ class Tool:
 
     def tasks(self, number: int, ids: Sequence[int]) -> Iterator[list[dict[str, Any]]]:
         """Read tasks whole, some at a time; those that are gone meanwhile are left out."""
-        place = 0
-        while place < len(ids):
-            wanted = list(ids[place : place + self._read_at_once])
+        left = list(ids)
+        while left:
+            wanted, left = left[: self._read_at_once], left[self._read_at_once :]
             chosen = {"selectedItems": {"all": False, "included": wanted}}
             told = self.connection.get(
                 "/api/tasks/",
@@ -279,15 +280,19 @@ class Tool:
             )
             found = self._tasks_of(told)
             size = self.connection.last_bytes
-            place += len(wanted)
+            there = {task["id"] for task in found}
+            lacking = [task for task in wanted if task not in there]
+            # gone, or more than it gives at once: only when it has none of them are they gone
+            left = lacking + left if len(lacking) < len(wanted) else left
             fits = int(len(wanted) * ANSWER_BYTES / max(size, 1))
             self._read_at_once = max(1, min(MOST_READ, fits, 2 * len(wanted)))
-            yield found
+            if found:
+                yield found
 
     def _listed(
         self, number: int, *, since: datetime | None, include: str
     ) -> Iterator[dict[str, Any]]:
-        last = 0
+        last = empty = 0
         while True:
             items = [_filter("id", "Number", last)]
             if since is not None:
@@ -306,11 +311,14 @@ class Tool:
             )
             found = self._tasks_of(told)
             yield from found
-            if len(found) < min(STUBS, int(told.get("total", 0))):
-                raise self._odd("/api/tasks/")
             if int(told.get("total", 0)) <= len(found):
                 return
-            last = int(found[-1]["id"])
+            # fewer than there are, for that is how many it gives at once, or some are gone since it
+            # counted them
+            before, last = last, int(found[-1]["id"]) if found else last
+            empty = 0 if last > before else empty + 1
+            if empty == _EMPTY:
+                raise self._odd("/api/tasks/")
 
     def _tasks_of(self, told: Any) -> list[dict[str, Any]]:
         found = told.get("tasks") if isinstance(told, dict) else None

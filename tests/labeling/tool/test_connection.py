@@ -215,3 +215,35 @@ def test_tasks_are_read_as_many_at_once_as_make_answers_of_a_few_megabytes(monke
     fake.asked.clear()
     assert sum(len(page) for page in tool.tasks(1, range(430))) == 430
     assert fake.asked == [400, 10, 10, 10]
+
+
+class Capped:
+    """A server that gives few tasks at once, of which some go while they are read."""
+
+    last_bytes = 0
+
+    def __init__(self, tasks, *, most):
+        self.tasks = set(tasks)
+        self.most = most
+
+    def get(self, path, parameters):
+        asked = json.loads(parameters["query"])
+        if "selectedItems" in asked:
+            found = sorted(self.tasks & set(asked["selectedItems"]["included"]))
+        else:
+            found = sorted(t for t in self.tasks if t > asked["filters"]["items"][0]["value"])
+        shown = found[: self.most]
+        # it counts first, and gives what is there by then
+        self.tasks.discard(12)
+        shown = [{"id": t, "updated_at": "2026-01-01T00:00:00Z"} for t in shown if t in self.tasks]
+        return {"tasks": shown, "total": len(found)}
+
+
+def test_a_server_that_gives_less_at_once_than_is_asked_for_hides_nothing():
+    tool = Tool(Capped(range(1, 13), most=3))
+    assert [stub.id for stub in tool.stubs(1)] == list(range(1, 12))
+    tool = Tool(Capped(range(1, 13), most=3))
+    assert sorted(t["id"] for page in tool.tasks(1, range(1, 13)) for t in page) == list(
+        range(1, 12)
+    )
+    assert [stub.id for stub in Tool(Capped([12], most=3)).stubs(1)] == []
