@@ -61,7 +61,7 @@ def test_a_misspelt_algorithm_is_told(world, cvp):
 
 def test_pre_labels_are_listed_with_where_the_model_is_unsure(world, cvp):
     _, out, _ = cvp("prelabels", "fruit")
-    assert "No pre-label was made yet. Run: cvp run fruit --select prelabels" in out
+    assert "No pre-label was made yet. Make them: cvp prelabels fruit --make" in out
     prelabel(world, {0: [("kiwi", 0.9)], 2: [("lemon", 0.6)]})
     _, out, _ = cvp("prelabels", "fruit", "-n", "1")
     assert "2 suggestions on 4 images by m1; mean uncertainty 0.125" in out

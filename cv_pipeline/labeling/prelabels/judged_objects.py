@@ -17,7 +17,7 @@ from cv_pipeline.annotations.formats.label_studio import FIELDS
 from cv_pipeline.annotations.formats.label_studio_names import CONTROLS
 from cv_pipeline.annotations.formats.label_studio_regions import Annotation, Regions
 from cv_pipeline.annotations.geometry.settle import settle
-from cv_pipeline.annotations.raw import ExportBuilder, RawRow
+from cv_pipeline.annotations.raw import ExportBuilder, raw_table
 from cv_pipeline.catalog.sql import run_sql
 
 OBJECTS = pa.schema(
@@ -122,13 +122,14 @@ def _read(annotations: pa.Table) -> pa.Table:
         reader = Regions(export, is_ours=False)  # a class of the image is of its own annotation
         reader.read(_annotation(number, tuple(results)))
         reader.finish()
-    rows = [row for row in export.rows if row.kind != "tag" and not row.normalized]
-    numbers = np.array([int(row.image_path) for row in rows], np.int64)
+    every = pa.concat_tables([*export.tables, raw_table(export.rows)]).to_pylist()
+    rows = [row for row in every if row["kind"] != "tag" and not row["normalized"]]
+    numbers = np.array([int(row["image_path"]) for row in rows], np.int64)
     sizes = np.array([(one["width"], one["height"]) for one in told], np.float64)
-    shaped = [k for k, row in enumerate(rows) if row.geometry is not None]
+    shaped = [k for k, row in enumerate(rows) if row["geometry"] is not None]
     settled = settle(
-        [rows[k].kind for k in shaped],
-        [rows[k].geometry for k in shaped],
+        [rows[k]["kind"] for k in shaped],
+        [rows[k]["geometry"] for k in shaped],
         sizes=sizes[numbers[shaped]].reshape(-1, 2),
         scaled=np.zeros(len(shaped), bool),
     )
@@ -144,11 +145,11 @@ def _read(annotations: pa.Table) -> pa.Table:
             {
                 "tool_project": told[number]["tool_project"],
                 "annotation": told[number]["annotation"],
-                "label": row.label,
-                "kind": row.kind if place is None else settled.kinds[place],
+                "label": row["label"],
+                "kind": row["kind"] if place is None else settled.kinds[place],
                 **dict(zip(("x0", "y0", "x1", "y1"), own, strict=True)),
                 "geometry": None if place is None else settled.texts[place],
-                "changed": (number, row.original_id.partition("/")[2]) in changed,
+                "changed": (number, row["original_id"].partition("/")[2]) in changed,
             }
         )
     return pa.Table.from_pylist(made, schema=OBJECTS)
@@ -178,11 +179,11 @@ def _changed(results: list[Any]) -> Iterator[str]:
                 yield str(result["parentID"])
 
 
-def _edges(row: RawRow) -> list[float | None]:
-    return [row.x_min, row.y_min, row.x_max, row.y_max]
+def _edges(row: dict[str, Any]) -> list[float | None]:
+    return [row["x_min"], row["y_min"], row["x_max"], row["y_max"]]
 
 
-def _bounds(row: RawRow, settled: list[float]) -> list[float | None]:
+def _bounds(row: dict[str, Any], settled: list[float]) -> list[float | None]:
     """Bounds of a shape; of key points those of their object, where it was drawn."""
     own = _edges(row)
     return own if None not in own else [*settled]

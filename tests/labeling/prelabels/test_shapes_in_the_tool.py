@@ -20,6 +20,7 @@ from cv_pipeline.annotations.geometry import (
     rotated_box,
 )
 from cv_pipeline.annotations.geometry.run_lengths import runs_of_mask
+from cv_pipeline.cli.push import push
 from cv_pipeline.labeling.prelabels.acceptance import acceptance
 from cv_pipeline.labeling.prelabels.judged_objects import judged_objects
 from cv_pipeline.labeling.prelabels.prelabel_rows import drawable, prelabel_rows
@@ -173,3 +174,19 @@ def test_boxes_are_outlines_where_annotators_draw_outlines_alone(suggested, monk
     assert [row[e] for e in ("x_min", "y_min", "x_max", "y_max")] == [28, 2, 34, 9]
     # a box that fills a mask would be more work than none
     assert suggested(["a"], kinds=("mask",))["kind"].to_pylist() == ["none"]
+
+
+def test_a_push_without_pre_labels_says_why(lake, monkeypatch, capsys):
+    monkeypatch.setenv("CV_LABEL_STUDIO_TOKEN", lake.studio.token)
+    monkeypatch.setenv("CV_STORE", str(lake.folder / "home" / "store"))
+    told = []
+    for model in (None, ""):
+        push(lake.name, "first", model=model, as_json=True)
+        told.append(json.loads(capsys.readouterr().out))
+    # asked for none, nobody wonders
+    assert told[0]["no_prelabels"] == (
+        f"No pre-label was made yet. Make them: cvp prelabels {lake.name} --make"
+    )
+    assert told[1]["no_prelabels"] == ""
+    push(lake.name, "first", model=None)
+    assert "none begins with pre-labels: No pre-label was made yet." in capsys.readouterr().out
