@@ -10,7 +10,6 @@ process that is killed at any point leaves tables that the next call completes.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 from collections import Counter
@@ -22,6 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cv_pipeline.annotations.formats import ExportFiles, parse_export, read_export
+from cv_pipeline.annotations.import_parts import (
+    LOOKED_AT,
+    Lake,
+    Part,
+    keep,
+    of_tool,
+    stamped,
+)
 from cv_pipeline.annotations.ontology import (
     Migrated,
     lock,
@@ -30,20 +37,19 @@ from cv_pipeline.annotations.ontology import (
     set_aside_to_relabel,
 )
 from cv_pipeline.annotations.raw import GOLD_ANNOTATOR, ParsedExport, UnusableExport
-from cv_pipeline.annotations.resolve import ResolvedAnnotations, resolve
 from cv_pipeline.catalog.digest import table_digest
 from cv_pipeline.catalog.ingest.path_matching import match_images
-from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
+from cv_pipeline.catalog.quarantine import reconcile_refusals
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import AnnotationError
 from cv_pipeline.labeling.exchange.imported import note_imported
 from cv_pipeline.labeling.exchange.people import record_people
-from cv_pipeline.project import Ontology, Project
+from cv_pipeline.project import Project
 from cv_pipeline.storage import ImageSource, ObjectStore
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.exchange.pulled_export import Pulled, PulledExport
+    from cv_pipeline.labeling.exchange.pulled_export import Pulled
 
 STAGE = "annotation_exports"
 """Stage under which refused annotations are quarantined."""
@@ -129,9 +135,9 @@ def import_annotations(
     if gold is not None:
         export = read_export(gold)
         read.append((export, _as_gold(_parse(export, format="csv", catalog=catalog))))
-    lake = _Lake.of(catalog, table_versions or {})
+    lake = Lake.of(catalog, table_versions or {})
     of_files = [
-        _Part.of(
+        Part.of(
             parsed,
             lake.resolve(parsed, of_export),
             url=export.url,
@@ -141,20 +147,20 @@ def import_annotations(
         for export, parsed in read
     ]
     read.clear()  # what it holds of a large export is not needed beside what was made of it
-    of_tool = [
-        _of_tool(one, project=project, lake=lake, store=store)
+    from_pull = [
+        of_tool(one, project=project, lake=lake, store=store)
         for one in (pulled.exports if pulled is not None else ())
     ]
-    parts = [*of_files, *of_tool]
+    parts = [*of_files, *from_pull]
     refusals = [refusal for part in parts for refusal in part.refusals]
     from_files = _together(part.resolved.rows for part in of_files)
-    from_tool = _together(part.resolved.rows for part in of_tool)
-    looked_at = pa.concat_tables([_LOOKED_AT, *(p.looked_at for p in of_tool)])
+    from_tool = _together(part.resolved.rows for part in from_pull)
+    looked_at = pa.concat_tables([LOOKED_AT, *(p.looked_at for p in from_pull)])
     given_way = _without(from_files, looked_at)
     from_tool = _beside_gold(from_tool, given_way)
     migrated = migrate(_together([given_way, from_tool]), project.ontology)
     states = {file: state for part in parts for file, state in part.fingerprints.items()}
-    refusals += _stamped(migrated.refusals(), states)
+    refusals += stamped(migrated.refusals(), states)
     reconcile_refusals(catalog, stage=STAGE, refusals=refusals)
     rows = migrated.rows.sort_by("annotation_id")
     reasons = dict(sorted(Counter(r.reason for r in refusals).items()))
@@ -174,14 +180,14 @@ def import_annotations(
     not_imported = sum((Counter(p.not_imported) for p in parts), Counter[str]())
     if len(given_way) < len(from_files):
         not_imported["annotation that was pulled too"] = len(from_files) - len(given_way)
-    sources = pa.array([name for p in of_tool for name in p.fingerprints], pa.string())
+    sources = pa.array([name for p in from_pull for name in p.fingerprints], pa.string())
     return ImportReport(
         digest=digest,
         format=parts[0].format if parts else "label_studio",
         rows=len(rows),
         images=pc.count_distinct(rows["image_id"]).as_py(),
         annotators=pc.count_distinct(rows["annotator"]).as_py(),
-        empty_images=_empty_images(parts[:1] + of_tool, rows, lake),
+        empty_images=_empty_images(parts[:1] + from_pull, rows, lake),
         quarantined=reasons,
         not_imported=dict(not_imported),
         frozen=[part.frozen for part in parts],
@@ -189,113 +195,6 @@ def import_annotations(
         migrated=migrated,
         relabel=relabel,
         version=version,
-    )
-
-
-_LOOKED_AT = pa.schema([("image_id", pa.string()), ("annotator", pa.string())]).empty_table()
-
-
-@dataclass(frozen=True, eq=False)
-class _Lake:
-    """The images that annotations can be of."""
-
-    files: pa.Table
-    images: pa.Table
-    refused: pa.ChunkedArray
-
-    @classmethod
-    def of(cls, catalog: Catalog, versions: Mapping[str, int]) -> _Lake:
-        refused = catalog.table("quarantine").read(
-            columns=["file"],
-            filter=(pc.field("stage") == "raw_images") & (pc.field("field") == ""),
-            version=versions.get("quarantine"),
-        )
-        return cls(
-            files=catalog.table("files").read(
-                columns=["path", "image_id"], version=versions.get("files")
-            ),
-            images=catalog.table("images").read(
-                columns=["image_id", "width", "height"], version=versions.get("images")
-            ),
-            refused=refused["file"],
-        )
-
-    def resolve(self, parsed: ParsedExport, ontology: Ontology) -> ResolvedAnnotations:
-        return resolve(
-            parsed,
-            files=self.files,
-            images=self.images,
-            ontology=ontology,
-            refused_files=self.refused,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """One export that annotations come from: what was made of it.
-
-    Attributes:
-        resolved: its annotations.
-        refusals: what was refused of it, with the state that its files were in.
-        url: where it is from.
-        frozen: key of its bytes.
-        fingerprints: file to its state.
-        format: name of its format.
-        parsed: objects that were read.
-        empty: paths of images that it says hold no object.
-        not_imported: what is left out by design.
-        looked_at: who looked at which image, of what was pulled.
-    """
-
-    resolved: ResolvedAnnotations
-    refusals: list[Refusal]
-    url: str
-    frozen: str
-    fingerprints: Mapping[str, str]
-    format: str
-    parsed: int
-    empty: tuple[str, ...]
-    not_imported: Mapping[str, int]
-    looked_at: pa.Table
-
-    @classmethod
-    def of(
-        cls,
-        parsed: ParsedExport,
-        resolved: ResolvedAnnotations,
-        *,
-        url: str,
-        frozen: str,
-        fingerprints: Mapping[str, str],
-        looked_at: pa.Table = _LOOKED_AT,
-    ) -> _Part:
-        return cls(
-            resolved=resolved,
-            refusals=_stamped(resolved.quarantine, fingerprints),
-            url=url,
-            frozen=frozen,
-            fingerprints=fingerprints,
-            format=parsed.format,
-            parsed=len(parsed.rows),
-            empty=parsed.empty,
-            not_imported=parsed.not_imported,
-            looked_at=looked_at,
-        )
-
-
-def _of_tool(one: PulledExport, *, project: Project, lake: _Lake, store: ObjectStore) -> _Part:
-    """What was made of one batch that was pulled."""
-    ontology = ontology_at(project.ontology, one.ontology_version).model_copy(
-        update={"guideline_version": one.guideline_version}
-    )
-    parsed = one.parse()
-    return _Part.of(
-        parsed,
-        lake.resolve(parsed, ontology),
-        url=f"batch {one.name}",
-        frozen=_keep(store, project.name, one.listing),
-        fingerprints={one.name: one.fingerprint},
-        looked_at=one.looked_at,
     )
 
 
@@ -329,7 +228,7 @@ def _beside_gold(rows: pa.Table, others: pa.Table) -> pa.Table:
     return rows.set_column(place, rows.schema.field(place), roles)
 
 
-def _empty_images(parts: Sequence[_Part], rows: pa.Table, lake: _Lake) -> int:
+def _empty_images(parts: Sequence[Part], rows: pa.Table, lake: Lake) -> int:
     """Images that somebody looked at, by a file or in the tool, and that hold no label."""
     paths = pa.array(sorted({path for part in parts for path in part.empty}), pa.string())
     ids = match_images(paths, files=lake.files).image_ids.drop_null()
@@ -337,7 +236,7 @@ def _empty_images(parts: Sequence[_Part], rows: pa.Table, lake: _Lake) -> int:
     return len(labelled) - (pc.sum(labelled).as_py() or 0)
 
 
-def _require_some(parts: Sequence[_Part], reasons: Mapping[str, int]) -> None:
+def _require_some(parts: Sequence[Part], reasons: Mapping[str, int]) -> None:
     """See that something of the files can be used, if there is something in them.
 
     Raises:
@@ -362,16 +261,11 @@ def _parse(export: ExportFiles, *, format: str, catalog: Catalog) -> ParsedExpor
         reconcile_refusals(
             catalog,
             stage=STAGE,
-            refusals=_stamped(error.refusals, export.fingerprints),
+            refusals=stamped(error.refusals, export.fingerprints),
             # what was refused of the other export still holds
             within=one_of("file", export.fingerprints),
         )
         raise
-
-
-def _stamped(refusals: Iterable[Refusal], fingerprints: Mapping[str, str]) -> list[Refusal]:
-    """Refusals with the state that their files were in."""
-    return [replace(r, fingerprint=fingerprints.get(r.file, "")) for r in refusals]
 
 
 def _as_gold(parsed: ParsedExport) -> ParsedExport:
@@ -390,13 +284,7 @@ def freeze(store: ObjectStore, *, project: str, export: ExportFiles, parsed: Par
         files give equal bytes, for the tar holds nothing but sorted names and contents.
     """
     contents = [(path, export.files[path]) for path in parsed.files]
-    return _keep(store, project, contents[0][1] if len(contents) == 1 else _tar(contents))
-
-
-def _keep(store: ObjectStore, project: str, data: bytes) -> str:
-    key = f"projects/{project}/exports/{hashlib.sha256(data).hexdigest()}"
-    store.create(key, data)
-    return key
+    return keep(store, project, contents[0][1] if len(contents) == 1 else _tar(contents))
 
 
 def _digest(rows: pa.Table) -> str:

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cv_pipeline.annotations.formats.label_studio_names import (
-    ATTRIBUTE,
-    CONTROLS,
-    attribute_of,
+from cv_pipeline.annotations.formats.label_studio_answers import (
+    Result,
+    answers_of,
+    as_list,
+    image_attributes,
+    notes,
 )
+from cv_pipeline.annotations.formats.label_studio_names import ATTRIBUTE, CONTROLS
 from cv_pipeline.annotations.formats.label_studio_shapes import (
     BadValue,
     Drawn,
@@ -40,8 +43,6 @@ from cv_pipeline.annotations.values import (
 _ROWS = 20_000
 """Rows that are gathered before a table is made of them."""
 
-_SHAPES = frozenset({"rectangle", "polygon", "brush", "keypoint", "ellipse", "labels"})
-_ANSWERS = ("choices", "taxonomy", "text", "rating", "number", "datetime")
 LEFT_OUT_CHOICE = "image-level choice"
 """What is told of choices beside shapes that are not read."""
 
@@ -66,31 +67,13 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class _Result:
-    where: str
-    kind: str
-    control: str
-    value: dict[str, Any]
-    entry: dict[str, Any]
-
-    @property
-    def is_shape(self) -> bool:
-        """A shape of any kind: answers about a region repeat its coordinates, so do not count."""
-        return self.kind in _SHAPES or self.kind.endswith("labels")
-
-    @property
-    def is_point(self) -> bool:
-        return self.kind in ("keypoint", "keypointlabels")
-
-
-@dataclass(frozen=True)
 class _Point:
     """A key point: its place, and the result that it is."""
 
     name: str
     at: tuple[float, float]
     visible: int
-    result: _Result
+    result: Result
 
 
 class Regions:
@@ -115,7 +98,7 @@ class Regions:
 
     def read(self, annotation: Annotation) -> None:
         """Add the rows of one annotation."""
-        regions: dict[str, list[_Result]] = {}
+        regions: dict[str, list[Result]] = {}
         for r, entry in enumerate(annotation.results):
             where = f"{annotation.where}.result[{r}]"
             result = self._result(annotation, where, entry)
@@ -129,7 +112,7 @@ class Regions:
         if len(self._export.rows) >= _ROWS:
             self._put_away()
         points = self._points_of(annotation, regions)
-        answers = _image_attributes(regions)
+        answers = image_attributes(regions)
         for key, results in regions.items():
             shapes = [r for r in results if r.is_shape]
             if not shapes:
@@ -161,7 +144,7 @@ class Regions:
     def _refuse(self, annotation: Annotation, where: str, reason: str, detail: str) -> None:
         self._export.refuse(annotation.source, where, reason, detail)
 
-    def _result(self, annotation: Annotation, where: str, entry: Any) -> _Result | None:
+    def _result(self, annotation: Annotation, where: str, entry: Any) -> Result | None:
         if isinstance(entry, dict) and entry.get("type") == "relation":
             self._export.not_imported["relation"] += 1
             return None
@@ -170,10 +153,10 @@ class Regions:
             self._refuse(annotation, where, "missing_field", "Expected a type and a value.")
             return None
         control = as_text(entry.get("from_name")) or kind
-        return _Result(where, kind.lower(), control, entry["value"], entry)
+        return Result(where, kind.lower(), control, entry["value"], entry)
 
     def _points_of(
-        self, annotation: Annotation, regions: dict[str, list[_Result]]
+        self, annotation: Annotation, regions: dict[str, list[Result]]
     ) -> dict[str, list[_Point]]:
         """Key points by the region that is their parent; one without a parent is its own."""
         found: dict[str, list[_Point]] = {}
@@ -203,7 +186,7 @@ class Regions:
         return found
 
     def _read_region(
-        self, annotation: Annotation, key: str, results: list[_Result], points: list[_Point]
+        self, annotation: Annotation, key: str, results: list[Result], points: list[_Point]
     ) -> None:
         shapes = [r for r in results if r.is_shape]
         shape = next((r for r in shapes if r.kind != "labels"), shapes[0])
@@ -249,12 +232,12 @@ class Regions:
             )
         )
 
-    def _label(self, annotation: Annotation, shape: _Result, shapes: list[_Result]) -> str | None:
+    def _label(self, annotation: Annotation, shape: Result, shapes: list[Result]) -> str | None:
         """The one label of a region, from the shape or from the labels beside it."""
         found: dict[str, None] = {}
         for result in shapes:
             listed = result.value.get(result.kind)
-            found.update(dict.fromkeys(t for t in map(as_text, _listed(listed)) if t))
+            found.update(dict.fromkeys(t for t in map(as_text, as_list(listed)) if t))
         where = f"{shape.where}.value.{shape.kind}"
         return self._only(annotation, where, list(found))
 
@@ -271,14 +254,14 @@ class Regions:
         return None
 
     def _attributes(
-        self, annotation: Annotation, results: list[_Result], of_image: dict[str, Any] | None = None
+        self, annotation: Annotation, results: list[Result], of_image: dict[str, Any] | None = None
     ) -> str:
         """Answers about a region by the name of their control, and notes as ``meta.…``."""
         attributes: dict[str, Any] = {}
         for result in results:
-            attributes |= _notes(result)
+            attributes |= notes(result)
             if not result.is_shape and of_image is None:
-                attributes |= _answers(result)
+                attributes |= answers_of(result)
         canonical = attributes_json((of_image or {}) | attributes)
         if canonical is None:
             self._refuse(
@@ -293,7 +276,7 @@ class Regions:
         self,
         annotation: Annotation,
         key: str,
-        results: list[_Result],
+        results: list[Result],
         answers: dict[str, Any],
     ) -> None:
         for result in results:
@@ -304,7 +287,7 @@ class Regions:
             elif result.kind != "choices":
                 self._export.not_imported[f"image-level {result.kind}"] += 1
             else:
-                listed = [t for t in map(as_text, _listed(result.value.get("choices"))) if t]
+                listed = [t for t in map(as_text, as_list(result.value.get("choices"))) if t]
                 label = self._only(annotation, f"{result.where}.value.choices", listed)
                 if label is not None:
                     attributes = self._attributes(annotation, [result], answers)
@@ -313,10 +296,10 @@ class Regions:
                     row = _whole(annotation, result, where, key, "class", label)
                     self.choices.append(row._replace(attributes=attributes))
 
-    def _read_tags(self, annotation: Annotation, key: str, result: _Result) -> None:
+    def _read_tags(self, annotation: Annotation, key: str, result: Result) -> None:
         """A tag for each choice; one of a taxonomy is the path to it, with slashes."""
-        for place, chosen in enumerate(_listed(result.value.get(result.kind))):
-            parts = [as_text(part) for part in _listed(chosen)]
+        for place, chosen in enumerate(as_list(result.value.get(result.kind))):
+            parts = [as_text(part) for part in as_list(chosen)]
             where = f"{result.where}.value.{result.kind}[{place}]"
             if not parts or None in parts:
                 self._refuse(annotation, where, "missing_label", "A tag without a name.")
@@ -337,19 +320,8 @@ def without_control(choice: RawRow) -> RawRow:
     return choice._replace(object=choice.object.partition(" ")[0])
 
 
-def _image_attributes(regions: dict[str, list[_Result]]) -> dict[str, Any]:
-    """What was answered about the image beside its class, by the attribute's name."""
-    found: dict[str, Any] = {}
-    for results in regions.values():
-        if not any(r.is_shape for r in results):
-            for result in results:
-                if result.control.startswith(ATTRIBUTE):
-                    found |= _answers(result)
-    return found
-
-
 def _whole(
-    annotation: Annotation, result: _Result, where: str, key: str, kind: str, label: str
+    annotation: Annotation, result: Result, where: str, key: str, kind: str, label: str
 ) -> RawRow:
     """A row that is of the whole image."""
     return RawRow(
@@ -363,7 +335,7 @@ def _whole(
     )
 
 
-def _work(annotation: Annotation, result: _Result) -> dict[str, Any]:
+def _work(annotation: Annotation, result: Result) -> dict[str, Any]:
     """Who made it, and when: as the annotation says, unless an export of ours knows better."""
     meta = result.entry.get("meta")
     known = meta.get("work") if isinstance(meta, dict) else None
@@ -379,41 +351,10 @@ def _work(annotation: Annotation, result: _Result) -> dict[str, Any]:
     return {"annotator": annotation.annotator, **times}
 
 
-def _notes(result: _Result) -> dict[str, Any]:
-    """What was noted about a region, and attributes that no choice could say."""
-    meta = result.entry.get("meta")
-    if not isinstance(meta, dict):
-        return {}
-    own = meta.get("attributes")
-    notes = {f"meta.{k}": _single(v) for k, v in meta.items() if k not in ("attributes", "work")}
-    return notes | (own if isinstance(own, dict) else {})
-
-
-def _answers(result: _Result) -> dict[str, Any]:
-    """What was answered, by the name of the control."""
-    found: dict[str, Any] = {}
-    for kind in _ANSWERS:
-        if kind in result.value:
-            answer = _single(result.value[kind])
-            # a lone box to tick is a choice that bears its control's name
-            name = attribute_of(result.control)
-            found[name] = True if answer == result.control else answer
-    return found
-
-
 def _points_text(points: Sequence[_Point]) -> str:
     return points_text([(p.name, p.at, p.visible) for p in points])
 
 
-def _size(result: _Result) -> tuple[int, int] | None:
+def _size(result: Result) -> tuple[int, int] | None:
     width, height = (as_size(result.entry.get(f"original_{s}")) for s in ("width", "height"))
     return (width, height) if width is not None and height is not None else None
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _single(value: object) -> object:
-    """The one element of a list of one, else the value itself."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value

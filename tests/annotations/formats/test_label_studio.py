@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
 
-from cv_pipeline.annotations.formats import label_studio
+from cv_pipeline.annotations.formats import json_file, label_studio, label_studio_regions
 from cv_pipeline.annotations.formats.label_studio import image_path
 from cv_pipeline.errors import AnnotationError
 
@@ -297,3 +299,77 @@ def test_bad_labelling_configuration_is_quarantined(config, reason):
 def test_no_readable_file_is_an_error():
     with pytest.raises(AnnotationError, match="Expected a list of tasks"):
         label_studio.parse({"a.json": b"{}"})
+
+
+class TestText:
+    """What an export's bytes may be."""
+
+    TASKS = json.dumps(
+        [task(annotation(region(), id=n), image=f"Kürbis {n}.jpg") | {"id": n} for n in range(40)],
+        ensure_ascii=False,
+        indent=1,
+    )
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+    @pytest.mark.parametrize("window", [1, 7, 1000, 1 << 20])
+    def test_is_read_a_little_at_a_time_in_any_unicode(self, encoding, window, monkeypatch):
+        monkeypatch.setattr(json_file, "_WINDOW", window)
+        data = self.TASKS.encode(encoding)
+        assert label_studio.sniff({"export.json": data})
+        parsed = label_studio.parse({"export.json": data})
+        assert parsed.rows["image_path"].to_pylist() == [f"Kürbis {n}.jpg" for n in range(40)]
+        assert parsed.rows["original_id"].to_pylist() == [f"{n}/r1" for n in range(40)]
+
+    @pytest.mark.parametrize("window", [1, 7, 1 << 20])
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            TASKS[:-200], TASKS[:-1], f"{TASKS}]", f"{TASKS[:-1]},]", TASKS.replace("},", "}", 1),
+            TASKS.replace('"id"', "id", 1), "[", "", "[1 2]", "[1,", "nul", '[{"a": "\x01"}]',
+        ],
+    )  # fmt: skip
+    def test_that_is_cut_off_is_refused_whole_with_the_place(self, bad, window, monkeypatch):
+        monkeypatch.setattr(json_file, "_WINDOW", window)
+        good = json.dumps([task(annotation(region()))]).encode()
+        parsed = label_studio.parse({"a.json": bad.encode(), "b.json": good})
+        assert parsed.rows["source"].to_pylist() == ["b.json"]
+        with pytest.raises(json.JSONDecodeError) as told:
+            json.loads(bad)
+        place = f"line {told.value.lineno} column {told.value.colno}"
+        (refused,) = parsed.quarantine
+        assert (refused.file, refused.reason, refused.field) == ("a.json", "not_json", place)
+
+    def test_in_another_encoding_is_refused(self):
+        parsed = label_studio.parse(
+            {
+                "a.json": self.TASKS.encode("latin-1"),
+                "b.json": json.dumps([task(annotation(region()))]).encode(),
+            }
+        )
+        (refused,) = parsed.quarantine
+        assert (refused.reason, refused.field) == ("not_utf8", f"byte {self.TASKS.index('ü')}")
+
+    def test_that_is_nested_deeply_takes_nothing_else_down(self):
+        for depth in (500, 900, 940, 960, 980, 2_000, 100_000):
+            nest = "[" * depth + "]" * depth
+            text = json.dumps(
+                [task(annotation(region(value={"rotation": "NEST"}), region(id="r2")))]
+            )
+            with contextlib.suppress(AnnotationError):
+                label_studio.parse({"a.json": text.replace('"NEST"', nest).encode()})
+
+    def test_takes_little_memory_beside_its_bytes(self, monkeypatch):
+        monkeypatch.setattr(json_file, "_WINDOW", 1 << 14)
+        monkeypatch.setattr(label_studio_regions, "_ROWS", 500)
+        tasks = [
+            task(annotation(*(region(id=f"r{k}") for k in range(20)), id=n), image=f"{n}.jpg")
+            for n in range(200)
+        ]
+        data = json.dumps(tasks).encode()
+        label_studio.parse({"a.json": data})  # what is imported is not counted
+        tracemalloc.start()
+        parsed = label_studio.parse({"a.json": data})
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(parsed.rows) == 4_000
+        assert peak < 1.5 * len(data), "the whole of it in objects is six times as much"
