@@ -134,6 +134,7 @@ class Watched:
     """CPU time of a block, and by how much the process grew at most in it."""
 
     def __enter__(self) -> Watched:
+        """Begin."""
         self._stop = threading.Event()
         self._before, self._most = resident(), 0
         self._begun = time.process_time()
@@ -142,6 +143,7 @@ class Watched:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End, and say what it was."""
         self.seconds = time.process_time() - self._begun
         self._stop.set()
         self._thread.join()
@@ -159,6 +161,7 @@ def resident() -> int:
 
 
 def main() -> None:
+    """Import all, then after one edit, then once more."""
     annotations = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     print(
         f"{annotations:,} annotations of {BOXES} boxes; Python {platform.python_version()},"
@@ -172,7 +175,7 @@ def main() -> None:
             with Watched() as watched:
                 report = import_annotations(
                     project=PROJECT, catalog=catalog, store=store, source=None,
-                    pulled=pulled_exports(catalog),
+                    pulled=pulled_exports(catalog, labeling=PROJECT.labeling),
                 )  # fmt: skip
             print(
                 f"{what:24} {watched.seconds:7.2f} s CPU {watched.megabytes:8.0f} MB more,"
@@ -180,8 +183,7 @@ def main() -> None:
                 flush=True,
             )
 
-        if len(sys.argv) < 3:
-            run("all, the first time")
+        run("all, the first time")
         one = np.array([annotations // 2])
         later = START + timedelta(hours=1)
         catalog.table("tool_annotations").append(history(one, images, at=later, shift=1.0))
