@@ -39,7 +39,14 @@ _KINDS = {
     "quarantined": "bad",
     "gone": "bad",
 }
-_TABLES = ("image_batches", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
+_TABLES = (
+    "image_batches",
+    "labeling_batches",
+    "labeling_tasks",
+    "tool_annotations",
+    "tool_people",
+    "quarantine",
+)
 
 
 class TaskImage(BaseModel):
