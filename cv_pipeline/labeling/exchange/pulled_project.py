@@ -199,19 +199,24 @@ class _Pull:
     def _hides_something(self, stubs: Sequence[Stub], found: Counts) -> bool:
         """Whether what changed since the last pull, by the tool's clock, may not be all.
 
-        A task that is gone leaves no trace but in the number of tasks, which one more may hide. One
-        that was made by a push that was killed, and was written down by a later one, may have
-        changed before the last pull; and so may anything by a clock that goes wrong.
+        A task that is gone leaves no trace but in the number of tasks; one more, which would hide
+        it, has just changed. A task that was made by a push that was killed, and was written down
+        by a later one, may have changed before the last pull; and so may anything by a clock that
+        goes wrong.
         """
         if stubs:
             live, is_unread = len(self._tasks.live), bool(self._tasks.unread)
         else:
             live, is_unread = self._pushed.tasks, self._pushed.unread > 0
-        if is_unread or found.tasks != live:
+        reasons = {task_of(field): reason for field, reason in self._pushed.refused.items()}
+        foreign = {task for task, reason in reasons.items() if reason == "unknown_task"}
+        if is_unread or found.tasks != live + len(foreign):
             return True
-        refused = {task_of(field) for field in self._pushed.refused}
-        if any(task not in self._tasks.known for task in (*refused, *(s.id for s in stubs))):
+        looked_at = {stub.id for stub in stubs} | reasons.keys()
+        if any(task not in self._tasks.known for task in looked_at - foreign):
             return True
+        if foreign:  # whatever is labelled there is counted too, and read by nobody
+            return not foreign.isdisjoint(self._tasks.known)
         known = self._history.live if self._read else self._pushed.annotations
         bad = list(self._pushed.refused.values()).count("bad_annotation") + self._bad
         # fewer than are known may have been deleted, or not been there yet when they were counted

@@ -100,6 +100,28 @@ class TestAPushThatWasKilled:
         assert changes_in_tool(lake.catalog, lake.studio.tool) == ""
 
 
+def test_tasks_of_others_are_told_and_make_no_pull_slower(lake, listening):
+    number = lake.push().tool_project
+    lake.pull()
+    tasks = lake.tasks()
+    other, another = (
+        lake.studio.tool.add_tasks(number, [{"data": {"image": "https://x.example/a.png"}}])[0]
+        for _ in range(2)
+    )
+    lake.pull()
+    assert lake.refused() == {f"tasks/{t}": "unknown_task" for t in (other, another)}
+    lake.studio.label("ann", other, box())
+    report = lake.pull(tool=listening)
+    assert (report.states, report.batches[0].whole) == (0, False)
+    assert not listening.asked["listed", number]
+    as_admin(lake, "DELETE", f"/api/tasks/{tasks[lake.image_ids[0]]}/")
+    lake.studio.tool.add_tasks(number, [{"data": {"image": "https://x.example/a.png"}}])
+    assert lake.pull().deleted_tasks == 1, "one more hides none that is gone"
+    as_admin(lake, "DELETE", f"/api/tasks/{another}/")
+    lake.pull()
+    assert len(lake.refused()) == 2
+
+
 class TestBatchesAtRest:
     def test_their_counts_are_asked_and_more_once_a_day(self, lake, listening, monkeypatch):
         monkeypatch.setattr(pulls, "SWEEP_SECONDS", -1.0)  # one at least, however long it takes
