@@ -18,6 +18,7 @@ def main() -> None:
     accounts = dict(json.load(sys.stdin))
     answer = sys.stdout
     sys.stdout = sys.stderr  # Label Studio prints while it starts
+    sys.path.pop(0)  # beside this file lies another module of that name
     import label_studio
 
     sys.path.insert(0, str(Path(label_studio.__file__).parent))
