@@ -89,6 +89,12 @@ def test_a_version_leads_to_its_images_by_split_and_class(
     whole = [a for a in addresses if "split" in a and "label" not in a]
     assert sorted(images_selected(client, a) for a in whole) == sorted(found["splits"].values())
     assert f"{P}/lineage/dataset/{found['row']['digest']}" in addresses
+    asked = [parse_qs(urlsplit(a).query) for a in addresses if "/images?" in a]
+    of_classes = [a for a in asked if "label = " in a["q"][0]]
+    assert len(of_classes) >= len(found["classes"])
+    # of the labels that the version has, and not of those of now
+    moments = {a.get("as_of", [""])[0] for a in of_classes}
+    assert moments == {found["row"]["digest"][:16]}
 
 
 def test_a_stale_link_explains_itself(client: TestClient) -> None:

@@ -6,12 +6,15 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from cv_pipeline.catalog.takeout import take_out
+from cv_pipeline.storage import Tombstone
 from tests.inspector.images.shaped import HOSTILE, make_shaped
 from tests.inspector.pixels.pictured import Pictured, opened
 
@@ -177,3 +180,27 @@ def test_the_large_view_draws_picks_and_tells_shapes(shaped: Pictured, page: Pag
     page.locator("[data-then]").last.click()
     expect(page.get_by_label("version", exact=False).first).to_be_checked()
     assert "then=" in page.url or page.wait_for_url("**then=**") is None
+
+
+def test_images_that_were_taken_out_are_missing_with_a_word(shaped: Pictured, page: Page) -> None:
+    """Comes last: what is taken out is gone."""
+    gone = "gone-2.jpg"
+    stone = Tombstone(
+        image_id=shaped.ids[gone],
+        reason="consent withdrawn",
+        actor="ada",
+        at=datetime(2026, 3, 2, tzinfo=UTC),
+        paths={"pictured": gone},
+        bytes=None,
+        used_by=(),
+    )
+    take_out([stone], store=shaped.workspace.store, home=shaped.home, mark=lambda _: 0)
+    asked = {"q": "path in ('gone-2.jpg', 'gone-3.jpg')"}
+    deadline = time.monotonic() + 10
+    while (found := shaped.client().get(f"/api/v1{GRID}", params=asked).json())["total"] != 1:
+        assert time.monotonic() < deadline  # a snapshot may be a second old
+    assert found["taken_out"] == 1
+    page.goto(f"{GRID}?q=path%20in%20('gone-2.jpg','gone-3.jpg')")
+    page.get_by_role("link", name="1 more taken out").click()
+    expect(page.locator("[data-total]")).to_have_text("1")
+    expect(page.locator(".cell")).to_have_attribute("data-gone", "taken out")

@@ -127,7 +127,7 @@ export class Sheet {
   adopted(node) {
     const image = node.querySelector("img");
     const cell = { node, image, item: null, drawn: null };
-    image.addEventListener("error", () => this.gone(cell, "no picture"));
+    image.addEventListener("error", () => this.gone(cell, cell.item?.taken_out ? "taken out" : "no picture"));
     // one that came with the page may have failed before anybody listened
     if (image.getAttribute("src") && image.complete && !image.naturalWidth) this.gone(cell, "no picture");
     return cell;
