@@ -57,8 +57,11 @@ def labels(lake, **more):
         project=lake.project,
         catalog=lake.catalog,
         store=lake.store,
-        pulled=pulled_exports(lake.catalog, labeling=lake.project.labeling),
-        **{"source": None, **more},
+        **{
+            "source": None,
+            "pulled": pulled_exports(lake.catalog, labeling=lake.project.labeling),
+            **more,
+        },
     )
     return report, lake.catalog.table("annotations").read().to_pylist()
 
@@ -210,6 +213,39 @@ class TestLabels:
         said, not_imported = imported()
         assert said == [(0, of_file, "red"), (0, "zoe", "blue"), (1, of_file, "blue")]
         assert not_imported == {"annotation that was pulled too": 1}
+
+    def test_who_takes_all_away_in_the_tool_has_nothing_in_files_either(self, lake, tmp_path):
+        lake.push()
+        made = lake.studio.label("ann", lake.tasks()[lake.image_ids[0]], box())
+        lake.pull()
+        lake.studio.edit("ann", made)
+        lake.pull()
+        person = f"studio-{lake.studio.id_of('ann')}"
+        text = lake.folder / "projects" / lake.name / "project.yaml"
+        people = f"labeling:\n  people: {{{person}: ann}}"
+        text.write_text(text.read_text().replace("labeling:", people))
+        lake.project = load_project(text)
+        file = tmp_path / "labels.csv"
+        file.write_text("image,label,annotator,x_min,y_min,x_max,y_max\n0.png,blue,ann,1,1,9,9\n")
+        source = open_source(str(file))
+        report, rows = labels(lake, source=source)
+        assert (rows, report.empty_images) == ([], 1)
+
+    def test_that_a_reviewer_calls_ground_truth_are_gold(self, lake):
+        lake.push()
+        made = lake.studio.label("ann", lake.tasks()[lake.image_ids[0]], box())
+        lake.pull()
+        lake.studio.edit("eve", made, box(), ground_truth=True)
+        lake.pull()
+        reviewer = f"studio-{lake.studio.id_of('eve')}"
+        given = {"annotators": {reviewer: {"role": "reviewer"}}}
+        labeling = lake.project.labeling.model_validate(lake.project.labeling.model_dump() | given)
+        pulled = pulled_exports(lake.catalog, labeling=labeling)
+        _, (row,) = labels(lake, pulled=pulled)
+        assert (row["role"], row["annotator"]) == ("gold", f"studio-{lake.studio.id_of('ann')}")
+        report, (row,) = labels(lake)
+        assert row["role"] == "annotator", "who marked it is no reviewer"
+        assert report.quarantined == {"unproven_ground_truth": 1}
 
     def test_of_two_batches_with_one_image_what_somebody_said_last_counts(self, lake):
         lake.push()
