@@ -105,7 +105,7 @@ class MarkShape(BaseModel):
     problem: str = ""
 
 
-_drawn = Kept(8_192, room=128 << 20)
+_drawn: Kept[MarkShape] = Kept(8_192, room=128 << 20)
 
 
 def shapes_of(

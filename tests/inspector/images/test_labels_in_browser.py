@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cv_pipeline.catalog.takeout import take_out
@@ -141,6 +142,8 @@ def test_the_large_view_draws_picks_and_tells_shapes(shaped: Pictured, page: Pag
     said = polygon.get_attribute("aria-label") or ""
     assert "2 outlines" in said
     assert "by ann" in said
+    found = Axe().run(page).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
     expect(page.locator(".one-chips li")).to_have_text(
         ["red according to ann", "#windy according to ann"]
     )

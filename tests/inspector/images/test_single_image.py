@@ -144,6 +144,8 @@ def test_an_annotator_sees_what_is_assigned_and_no_answers(
         None,
         True,
     )
+    assert page["prelabels"] == []
+    assert get(annotator, f"/{own[0]}", then="2")["then"] is None
     assert page["place"]["total"] == len(own)
     other = next(i["id"] for i in get(client, "/rows")["items"] if i["id"] not in own)
     for path in (f"/{other}", f"/{own[0][:16]}", f"/{other}/similar"):
