@@ -25,6 +25,7 @@ from cv_pipeline.annotations.raw import ExportBuilder, RawRow
 from cv_pipeline.catalog.schemas import PARSED_ANNOTATIONS
 from cv_pipeline.catalog.schemas.parsed_annotations import PARSED_ROWS
 from cv_pipeline.catalog.tables import Catalog, one_of
+from cv_pipeline.errors import CatalogError
 from cv_pipeline.labeling.exchange.findings import field_of
 
 LAYOUT = 1
@@ -33,6 +34,7 @@ AT_ONCE = 2_000
 """States that are parsed together."""
 
 _READ_AT_ONCE = 20_000
+_TRIES = 5
 _OF_STATE = ("digest", "task", "annotation", "image_id", "result")
 _OF_ROW = tuple(
     f.name for f in PARSED_ROWS.value_type if f.name in RawRow._fields
@@ -48,9 +50,26 @@ def parsed_states(
         catalog: the project's tables; what was never parsed is added to ``parsed_annotations``.
         digests: of the states.
         version: version of ``tool_annotations`` that has them; the latest by default.
+
+    Raises:
+        CatalogError: other imports forget again and again what this one parses.
     """
-    table = catalog.table("parsed_annotations")
     digests = pc.unique(digests)
+    for _ in range(_TRIES):
+        _parse_lacking(catalog, digests, version=version)
+        found = _wanted(catalog, digests)
+        if len(found) == len(digests):
+            _tidy(catalog, found)
+            return found
+    raise CatalogError(
+        f"Annotations of {catalog.project} could not be read: other imports are at work.",
+        do="Run it again when they are done.",
+    )
+
+
+def _parse_lacking(catalog: Catalog, digests: pa.Array, *, version: int | None) -> None:
+    """Parse those of some states that no import has parsed, a few at a time."""
+    table = catalog.table("parsed_annotations")
     of_layout = pc.field("layout") == LAYOUT
     known = table.read(columns=["digest"], filter=of_layout)["digest"]
     lacking = digests.filter(pc.invert(pc.is_in(digests, value_set=pc.unique(known))))
@@ -61,12 +80,15 @@ def parsed_states(
             columns=list(_OF_STATE), filter=one_of("digest", some.to_pylist()), version=version
         )
         table.append(_parsed(states))
-    found = _wanted(catalog, digests)
+
+
+def _tidy(catalog: Catalog, found: pa.Table) -> None:
+    """Forget states that count no more, once they are most of what is there."""
+    table = catalog.table("parsed_annotations")
     if table.read(columns=["layout"]).num_rows > 2 * len(found) + AT_ONCE:
-        table.replace(found)  # mostly of states that count no more
-    elif len(lacking):
+        table.replace(found)
+    else:
         table.optimize()
-    return found
 
 
 def _wanted(catalog: Catalog, digests: pa.Array) -> pa.Table:

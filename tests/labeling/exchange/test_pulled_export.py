@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cv_pipeline.annotations.aggregation import aggregate
 from cv_pipeline.annotations.export import ImportReport, import_annotations
-from cv_pipeline.catalog.schemas import FILES, IMAGES, TOOL_ANNOTATIONS
+from cv_pipeline.catalog.schemas import FILES, IMAGES, PARSED_ANNOTATIONS, TOOL_ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.exchange import parsed
 from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported
@@ -212,6 +212,21 @@ def test_only_what_changed_is_parsed(history, monkeypatch):
     read.clear()
     assert history.run().rows == 4
     assert sorted(read) == [1, 2, 11, 21], "of an older layout nothing counts"
+
+
+def test_what_another_import_forgets_meanwhile_is_parsed_again(history, monkeypatch):
+    history.state(1, result=[box()])
+    wanted, calls = parsed._wanted, []
+
+    def forgotten(catalog, digests):
+        if not calls:
+            catalog.table("parsed_annotations").replace(PARSED_ANNOTATIONS.empty_table())
+        calls.append(len(digests))
+        return wanted(catalog, digests)
+
+    monkeypatch.setattr(parsed, "_wanted", forgotten)
+    assert history.run().rows == 1
+    assert calls == [1, 1]
 
 
 class TestWhoLooked:
