@@ -59,9 +59,9 @@ export function told(mark) {
   const rings = ringsOf(mark);
   const points = rings.reduce((sum, ring) => sum + ring.length / 2, 0);
   const parts = [
-    mark.geometry === "polygon" && rings.length ? `${kind} of ${points} points` : mark.geometry === "keypoints" && pointsOf(mark).length ? `${pointsOf(mark).length} key points` : kind,
+    mark.geometry === "polygon" && rings.length ? `${kind} ${mark.shape.tolerance ? "drawn by" : "of"} ${points.toLocaleString("en-US")} points` : mark.geometry === "keypoints" && pointsOf(mark).length ? `${pointsOf(mark).length} key points` : kind,
     mark.geometry !== "rotated_box" && rings.length > 1 ? `${rings.length} outlines` : "",
-    mark.shape?.tolerance ? `drawn to within ${mark.shape.tolerance.toFixed(mark.shape.tolerance < 10 ? 1 : 0)} px` : "",
+    mark.shape?.tolerance ? `${mark.geometry === "polygon" ? "" : "drawn "}to within ${mark.shape.tolerance.toFixed(mark.shape.tolerance < 10 ? 1 : 0)} px` : "",
     mark.shape?.left_out ? `${mark.shape.left_out.toLocaleString("en-US")} small parts not drawn` : "",
     mark.shape?.problem ? `${mark.box ? "only its bounds are drawn" : "not drawn"}: ${mark.shape.problem.replace(/\.$/, "")}` : "",
   ];
