@@ -146,7 +146,7 @@ def pull(
                 failed[one.batch] = str(error)
         quarantined = quarantine_annotations(catalog) if pushed else {}
         advanced = advance(catalog) if pushed else {}
-        for name in ("labeling_tasks", "tool_annotations", "labeling_pulls"):
+        for name in ("labeling_tasks", "labeling_batches", "tool_annotations", "labeling_pulls"):
             catalog.table(name).optimize()
     return PullReport(
         project=project.name,
