@@ -234,7 +234,8 @@ class _Pull:
         there = {stub.id for stub in stubs}
         sample = [task for task in live if task in there][:_SAMPLE]
         for page in self._tool.tasks(self._number, sample):
-            if any(self._is_as_pushed(task) for task in page):
+            # wherever they are fetched from, which is looked at task by task
+            if any(_image_id(task) == self._tasks.images[task["id"]] for task in page):
                 return
         raise LabelingError(
             f"Project {self._number} at {self._tool.url} is not the one that batch"
@@ -383,3 +384,8 @@ class _Pull:
         self._catalog.table("labeling_pulls").append(
             pa.Table.from_pylist([row], schema=LABELING_PULLS)
         )
+
+
+def _image_id(task: Mapping[str, Any]) -> object:
+    data = task.get("data")
+    return data.get("image_id") if isinstance(data, dict) else None
