@@ -64,12 +64,18 @@ def batches_of(workspace: Workspace, project: str) -> list[LabelingBatch]:
     return found
 
 
+def workforce_state(workspace: Workspace, project: str) -> tuple[str, ...]:
+    """What tells everybody who labels in a project from who did before."""
+    tables = (*_TABLES[1:], "annotations", "prelabels")
+    settings = workspace.project(project).labeling.model_dump_json()
+    return (*state_of(workspace, project, tables), settings)
+
+
 def workforce_in(workspace: Workspace, project: str) -> Workforce:
     """Everybody who labels in a project."""
     catalog = workspace.lake(project).catalog
     labeling = workspace.project(project).labeling
-    tables = (*_TABLES[1:], "annotations", "prelabels")
-    key = ("workforce", *state_of(workspace, project, tables), labeling.model_dump_json())
+    key = ("workforce", *workforce_state(workspace, project))
     found: Workforce = workspace.kept.get(
         key, lambda: workforce_of(catalog, labeling, declared_batches(catalog))
     )

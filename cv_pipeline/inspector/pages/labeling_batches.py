@@ -15,7 +15,12 @@ from cv_pipeline.inspector.access.access import CurrentAccess
 from cv_pipeline.inspector.access.assignments import assignments
 from cv_pipeline.inspector.access.roles import Permission
 from cv_pipeline.inspector.audit import CurrentAudit
-from cv_pipeline.inspector.labeling.reading import batches_of, tool_link, workforce_in
+from cv_pipeline.inspector.labeling.reading import (
+    batches_of,
+    tool_link,
+    workforce_in,
+    workforce_state,
+)
 from cv_pipeline.inspector.labeling.rows import BatchRow, batch_row
 from cv_pipeline.inspector.labeling.tasks import StateCount, TaskImage, images_page
 from cv_pipeline.inspector.problems import NotFound
@@ -24,6 +29,7 @@ from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches import declared as labeling
 from cv_pipeline.labeling.batches.declared import LabelingBatch
 from cv_pipeline.labeling.batches.states import ALLOWED, DIFFICULTIES
+from cv_pipeline.labeling.work.workforce import Workforce
 
 routes = Routes("Labelling")
 
@@ -256,13 +262,8 @@ def _annotators(
     """Who labelled a batch; how long each took is for who may launch."""
     people = workforce_in(workspace, project)
     accounts = {worker.name: worker.account for worker in people.workers}
-    labels = people.labels.filter(pc.invert(people.labels["refused"]))  # as the pace is of these
-    # as it counts: a tab that was left open is no work
-    seconds = pa.array(people.pace.times.seconds, from_pandas=True)  # NaN is null
-    made = labels.set_column(labels.schema.get_field_index("seconds"), "seconds", seconds)
-    own = made.filter(pc.and_(pc.equal(made["batch"], name), made["stands"]))
-    counted = own.group_by("annotator").aggregate([([], "count_all"), ("seconds", "mean")])
-    rows = counted.sort_by([("count_all", "descending"), ("annotator", "ascending")]).to_pylist()
+    key = ("annotators of a batch", *workforce_state(workspace, project), name)
+    rows = workspace.kept.get(key, lambda: _counted(people, name))
     return [
         AnnotatorOfBatch(
             name=row["annotator"],
@@ -272,3 +273,16 @@ def _annotators(
         )
         for row in rows
     ]
+
+
+def _counted(people: Workforce, name: str) -> list[dict[str, Any]]:
+    """Who labelled a batch, with how many labels that count, and the mean of their times."""
+    labels = people.labels.filter(pc.invert(people.labels["refused"]))  # as the pace is of these
+    # as it counts: a tab that was left open is no work
+    seconds = pa.array(people.pace.times.seconds, from_pandas=True)  # NaN is null
+    made = labels.set_column(labels.schema.get_field_index("seconds"), "seconds", seconds)
+    own = made.filter(pc.and_(pc.equal(made["batch"], name), made["stands"]))
+    counted = own.group_by("annotator").aggregate([([], "count_all"), ("seconds", "mean")])
+    ordered = counted.sort_by([("count_all", "descending"), ("annotator", "ascending")])
+    found: list[dict[str, Any]] = ordered.to_pylist()
+    return found
