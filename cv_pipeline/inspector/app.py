@@ -133,6 +133,8 @@ class _Around:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
+                if request.method not in ("GET", "HEAD"):
+                    request.app.state.workspace.changed()
                 _protect(MutableHeaders(scope=message), request.url.path)
             await send(message)
 

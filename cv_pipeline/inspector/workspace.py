@@ -52,6 +52,7 @@ class _OpenedLake:
     snapshot: Snapshot | None = None
     checked: float = 0.0
     good_for: float = 0.0
+    changes: int = 0  # that the snapshot has seen
 
 
 class Workspace:
@@ -90,6 +91,7 @@ class Workspace:
         self._index_read = 0.0
         self._lakes: dict[str, _OpenedLake] = {}
         self._lakes_lock = threading.Lock()
+        self._changes = 0
         self._evaluations: Kept[Evaluated] = Kept(8)
         self._selections: Kept[Selection] = Kept(64)
         self.kept: Kept[Any] = Kept(128)
@@ -157,14 +159,19 @@ class Workspace:
         """The newest snapshot of a project's lake."""
         opened = self._lake(project)
         with opened.lock:
-            began = time.monotonic()
-            if opened.snapshot is None or began - opened.checked > opened.good_for:
+            began, changes = time.monotonic(), self._changes
+            old = began - opened.checked > opened.good_for or opened.changes != changes
+            if opened.snapshot is None or old:
                 opened.snapshot = open_snapshot(opened.lake.catalog, opened=opened.snapshot)
-                opened.checked = time.monotonic()
+                opened.checked, opened.changes = time.monotonic(), changes
                 # a local store is asked every time; a bucket answers with delay
                 slow = opened.checked - began > SLOW_SECONDS
                 opened.good_for = FRESH_SECONDS if slow else 0.0
             return opened.snapshot
+
+    def changed(self) -> None:
+        """Something was written through the inspector: whoever asks next sees it."""
+        self._changes += 1
 
     def select(self, project: str, text: str) -> Selection:
         """The images that a query selects now; the same question is not asked twice of one state.

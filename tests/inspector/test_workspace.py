@@ -76,6 +76,26 @@ def test_one_question_is_asked_once_of_one_state(inspected):
         workspace.select("large", "colour = 'red'")
 
 
+def test_what_was_written_is_seen_at_once_however_slow_the_store(inspected, monkeypatch):
+    monkeypatch.setattr("cv_pipeline.inspector.workspace.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("cv_pipeline.inspector.workspace.FRESH_SECONDS", 600.0)
+    client = inspected()
+    workspace = client.app.state.workspace
+    first = workspace.snapshot("large")
+    opened = []
+
+    def open_again(catalog, **_):
+        opened.append(catalog)
+        return first
+
+    monkeypatch.setattr("cv_pipeline.inspector.workspace.open_snapshot", open_again)
+    client.get("/p/large")
+    assert not opened
+    client.post("/api/v1/p/large/no-such-thing", json={})
+    workspace.snapshot("large")
+    assert len(opened) == 1
+
+
 def test_a_question_about_results_is_asked_again_after_an_evaluation(inspected, monkeypatch):
     """The results of a model in a query are those of its newest evaluation."""
     workspace = inspected().app.state.workspace
