@@ -179,6 +179,7 @@ def test_boxes_are_outlines_where_annotators_draw_outlines_alone(suggested, monk
 def test_a_push_without_pre_labels_says_why(lake, monkeypatch, capsys):
     monkeypatch.setenv("CV_LABEL_STUDIO_TOKEN", lake.studio.token)
     monkeypatch.setenv("CV_STORE", str(lake.folder / "home" / "store"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
     told = []
     for model in (None, ""):
         push(lake.name, "first", model=model, as_json=True)
