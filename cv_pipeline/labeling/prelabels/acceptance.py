@@ -10,8 +10,9 @@ by their overlap, key points by their likeness (:mod:`shape_overlap`). Only anno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from cv_pipeline.annotations.geometry import read_shape
@@ -76,6 +77,8 @@ RATES = pa.schema(
     ]
 )
 
+_AT_ONCE = 1_000
+"""Pairs of shapes that are compared at a time."""
 _READ = ("tool_project", "task", "annotation", "image_id", "batch", "annotator", "result")
 _OF_BOTH = "CASE kind WHEN 'class' THEN 'class' WHEN 'keypoints' THEN 'points' ELSE 'area' END"
 
@@ -99,9 +102,7 @@ SELECT *, row_number() OVER () AS region, {_OF_BOTH} AS sort FROM objects
 """  # noqa: S608  # a constant
 
 _SHAPED_PAIRS = """
-SELECT s.tool_project, s.annotation, s.object, r.region,
-    s.x_min, s.y_min, s.x_max, s.y_max, s.kind, s.geometry,
-    r.x0, r.y0, r.x1, r.y1, r.kind AS kind_there, r.geometry AS geometry_there
+SELECT s.tool_project, s.annotation, s.object, r.region, s.place, r.place AS place_there
 FROM suggested s
 JOIN regions r USING (tool_project, annotation, sort)
 WHERE (s.geometry IS NOT NULL OR r.geometry IS NOT NULL) AND (
@@ -210,26 +211,24 @@ def acceptance(catalog: Catalog, *, version: int | None = None) -> pa.Table:
 
 def _overlaps(both: dict[str, pa.Table]) -> pa.Table:
     """Overlap of each suggestion and object near it, of which one is no upright box."""
-    pairs = run_sql(_SHAPED_PAIRS, relations=both)
-    found = [
-        overlap(
-            _drawn(
-                [row[e] for e in ("x_min", "y_min", "x_max", "y_max")], row["kind"], row["geometry"]
-            ),
-            _drawn(
-                [row[e] for e in ("x0", "y0", "x1", "y1")], row["kind_there"], row["geometry_there"]
-            ),
-        )
-        for row in pairs.to_pylist()
-    ]
+    placed = {n: r.append_column("place", pa.array(np.arange(len(r)))) for n, r in both.items()}
+    pairs = run_sql(_SHAPED_PAIRS, relations=placed)
+    found: list[float] = []
+    for part in pairs.to_batches(max_chunksize=_AT_ONCE):  # shapes are large, and each is in many
+        ours = _drawn(both["suggested"], part["place"], ("x_min", "y_min", "x_max", "y_max"))
+        theirs = _drawn(both["regions"], part["place_there"], ("x0", "y0", "x1", "y1"))
+        found += map(overlap, ours, theirs)
     keys = pairs.select(["tool_project", "annotation", "object", "region"])
     return keys.append_column("overlap", pa.array(found, pa.float64()))
 
 
-def _drawn(edges: Sequence[float], kind: str, geometry: str | None) -> Drawn:
-    left, top, right, bottom = edges
-    shape = None if geometry is None else read_shape(kind, geometry)
-    return Drawn((left, top, right, bottom), shape)
+def _drawn(rows: pa.Table, places: pa.Array, edges: tuple[str, str, str, str]) -> Iterator[Drawn]:
+    """The objects of the rows at some places, one after the other."""
+    for row in rows.select([*edges, "kind", "geometry"]).take(places).to_pylist():
+        left, top, right, bottom = (row[edge] for edge in edges)
+        text = row["geometry"]
+        shape = None if text is None else read_shape(row["kind"], text)
+        yield Drawn((left, top, right, bottom), shape)
 
 
 def acceptance_rates(judgements: pa.Table) -> pa.Table:

@@ -1,8 +1,8 @@
 """How far two drawn objects are the same: overlap of their areas, or likeness of their key points.
 
 Areas (boxes, turned boxes, polygons, masks) overlap by intersection over union; two masks by their
-pixels, others on a grid as fine as needed. Key points are alike by COCO's object key point
-similarity. Both go from 0 to 1.
+pixels, others on a grid as fine as needed; what lies beyond the image of a mask does not count. Key
+points are alike by COCO's object key point similarity. Both go from 0 to 1.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ SIGMA = 0.067
 people, of which there are none for points of other things."""
 _ROUNDED = 0.01
 """Pixels by which corners may differ that the tool has only rounded."""
+_FAR = float(1 << 20)
+"""Cells beyond which a corner is as good as at that place."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,14 @@ def _same_rings(one: Drawn, other: Drawn) -> bool:
 def _on_a_grid(one: Drawn, other: Drawn) -> float:
     edges = np.array([one.edges, other.edges])
     low, high = np.floor(edges[:, :2].min(axis=0)), np.ceil(edges[:, 2:].max(axis=0))
+    for shape in (one.shape, other.shape):
+        if isinstance(shape, Mask):  # whose pixels are all there are
+            size = np.array([shape.size[1], shape.size[0]], np.float64)
+            low, high = np.clip(low, 0, size), np.clip(high, 0, size)
+            if (high <= low).any():
+                return 0.0
+    if not np.isfinite([low, high]).all():
+        return 0.0
     long_side = max(float((high - low).max()), 1.0)
     scale = GRID / long_side
     if isinstance(one.shape, Mask) or isinstance(other.shape, Mask):
@@ -137,6 +147,6 @@ def _filled(
     for rings, value in ((outer, 1), (holes, 0)):
         for ring in rings:
             # cells are known by their middles there, and places by 1/256 of a cell
-            cells = np.round(((ring - low) * scale - 0.5) * 256).astype(np.int32)
-            cv2.fillPoly(grid, [cells], value, shift=8)
+            cells = np.clip((ring - low) * scale - 0.5, -_FAR, _FAR)
+            cv2.fillPoly(grid, [np.round(cells * 256).astype(np.int32)], value, shift=8)
     return grid.astype(bool)

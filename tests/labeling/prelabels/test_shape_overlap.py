@@ -60,6 +60,11 @@ SMALL = drawn(polygon([[(1, 0), (3, 0), (3, 2), (1, 2)]]), 1, 0, 3, 2)
         (mask(10, 10, 50, 50), box(10, 10, 50, 50), 1, 0.01),
         (mask(10, 10, 50, 50), CORNER, 0.5, 0.02),
         (mask(10, 10, 20, 20), box(60, 60, 70, 70), 0, 0),
+        # what lies beyond the image of a mask, by rounding or far, does not count
+        (mask(0, 0, 100, 80), box(-1, -2, 100.000001, 80.004), 1, 0),
+        (mask(0, 0, 50, 80), box(0, 0, 1e9, 1e9), 0.5, 0),
+        (mask(10, 10, 20, 20), box(200, 10, 210, 20), 0, 0),
+        (OUTLINE, box(10, 10, float("inf"), 50), 0, 0),
     ],
 )  # fmt: skip
 def test_areas_overlap_by_intersection_over_union(one, other, expected, within):
