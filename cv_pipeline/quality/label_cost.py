@@ -104,7 +104,7 @@ class LabelCost:
         points: labels in the order they were made, some hundred or thousand at a time: the marginal
             cost.
         step: labels of a point.
-        ordered_by: time, or path where no times are known.
+        ordered_by: time, or image where no times are known.
         weeks: by calendar week.
         batches: by batch; of more than a hundred, those labelled last.
         roles: by role of the annotators.

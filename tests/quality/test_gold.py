@@ -112,3 +112,19 @@ def test_the_order_of_review_knows_the_same_truth(world):
         "ann": 0,
         "bob": 0,
     }
+
+
+def test_an_image_with_a_class_and_boxes_is_one_gold_image(world):
+    people = (("g", "gold"), ("ann", "annotator"))
+    write(world, *((3, who, role, "kiwi", 0) for who, role in people))
+    classes = [
+        {
+            "annotation_id": f"class-{who}", "image_id": world.ids[3], "annotator": who,
+            "role": role, "label": "kiwi", "kind": "class", "attributes": "{}",
+        }
+        for who, role in people
+    ]  # fmt: skip
+    rows = rows_of(ANNOTATIONS, classes)
+    world.catalog.table("annotations").merge(rows, on=["annotation_id"])
+    found = {w.name: w for w in workforce_of(world.catalog, Labeling(), {}).workers}
+    assert found["ann"].gold_images == 1

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.batches.progress import LabelingBatch
-from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.exchange.findings import STAGE
 
 STATES: Mapping[str, str] = MappingProxyType(
@@ -120,7 +120,7 @@ WHERE t.state = 'pushed' AND NOT coalesce(seen, false) AND coalesce(labels, 0) <
     AND (assignee = '' OR list_has_any(
         string_split(assignee, ','), (SELECT list(name) FROM own)))
 -- tasks that are anybody's are begun at different ends, so that two seldom take the same
-ORDER BY place, free, CASE WHEN free THEN md5(t.image_id || $account) END, t.task
+ORDER BY free, place, CASE WHEN free THEN md5(t.image_id || $account) END, t.task
 LIMIT $most
 """
 
@@ -159,7 +159,9 @@ def image_states(
         relations={
             "images": images,
             "tasks": tasks,
-            "counted": counted_annotations(catalog, skipped=True, batch=batch.name),
+            "counted": counted_annotations(
+                catalog, columns=[*LOOKED_AT, "updated_at"], skipped=True, batch=batch.name
+            ),
             "refused": refused,
             "again": again.group_by("image_id")
             .aggregate([("at", "max")])
@@ -199,7 +201,7 @@ def next_tasks(
         _NEXT_SQL,
         relations={
             "labeling_tasks": catalog.table("labeling_tasks").relation(),
-            "counted": counted_annotations(catalog, skipped=True),
+            "counted": counted_annotations(catalog, columns=LOOKED_AT, skipped=True),
             "going": pa.table(
                 {
                     "batch": pa.array([b.name for b in going], pa.string()),

@@ -18,7 +18,7 @@ from cv_pipeline.catalog.schemas.image_batches import IMAGE_BATCHES
 from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.states import Declared, State
-from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 
 STUCK_HOURS = 48.0
 """Hours without an annotation after which a batch counts as stuck."""
@@ -162,7 +162,7 @@ def found_batches(
     batches = run_sql(_SET_ASIDE_SQL, relations={"image_batches": set_aside}).to_pylist()
     pushed = catalog.table("labeling_tasks").relation()
     tasks = _by_batch(run_sql(_TASKS_SQL, relations={"labeling_tasks": pushed}))
-    current = counted_annotations(catalog, skipped=True)
+    current = counted_annotations(catalog, columns=[*LOOKED_AT, "updated_at"], skipped=True)
     overlaps = [declared.get(b["name"], Declared(b["name"])).overlap for b in batches]
     settings = pa.table(
         {

@@ -21,6 +21,8 @@ COLUMNS = (
     "tool_project", "task", "annotation", "image_id", "batch", "annotator", "updated_at",
     "created_at", "lead_time", "cancelled", "parent_prediction",
 )  # fmt: skip
+LOOKED_AT = ("batch", "image_id", "annotator", "cancelled")
+"""Columns that say who looked at which image of a batch, and whether they skipped it."""
 
 _SQL = """
 WITH named AS ({named}),

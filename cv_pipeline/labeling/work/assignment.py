@@ -18,7 +18,7 @@ from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import declared_batches, list_labeling_batches
 from cv_pipeline.labeling.batches.progress import LabelingBatch
-from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.work.pace import levels
 from cv_pipeline.labeling.work.plan import PLAN, Load, Unassigned, WorkPlan
@@ -162,7 +162,7 @@ def _open_tasks(
         relations={
             "labeling_tasks": catalog.table("labeling_tasks").relation(),
             "open_batches": known,
-            "current": counted_annotations(catalog, skipped=True),
+            "current": counted_annotations(catalog, columns=LOOKED_AT, skipped=True),
             "gold": pa.table({"image_id": people.gold}),
             "may": may,
         },

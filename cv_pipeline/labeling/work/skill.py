@@ -155,6 +155,9 @@ def _drawn_together(answers: pa.Table, difficulty: pa.Table, *, gold: int) -> Sk
     person = pc.index_in(answers["annotator"], names).to_numpy().astype(np.int64)
     hits, of = answers["hits"].to_numpy(), answers["answers"].to_numpy()
     size = len(names)
+    # one who said a class and drew boxes has two answers on an image
+    seen = pa.table({"person": person, "image_id": answers["image_id"]})
+    seen = seen.group_by(["person", "image_id"]).aggregate([])["person"].to_numpy()
     usual = float(hits.sum() / of.sum()) if of.sum() else float("nan")
     # what an answer is of boxes: as many as an image has on both sides
     weight = _PRIOR_ANSWERS * (float(of.mean()) if len(of) else 1.0)
@@ -168,7 +171,7 @@ def _drawn_together(answers: pa.Table, difficulty: pa.Table, *, gold: int) -> Sk
         annotators=tuple(names.to_pylist()),
         skill=skill,
         by_difficulty=by_difficulty,
-        images=np.bincount(person, minlength=size),
+        images=np.bincount(seen, minlength=size),
         gold=gold,
         usual=usual,
     )

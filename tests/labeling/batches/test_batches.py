@@ -24,6 +24,7 @@ from cv_pipeline.labeling.batches.declared import (
     list_labeling_batches,
     resume,
 )
+from cv_pipeline.labeling.batches.image_states import next_tasks
 from cv_pipeline.labeling.batches.states import ALLOWED, STATES, State, added_up
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside
@@ -38,6 +39,20 @@ def catalog(tmp_path: Path) -> Catalog:
 
 def of(catalog: Catalog, name: str, now: datetime = SOON) -> LabelingBatch:
     return labeling_batch(catalog, name, now=now)
+
+
+def test_what_is_meant_for_somebody_comes_before_what_is_for_anybody(catalog: Catalog) -> None:
+    """Whatever batch it is of: what is anybody's of an urgent one waits until theirs is done."""
+    for name, priority, assignee in (("urgent", 5, ["", "ann"]), ("other", 0, ["ann", ""])):
+        images = image_ids(2, seed=name)
+        set_aside(catalog, name, images)
+        declare(catalog, name, task_type="detection", priority=priority)
+        push(catalog, name, images, tool_project=1 + priority, assignee=assignee)
+    batches = list_labeling_batches(catalog, now=SOON)
+    found = next_tasks(catalog, batches, names=["ann"], account="a", most=9)
+    assert list(zip(found["batch"].to_pylist(), found["free"].to_pylist(), strict=True)) == [
+        ("urgent", False), ("other", False), ("urgent", True), ("other", True),
+    ]  # fmt: skip
 
 
 class TestDeclaring:
