@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,9 @@ def _make(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def inspected(inspected_home: Path) -> Iterator[Callable[[Access], TestClient]]:
-    """Makes clients of one application over ``inspected_home``, each for somebody's access."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CV_HOME", str(inspected_home))
-        patch.setenv("DAGSTER_HOME", str(inspected_home / "dagster"))
-        patch.setenv("CV_PROJECTS", str(inspected_home / "projects"))
-        patch.delenv("CV_STORE", raising=False)
+def clients(inspected_home: Path) -> Iterator[Callable[[Access], TestClient]]:
+    """One application over ``inspected_home``, for all modules."""
+    with _environment(inspected_home):
         workspace = Workspace.open()
         asking: dict[str, Access] = {}
 
@@ -53,11 +50,33 @@ def inspected(inspected_home: Path) -> Iterator[Callable[[Access], TestClient]]:
 
         app: FastAPI = create_app(workspace, authenticator=who)
 
-        def client(access: Access = ADMIN) -> TestClient:
-            key = f"{access.user}-{len(asking)}"
-            asking[key] = access
-            headers = {"x-test-user": key, "x-csrf-token": access.csrf}
-            return TestClient(app, headers=headers, base_url="http://127.0.0.1")
+    def client(access: Access = ADMIN) -> TestClient:
+        key = f"{access.user}-{len(asking)}"
+        asking[key] = access
+        headers = {"x-test-user": key, "x-csrf-token": access.csrf}
+        return TestClient(app, headers=headers, base_url="http://127.0.0.1")
 
-        yield client
-        workspace.close()
+    yield client
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def inspected(
+    inspected_home: Path, clients: Callable[[Access], TestClient]
+) -> Iterator[Callable[[Access], TestClient]]:
+    """Makes clients of one application over ``inspected_home``, each for somebody's access.
+
+    The environment is that of this world while a module's tests run, and no longer.
+    """
+    with _environment(inspected_home):
+        yield clients
+
+
+@contextmanager
+def _environment(home: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CV_HOME", str(home))
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        patch.setenv("CV_PROJECTS", str(home / "projects"))
+        patch.delenv("CV_STORE", raising=False)
+        yield
