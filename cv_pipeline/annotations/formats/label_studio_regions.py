@@ -312,7 +312,7 @@ class Regions:
 
 def is_own_choice(choice: RawRow) -> bool:
     """Whether a choice is of the control that our configurations ask for the class with."""
-    return choice.object.endswith(f" {_CLASS}")
+    return choice.object.partition(" ")[2] == _CLASS
 
 
 def without_control(choice: RawRow) -> RawRow:

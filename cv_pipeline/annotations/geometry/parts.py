@@ -187,7 +187,9 @@ def _size_of_picture(text: object) -> Size:
             check_size(image.height, image.width)
             image.verify()
             return image.height, image.width
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except BadShape:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(error) from None
 
 
@@ -197,7 +199,7 @@ def _decoded(text: str) -> NDArray[np.bool_]:
     try:
         with Image.open(_bytes(text), formats=["PNG"]) as image:
             return np.asarray(image.convert("L")) > 0
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(error) from None
 
 

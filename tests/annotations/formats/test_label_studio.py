@@ -109,8 +109,9 @@ def test_image_level_choices_are_classes():
     assert (row["kind"], row["label"], row["x_min"]) == ("class", "pear", None)
 
 
-def test_image_level_choices_beside_boxes_are_no_labels():
-    parsed = parse(task(annotation(region(), answer("light", "c1", choices=["dim"]))))
+@pytest.mark.parametrize("control", ["light", "light class"])
+def test_image_level_choices_beside_boxes_are_no_labels(control):
+    parsed = parse(task(annotation(region(), answer(control, "c1", choices=["dim"]))))
 
     assert parsed.rows["label"].to_pylist() == ["pear"]
     assert parsed.not_imported == {"image-level choice": 1}

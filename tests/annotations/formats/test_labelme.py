@@ -125,6 +125,18 @@ def test_one_bad_shape_is_named_and_the_next_one_is_read(bad, field, reason):
     assert parsed.rows["kind"].to_pylist() == ["bbox"]
 
 
+def test_a_picture_with_too_long_a_note_takes_no_other_shape_down():
+    import zlib
+
+    data = base64.b64decode(png(np.ones((2, 2), np.uint8)))
+    note = b"zTXtnote\0\0" + zlib.compress(bytes(1 << 21))
+    chunk = (len(note) - 4).to_bytes(4) + note + zlib.crc32(note).to_bytes(4)
+    bad = shape("mask", mask=base64.b64encode(data[:33] + chunk + data[33:]).decode())
+    parsed = parse(document(bad, shape()))
+    assert [r.reason for r in parsed.quarantine] == ["bad_mask"]
+    assert parsed.rows["kind"].to_pylist() == ["bbox"]
+
+
 def test_a_picture_that_claims_to_be_huge_is_not_decoded():
     data = bytearray(base64.b64decode(png(np.ones((1, 1), np.uint8))))
     data[16:24] = (60_000).to_bytes(4) * 2
