@@ -140,7 +140,7 @@ class _Renewal:
                     continue
                 found.done.append(task)
         finally:
-            self._write_down(due, found.done)
+            self._write_down(number, found.done)
         return len(found.done)
 
     def _sorted(
@@ -166,8 +166,12 @@ class _Renewal:
         signature = self._addresses.signature(self._project.name, self._batch, image_id)
         return f"{self._start}{image_id}/{signature}"
 
-    def _write_down(self, due: pa.Table, tasks: list[int]) -> None:
-        rows = due.filter(pc.is_in(due["task"], value_set=pa.array(tasks, pa.int64())))
+    def _write_down(self, number: int, tasks: list[int]) -> None:
+        # as they are now: whoever gives work out writes there too, and takes no turns with a push
+        rows = self._table.read(
+            filter=(pc.field("tool_project") == number)
+            & pc.field("task").isin(pa.array(tasks, pa.int64()))
+        )
         if not len(rows):
             return
         new = pa.array([self._new(image) for image in rows["image_id"].to_pylist()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from cv_pipeline.errors import LabelingError, PushRefused
@@ -182,6 +183,24 @@ class TestAddresses:
         assert shown(lake, number)[task] == evil
         lake.pull()
         assert lake.refused() == {f"tasks/{task}": "changed_image"}
+
+    def test_work_given_out_while_they_are_renewed_stays_given_out(self, lake):
+        lake.push()
+        tell_address("127.0.0.1", 9321)
+
+        class Meanwhile(Tool):
+            def replace_in_images(self, number, tasks, old, new):
+                table = lake.catalog.table("labeling_tasks")
+                rows = table.read()
+                given = pa.array(["studio-7"] * len(rows), pa.string())
+                place = rows.schema.get_field_index("assignee")
+                table.merge(rows.set_column(place, rows.field("assignee"), given), on=table.key)
+                super().replace_in_images(number, tasks, old, new)
+
+        assert lake.push(tool=Meanwhile(lake.studio.tool.connection)).renewed == 6
+        rows = lake.catalog.table("labeling_tasks").read().to_pylist()
+        assert {row["assignee"] for row in rows} == {"studio-7"}
+        assert all(row["address"].startswith("http://127.0.0.1:9321/") for row in rows)
 
     def test_killed_between_the_tool_and_what_is_written_down(self, lake, monkeypatch):
         number = lake.push().tool_project
