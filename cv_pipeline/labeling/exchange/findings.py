@@ -28,7 +28,7 @@ OF_ANNOTATIONS = (
 )  # fmt: skip
 """Reasons that are found in the history."""
 MOST = 5_000
-"""Refusals of one reason in one of the tool's projects that are listed."""
+"""Tasks that no push made, of one of the tool's projects, that are listed."""
 
 _FINDINGS = f"""
 WITH named AS ({NAMED}),
@@ -67,9 +67,9 @@ doubted AS (
     WHERE NOT c.deleted
 ),
 live AS (
-    -- what is refused already takes no other's place
+    -- what is refused already takes no other's place; people, who may have several accounts, count
     SELECT *, row_number() OVER (
-        PARTITION BY tool_project, task, completed_by, doubt IS NULL
+        PARTITION BY tool_project, task, annotator, doubt IS NULL
         ORDER BY updated_at DESC, annotation DESC
     ) AS place
     FROM doubted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import declared_batches
 from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.exchange.findings import quarantine_annotations
 from cv_pipeline.labeling.exchange.history import current_annotations
 from cv_pipeline.labeling.exchange.people import record_people, with_account
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.work.labels_made import labels_made
 from cv_pipeline.labeling.work.workforce import workforce_of
 from cv_pipeline.storage import open_store
-from tests.labeling.label_tables import annotate, image_ids, push, set_aside, table_of
+from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside, table_of
 
 IMAGES = image_ids(2)
 SAME = Labeling.model_validate({"people": {"studio-7": "annotator-3"}})
@@ -76,6 +78,19 @@ def test_a_project_says_who_is_the_same_and_takes_it_back(catalog: Catalog) -> N
     assert labellers(catalog) == ["annotator-3"], "one person's label of one image"
     record_people(catalog, Labeling())
     assert labellers(catalog) == ["annotator-3", "studio-7"]
+
+
+def test_the_same_person_s_earlier_annotation_of_another_account_counts_no_second_time(
+    catalog: Catalog,
+) -> None:
+    later = {"at": START + timedelta(hours=2), "updated_by": 8, "completed_by": 8}
+    annotate(catalog, "one", IMAGES[:1], "studio-8", **later)
+    assert quarantine_annotations(catalog) == {}
+    same = Labeling.model_validate({"people": {"studio-7": "ann", "studio-8": "ann"}})
+    record_people(catalog, same)
+    assert quarantine_annotations(catalog) == {"second_annotation": 1}
+    (counts,) = counted_annotations(catalog, columns=("annotator", "updated_at")).to_pylist()
+    assert counts == {"annotator": "ann", "updated_at": later["at"]}
 
 
 def test_the_same_people_again_write_nothing(catalog: Catalog) -> None:
