@@ -31,7 +31,7 @@ TOOL_ANNOTATIONS = pa.schema(
         pa.field("updated_at", pa.timestamp("us", tz="UTC"), nullable=False),
         # when it was made, by the tool's clock
         pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
-        # when the pull that saw this state began, by our clock
+        # when a pull wrote this state down, by our clock: of two of one annotation the later counts
         pa.field("seen_at", pa.timestamp("us", tz="UTC"), nullable=False),
         # seconds of work; null when the tool does not say
         pa.field("lead_time", pa.float64()),

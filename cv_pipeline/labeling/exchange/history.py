@@ -185,7 +185,7 @@ class History:
         if not isinstance(result, list):
             raise BadAnnotation(f"Expected a list of regions, found {result!r:.60}.")
         # an account that was deleted leaves what it made without a name
-        who = _number(told.get("completed_by")) or self._names.get(told["id"])
+        who = id_of(told.get("completed_by")) or self._names.get(told["id"])
         row = {
             "tool_project": self._number,
             "task": task,
@@ -194,13 +194,13 @@ class History:
             "batch": self._batch,
             "annotator": UNKNOWN_ANNOTATOR if who is None else account_name(who),
             "completed_by": who or 0,
-            "updated_by": _number(told.get("updated_by")),
+            "updated_by": id_of(told.get("updated_by")),
             "updated_at": updated,
             "created_at": created,
             "lead_time": as_finite(told.get("lead_time")),
             "cancelled": bool(told.get("was_cancelled")),
             "ground_truth": bool(told.get("ground_truth")),
-            "parent_prediction": _number(told.get("parent_prediction")),
+            "parent_prediction": id_of(told.get("parent_prediction")),
             "deleted": False,
             "result": _canonical(result),
         }
@@ -275,7 +275,7 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: object) -> int | None:
+def id_of(value: object) -> int | None:
     """An id, from a number or from a mapping that has one."""
     if isinstance(value, Mapping):
         value = value.get("id")

@@ -144,6 +144,11 @@ def pull(
                 raise
             except LabelingError as error:
                 failed[one.batch] = str(error)
+            except RecursionError:
+                failed[one.batch] = (
+                    f"Something that was labelled in project {one.tool_project} at {tool.url} is"
+                    " nested too deeply to be read. Delete that annotation in Label Studio."
+                )
         quarantined = quarantine_annotations(catalog) if pushed else {}
         advanced = advance(catalog) if pushed else {}
         for name in ("labeling_tasks", "labeling_batches", "tool_annotations", "labeling_pulls"):

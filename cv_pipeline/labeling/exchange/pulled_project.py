@@ -23,7 +23,7 @@ from cv_pipeline.labeling.exchange.findings import (
     task_of,
 )
 from cv_pipeline.labeling.exchange.frozen import Frozen
-from cv_pipeline.labeling.exchange.history import History
+from cv_pipeline.labeling.exchange.history import History, id_of
 from cv_pipeline.labeling.exchange.ledger import Pushed
 from cv_pipeline.labeling.exchange.pushed_tasks import PushedTasks
 from cv_pipeline.labeling.exchange.shown_image import ShownImages
@@ -327,7 +327,7 @@ class _Pull:
         """Refusals of annotations of accounts that there are not, when first seen."""
         refusals = []
         for told in annotations:
-            who, annotation = told.get("completed_by"), told.get("id")
+            who, annotation = id_of(told.get("completed_by")), told.get("id")
             known = isinstance(annotation, int) and self._history.is_known(annotation)
             reason = self._pushed.refused.get(field_of(task, annotation))
             # who has left since labelled all the same

@@ -288,6 +288,41 @@ class TestOthersAtWork:
         assert "says nothing of the annotations" in report.failed["first"]
         assert [state["deleted"] for state in lake.states()] == [False]
 
+    def test_what_is_nested_too_deeply_fails_its_batch_alone(self, lake):
+        number = lake.push().tool_project
+        lake.set_aside("second", lake.image_ids[:1])
+        lake.push("second")
+        (task,) = lake.tasks("second").values()
+        for one in (lake.tasks()[lake.image_ids[0]], task):
+            lake.studio.label("ann", one, box())
+
+        class Deep(Tool):
+            def tasks(self, of, ids):
+                for page in super().tasks(of, ids):
+                    for annotation in page[0]["annotations"] if of == number else ():
+                        for _ in range(100_000):
+                            annotation["result"] = [annotation["result"]]
+                    yield page
+
+        report = lake.pull(tool=Deep(lake.studio.tool.connection))
+        assert "nested too deeply" in report.failed["first"]
+        assert [state["batch"] for state in lake.states()] == ["second"]
+
+    def test_an_account_that_is_told_whole_is_known_by_its_id(self, lake):
+        lake.push()
+        lake.studio.label("ann", lake.tasks()[lake.image_ids[0]], box())
+
+        class Whole(Tool):
+            def tasks(self, number, ids):
+                for page in super().tasks(number, ids):
+                    for annotation in page[0]["annotations"]:
+                        annotation["completed_by"] = {"id": annotation["completed_by"]}
+                    yield page
+
+        lake.pull(tool=Whole(lake.studio.tool.connection))
+        assert lake.refused() == {}
+        assert [state["completed_by"] for state in lake.states()] == [lake.studio.id_of("ann")]
+
 
 def test_whose_an_address_is(lake):
     lake.push()
