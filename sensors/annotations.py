@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from cv_pipeline.errors import CVPipelineError
 from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported, states_pulled
 from cv_pipeline.labeling.exchange.one_call import tool_of
 from cv_pipeline.labeling.tool.changes import changes_in_tool
@@ -30,14 +31,25 @@ def annotations_sensor(project: str) -> dg.SensorDefinition:
 
 def _look(watched: Watched) -> Seen | str:
     waiting = pulled_and_not_imported(watched.catalog)
+    has_tool = tool_url(watched.project) is not None
+    try:
+        state = _changes(watched) if has_tool else ""
+    except CVPipelineError:
+        if not waiting:
+            raise
+        state = ""
     if waiting:
-        states = states_pulled(watched.catalog)
-        return Seen(f"pulled-{states}", f"the import of {waiting:,} pulled states was")
-    if tool_url(watched.project) is None:
+        # an import that fails again and again must not keep what people do meanwhile from a pull
+        cause = f"pulled-{states_pulled(watched.catalog)}{f'-{state}' if state else ''}"
+        return Seen(cause, f"the import of {waiting:,} pulled states was")
+    if not has_tool:
         return f"{watched.project.name} has no annotation tool, or none is running"
-    with tool_of(watched.project) as tool:
-        state = changes_in_tool(watched.catalog, tool)
     if not state:
         return "nothing changed since the last pull"
     # a run succeeds when the tool is down, for what was pulled before counts: try again
     return Seen(state, "what changed was", again=True)
+
+
+def _changes(watched: Watched) -> str:
+    with tool_of(watched.project) as tool:
+        return changes_in_tool(watched.catalog, tool)
