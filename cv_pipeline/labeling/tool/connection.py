@@ -53,8 +53,7 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        if not _is_address(url):
             raise SettingsError(
                 f"labeling.url {url!r} is no address of Label Studio.",
                 do="Write one such as http://127.0.0.1:8080, without a name or password in it.",
@@ -237,6 +236,15 @@ class Connection:
             return str(told)[:_SHOWN]
         reasons = told.get("validation_errors") or told.get("detail") or told
         return str(reasons)[:_SHOWN].rstrip(".")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises when it is none
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _date(answer: httpx.Response) -> datetime | None:

@@ -112,17 +112,8 @@ class Tool:
 
     def projects(self) -> Iterator[ToolProject]:
         """Every project, by name."""
-        page = 1
-        while True:
-            told = self.connection.get(
-                "/api/projects/",
-                {"page": page, "page_size": 100, "include": "id,title,description"},
-            )
-            for one in told["results"]:
-                yield ToolProject(int(one["id"]), one["title"] or "", one["description"] or "")
-            if not told.get("next"):
-                return
-            page += 1
+        for one in self._projects("id", "title", "description"):
+            yield ToolProject(int(one["id"]), one["title"] or "", one["description"] or "")
 
     def counts(self) -> dict[int, Counts]:
         """What every project has, by its id; one that is made or deleted meanwhile may be missing.
@@ -131,18 +122,10 @@ class Tool:
         """
         numbers = ("task_number", "total_annotations_number", "skipped_annotations_number")
         found: dict[int, Counts] = {}
-        page = 1
-        while True:
-            told = self.connection.get(
-                "/api/projects/",
-                {"page": page, "page_size": 100, "include": ",".join(("id", *numbers))},
-            )
-            for one in told["results"]:
-                tasks, annotations, skipped = (int(one.get(name) or 0) for name in numbers)
-                found[int(one["id"])] = Counts(tasks, annotations + skipped)
-            if not told.get("next"):
-                return found
-            page += 1
+        for one in self._projects("id", *numbers):
+            tasks, annotations, skipped = (int(one.get(name) or 0) for name in numbers)
+            found[int(one["id"])] = Counts(tasks, annotations + skipped)
+        return found
 
     def clock(self) -> datetime | None:
         """What time it was there when it answered last, to the second; None when it does not say.
@@ -288,6 +271,22 @@ class Tool:
             self._read_at_once = max(1, min(MOST_READ, fits, 2 * len(wanted)))
             if found:
                 yield found
+
+    def _projects(self, *columns: str) -> Iterator[dict[str, Any]]:
+        """Some columns of every project, page by page."""
+        page = 1
+        while True:
+            told = self.connection.get(
+                "/api/projects/",
+                {"page": page, "page_size": 100, "include": ",".join(columns)},
+            )
+            listed = told.get("results") if isinstance(told, dict) else None
+            if not isinstance(listed, list):
+                raise self._odd("/api/projects/")
+            yield from listed
+            if not told.get("next"):
+                return
+            page += 1
 
     def _listed(
         self, number: int, *, since: datetime | None, include: str

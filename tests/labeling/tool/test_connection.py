@@ -161,9 +161,20 @@ def test_a_list_that_ends_early_is_not_taken_for_the_end(server, connection):
         list(Tool(connection).stubs(1))
 
 
+@pytest.mark.parametrize("told", [{"detail": "Hm."}, ["results"]])
+def test_a_list_of_projects_that_is_none(server, connection, told):
+    server.says((200, told))
+    with pytest.raises(ToolUnavailable, match="in a way that is not known"):
+        Tool(connection).counts()
+
+
 @pytest.mark.parametrize(
-    "url", ["", "label.example", "ftp://label.example", "http://me:secret@label.example"]
-)
+    "url",
+    [
+        "", "label.example", "ftp://label.example", "http://me:secret@label.example",
+        "http://label.example:99999", "http://label.example:eight", "http://[::1",
+    ],
+)  # fmt: skip
 def test_what_is_no_address(url):
     with pytest.raises(SettingsError, match="no address of Label Studio"):
         Connection(url, SECRET)
