@@ -8,7 +8,7 @@ all: a state is parsed by itself, whatever lies beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -24,15 +24,18 @@ from cv_pipeline.annotations.formats.label_studio_regions import (
 from cv_pipeline.annotations.raw import ExportBuilder, RawRow
 from cv_pipeline.catalog.schemas import PARSED_ANNOTATIONS
 from cv_pipeline.catalog.schemas.parsed_annotations import PARSED_ROWS
+from cv_pipeline.catalog.snapshot.numbering import Numbering
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.errors import CatalogError
 from cv_pipeline.labeling.exchange.findings import field_of
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever a state is parsed into something else, so that all are parsed again."""
 AT_ONCE = 2_000
 """States that are parsed together."""
 
+_LOOKED_UP = 10 * AT_ONCE
+"""States that are looked up in the history; of more, the history is read from end to end."""
 _READ_AT_ONCE = 20_000
 _TRIES = 5
 _OF_STATE = ("digest", "task", "annotation", "image_id", "result")
@@ -73,13 +76,31 @@ def _parse_lacking(catalog: Catalog, digests: pa.Array, *, version: int | None) 
     of_layout = pc.field("layout") == LAYOUT
     known = table.read(columns=["digest"], filter=of_layout)["digest"]
     lacking = digests.filter(pc.invert(pc.is_in(digests, value_set=pc.unique(known))))
-    history = catalog.table("tool_annotations")
-    for first in range(0, len(lacking), AT_ONCE):
-        some = lacking.slice(first, AT_ONCE)
-        states = history.read(
-            columns=list(_OF_STATE), filter=one_of("digest", some.to_pylist()), version=version
-        )
+    few = len(lacking) <= _LOOKED_UP
+    read = _looked_up(catalog, lacking, version) if few else _read_through(catalog, lacking)
+    for states in read:
         table.append(_parsed(states))
+
+
+def _looked_up(catalog: Catalog, digests: pa.Array, version: int | None) -> Iterator[pa.Table]:
+    """A few states of the history, some at a time."""
+    history = catalog.table("tool_annotations")
+    for first in range(0, len(digests), AT_ONCE):
+        some = one_of("digest", digests.slice(first, AT_ONCE).to_pylist())
+        yield history.read(columns=list(_OF_STATE), filter=some, version=version)
+
+
+def _read_through(catalog: Catalog, digests: pa.Array) -> Iterator[pa.Table]:
+    """Many states of the history, some at a time; what has come since is there as well."""
+    wanted = Numbering(pa.chunked_array([digests.sort()]))
+    held: list[pa.RecordBatch] = []
+    for batch in catalog.table("tool_annotations").batches(_OF_STATE, rows=AT_ONCE):
+        held.append(batch.filter(pa.array(wanted.find(batch["digest"]) >= 0)))
+        if sum(map(len, held)) >= AT_ONCE:
+            yield pa.Table.from_batches(held)
+            held = []
+    if sum(map(len, held)):
+        yield pa.Table.from_batches(held)
 
 
 def _tidy(catalog: Catalog, found: pa.Table) -> None:
@@ -95,9 +116,10 @@ def _wanted(catalog: Catalog, digests: pa.Array) -> pa.Table:
     """The rows of some digests, one each; a few are read at a time, for others may lie there."""
     table = catalog.table("parsed_annotations")
     found = [PARSED_ANNOTATIONS.empty_table()]
+    wanted = Numbering(pa.chunked_array([digests.sort()]))
     for batch in table.batches(PARSED_ANNOTATIONS.names, rows=_READ_AT_ONCE):
         chosen = pc.and_(
-            pc.equal(batch["layout"], LAYOUT), pc.is_in(batch["digest"], value_set=digests)
+            pc.equal(batch["layout"], LAYOUT), pa.array(wanted.find(batch["digest"]) >= 0)
         )
         rows = pa.Table.from_batches([batch]).filter(chosen)
         found.append(pa.Table.from_arrays(rows.columns, schema=PARSED_ANNOTATIONS))

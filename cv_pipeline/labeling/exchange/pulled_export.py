@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cv_pipeline.annotations.formats.label_studio import FIELDS
 from cv_pipeline.annotations.formats.label_studio_regions import LEFT_OUT_CHOICE
@@ -81,6 +83,7 @@ class PulledExport:
     name: str
     _live: pa.Table
     _parsed: pa.Table
+    _places: NDArray[np.int64]
 
     @property
     def listing(self) -> bytes:
@@ -105,9 +108,7 @@ class PulledExport:
     def parse(self) -> ParsedExport:
         """Its rows, and what was refused of it."""
         live = self._live
-        found = self._parsed.take(
-            pc.index_in(live["digest"], value_set=self._parsed["digest"].combine_chunks())
-        )
+        found = _rows_at(self._parsed, self._places)
         nested = found["rows"].combine_chunks()
         regions = pa.Table.from_batches([pa.RecordBatch.from_struct_array(pc.list_flatten(nested))])
         of_region = live.take(pc.list_parent_indices(nested))
@@ -213,19 +214,47 @@ def pulled_exports(
     )
     live = _with_roles(live, labeling)
     parsed = parsed_states(catalog, live["digest"], version=version)
-    groups = live.select(_KEYS).group_by(list(_KEYS), use_threads=False).aggregate([]).to_pylist()
-    exports = tuple(
-        PulledExport(
-            ontology_version=group["ontology_version"],
-            guideline_version=group["guideline_version"],
-            name=f"{group['batch']}.ontology-{group['ontology_version']}"
-            f".guideline-{group['guideline_version']}.json",
-            _live=live.filter(_of(live, group)),
-            _parsed=parsed,
+    places = pc.index_in(live["digest"], value_set=parsed["digest"].combine_chunks())
+    counted = live.group_by(list(_KEYS), use_threads=False).aggregate([([], "count_all")])
+    exports = []
+    first = 0
+    for group in counted.to_pylist():  # they are sorted by these
+        count = group["count_all"]
+        exports.append(
+            PulledExport(
+                ontology_version=group["ontology_version"],
+                guideline_version=group["guideline_version"],
+                name=f"{group['batch']}.ontology-{group['ontology_version']}"
+                f".guideline-{group['guideline_version']}.json",
+                _live=live.slice(first, count),
+                _parsed=parsed,
+                _places=places.slice(first, count).to_numpy().astype(np.int64),
+            )
         )
-        for group in groups
-    )
-    return Pulled(exports, states_pulled(catalog, version=version))
+        first += count
+    return Pulled(tuple(exports), states_pulled(catalog, version=version))
+
+
+def _rows_at(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
+    """Some rows of a table that lies in many pieces, of which those without any are not touched."""
+    pieces = table.to_batches()
+    ends = np.cumsum([piece.num_rows for piece in pieces])
+    order = np.argsort(places, kind="stable")
+    piece_of = np.searchsorted(ends, places[order], side="right")
+    taken = [
+        pieces[piece].take(pa.array(some - (ends[piece] - pieces[piece].num_rows)))
+        for piece, some in _runs(piece_of, places[order])
+    ]
+    return pa.Table.from_batches(taken, table.schema).combine_chunks().take(np.argsort(order))
+
+
+def _runs(
+    keys: NDArray[np.int64], values: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The values of each key, of which equal ones lie together."""
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    for start, some in zip(starts.tolist(), np.split(values, starts[1:]), strict=True):
+        yield int(keys[start]), some
 
 
 def _with_roles(live: pa.Table, labeling: Labeling | None) -> pa.Table:
@@ -260,10 +289,3 @@ def _may_mark(labeling: Labeling | None, account: int | None) -> bool:
         return False
     known = labeling.annotators.get(labeling.named(account))
     return known is not None and known.role in MARKERS
-
-
-def _of(rows: pa.Table, group: dict[str, Any]) -> pa.ChunkedArray:
-    mask = pc.equal(rows["batch"], group["batch"])
-    for name in ("ontology_version", "guideline_version"):
-        mask = pc.and_(mask, pc.equal(rows[name], group[name]))
-    return mask

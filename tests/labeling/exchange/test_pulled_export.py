@@ -181,13 +181,15 @@ def test_the_first_label_that_is_none_of_the_ontology_holds_up_nothing(history):
     assert (report.rows, report.quarantined) == (0, {"unknown_label": 1})
 
 
-def test_only_what_changed_is_parsed(history, monkeypatch):
+@pytest.mark.parametrize("looked_up", [0, 100])
+def test_only_what_changed_is_parsed(history, monkeypatch, looked_up):
     read: list[int] = []
     parse = parsed._state
     monkeypatch.setattr(
         parsed, "_state", lambda state: read.append(state["annotation"]) or parse(state)
     )
     monkeypatch.setattr(parsed, "AT_ONCE", 2)
+    monkeypatch.setattr(parsed, "_LOOKED_UP", looked_up)
     for annotation in (1, 2, 11, 12, 21):
         history.state(annotation, result=[box()])
     assert history.run().rows == 5
