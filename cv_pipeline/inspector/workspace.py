@@ -94,7 +94,9 @@ class Workspace:
         self._changes = 0
         self._evaluations: Kept[Evaluated] = Kept(8)
         self._selections: Kept[Selection] = Kept(64)
-        self.kept: Kept[Any] = Kept(128)
+        self.kept: Kept[Any] = Kept(512)
+        # what holds for a moment, of which there is so much that it would push all else out
+        self.moments: Kept[Any] = Kept(512)
         # each holds the lake as it was, of which there is room for a few only
         self.past: Kept[Any] = Kept(PAST)
 

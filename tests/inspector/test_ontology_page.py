@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from cv_pipeline.catalog.schemas import ANNOTATIONS
+from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.roles import Role
-from cv_pipeline.inspector.data.ontology import words_of
+from cv_pipeline.inspector.data.ontology import _MOVED, words_of
+from cv_pipeline.inspector.pages import ontology as pages
 from cv_pipeline.markdown import rendered
 from cv_pipeline.ontology_steps import Step
+from tests.catalog.event_lake import rows_of
 
 Client = Callable[..., TestClient]
 P, API = "/p/large", "/api/v1/p/large"
@@ -64,6 +69,28 @@ def test_classes_are_shown_with_their_labels_and_examples(client):
     assert f"/images/{classes[0]['examples'][0]}/thumbnail" in html
     (version,) = [v for v in found["versions"] if v["current"]]
     assert len(version["datasets"]) == 3
+
+
+def test_the_gate_is_looked_at_again_after_an_import_that_made_no_label(client, monkeypatch):
+    done(client)
+    asked, found = [], pages._found
+    monkeypatch.setattr(pages, "_found", lambda *given: asked.append(1) or found(*given))
+    done(client)
+    assert asked == []
+    monkeypatch.setattr(pages, "pulled_and_not_imported", lambda _: 3)
+    done(client)
+    assert asked == [1]
+
+
+def test_only_labels_that_became_another_class_came_along_as_one():
+    said = [("lens@2x", "lens@2x@1"), ("lens@3x", "lens@2x@1")]
+    rows = [
+        {"image_id": f"{n}", "label": label, "attributes": json.dumps({"ontology.was": was})}
+        for n, (label, was) in enumerate(said)
+    ]
+    moved = run_sql(_MOVED, relations={"annotations": rows_of(ANNOTATIONS, rows)},
+                    parameters={"most": 5}).to_pylist()  # fmt: skip
+    assert [(row["was"], row["into"]) for row in moved] == [("lens@2x@1", "lens@3x")]
 
 
 def test_a_change_is_previewed_with_where_labels_would_go(client, inspected):

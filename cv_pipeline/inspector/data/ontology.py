@@ -47,7 +47,7 @@ SELECT json_extract_string(attributes, '$."ontology.was"') AS was, label AS "int
 FROM annotations
 WHERE contains(attributes, '"ontology.was"')
 GROUP BY ALL
-HAVING split_part(was, '@', 1) <> "into"
+HAVING regexp_replace(was, '@[^@]*$', '') <> "into"
 ORDER BY was, labels DESC, "into"
 """
 _ATTRIBUTES = """

@@ -15,7 +15,7 @@ from cv_pipeline.labeling.batches.declared import (
     declared_batches,
     list_labeling_batches,
 )
-from cv_pipeline.labeling.exchange.counted import counted_annotations
+from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.tool.connection import tool_url
 from cv_pipeline.labeling.work.estimate import Estimate, estimate
 from cv_pipeline.labeling.work.workforce import Workforce, workforce_of
@@ -93,7 +93,7 @@ def cost_of(workspace: Workspace, project: str) -> LabelCost | None:
     """What the labels of a project cost; None where there are none."""
     labeling = workspace.project(project).labeling
     people = workforce_in(workspace, project)
-    key = ("label cost", project, id(people), labeling.model_dump_json())
+    key = ("label cost", *workforce_state(workspace, project))
     found: LabelCost | None = workspace.kept.get(
         key,
         lambda: label_cost(people.labels, prices=labeling.prices, annotators=labeling.annotators),
@@ -153,7 +153,7 @@ def share_of(workspace: Workspace, project: str, account: str) -> Share:
             _SHARE_SQL,
             relations={
                 "labeling_tasks": catalog.table("labeling_tasks").relation(),
-                "counted": counted_annotations(catalog, skipped=True),
+                "counted": counted_annotations(catalog, columns=LOOKED_AT, skipped=True),
                 "own": pa.table({"name": pa.array(names, pa.string())}),
                 "asked": pa.table(
                     {

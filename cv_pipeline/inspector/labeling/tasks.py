@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from cv_pipeline.catalog.snapshot import Snapshot
 from cv_pipeline.catalog.snapshot.rows import take_rows
 from cv_pipeline.inspector.access.assignments import images_of
 from cv_pipeline.inspector.labeling.reading import names_of, state_of, task_link
@@ -59,7 +60,8 @@ class TaskImage(BaseModel):
         labelled: whether as many people labelled it as are to.
         own: whether it is meant for whoever asks, who has not looked at it yet.
         tool_url: its task in the annotation tool; empty where it is none.
-        why: why it is quarantined; empty for any other.
+        why: why it is quarantined; empty for any other, and for annotators, who do not know who
+            else labelled an image and how.
     """
 
     image_id: str
@@ -115,6 +117,7 @@ def images_page(
     state: str = "",
     offset: int = 0,
     account: str = "",
+    reasons: bool = True,
 ) -> ImagePage:
     """Some images of a batch, in the order of the tool's tasks, those of whoever asks first.
 
@@ -125,14 +128,15 @@ def images_page(
         state: only images in this state, or ``own``; empty for all.
         offset: how many come before.
         account: of whoever asks.
+        reasons: whether it is told why images are quarantined, which names who made what of them.
     """
     snapshot = workspace.snapshot(project)
     names = names_of(workspace, project, account)
     key = (
-        "batch images", snapshot.identities["images"], *state_of(workspace, project, _TABLES),
-        batch.name, batch.overlap, *names,
+        "batch images", *_state(snapshot), *state_of(workspace, project, _TABLES), batch.name,
+        batch.overlap, *names,
     )  # fmt: skip
-    rows: pa.Table = workspace.kept.get(key, lambda: _rows(workspace, project, batch, names))
+    rows: pa.Table = workspace.kept.get(key, lambda: _rows(workspace, snapshot, batch, names))
     counted = {c["values"]: c["counts"] for c in rows["state"].value_counts().to_pylist()}
     own = pc.sum(rows["own"]).as_py() or 0
     states = [
@@ -150,7 +154,7 @@ def images_page(
     shown = rows.slice(offset, SHOWN).to_pylist()
     # of a batch that is paused or cancelled the tool is shown no images
     linked = batch.state not in ("paused", "cancelled")
-    images = [_image(workspace, project, row, linked=linked) for row in shown]
+    images = [_image(workspace, project, row, linked=linked, reasons=reasons) for row in shown]
     return ImagePage(images, states, len(rows))
 
 
@@ -194,24 +198,29 @@ def tasks_next(
     return tasks, found[0]["total"] if found else 0
 
 
+def _state(snapshot: Snapshot) -> tuple[str, ...]:
+    """What tells the images of batches in a snapshot, and which have labels, from any others."""
+    return tuple(snapshot.identities[n] for n in ("images", "image_batches", "annotations"))
+
+
 def _rows(
-    workspace: Workspace, project: str, batch: LabelingBatch, names: Sequence[str]
+    workspace: Workspace, snapshot: Snapshot, batch: LabelingBatch, names: Sequence[str]
 ) -> pa.Table:
     """``IMAGE_STATES`` with the paths of the images."""
-    snapshot = workspace.snapshot(project)
     numbers = images_of(snapshot, [batch.name])
     columns = ["image_id", "path", "annotations_count"]
     known = take_rows(snapshot.images.select(columns), numbers)
     images = pa.table(
         {"image_id": known["image_id"], "labelled": pc.greater(known["annotations_count"], 0)}
     )
-    found = image_states(workspace.lake(project).catalog, batch, images, names=names)
+    catalog = workspace.lake(snapshot.project).catalog
+    found = image_states(catalog, batch, images, names=names)
     place = pc.index_in(found["image_id"], value_set=known["image_id"].combine_chunks())
     return found.append_column("path", known["path"].take(np.asarray(place)))
 
 
 def _image(
-    workspace: Workspace, project: str, row: dict[str, object], *, linked: bool
+    workspace: Workspace, project: str, row: dict[str, object], *, linked: bool, reasons: bool
 ) -> TaskImage:
     state = str(row["state"])
     return TaskImage(
@@ -223,5 +232,5 @@ def _image(
         labelled=state == "labelled",
         own=bool(row["own"]),
         tool_url=task_link(workspace, project, row["tool_project"], row["task"]) if linked else "",
-        why=str(row["why"]) if state == "quarantined" else "",
+        why=str(row["why"]) if reasons and state == "quarantined" else "",
     )

@@ -171,7 +171,13 @@ def assigned(
     images = ImagePage([], [], 0)
     if chosen in work:
         images = images_page(
-            workspace, project, work[chosen], state=state, offset=offset, account=access.user
+            workspace,
+            project,
+            work[chosen],
+            state=state,
+            offset=offset,
+            account=access.user,
+            reasons=access.may(Permission.VIEW, project),
         )
     annotator = names_of(workspace, project, access.user)
     tasks: list[NextTask] = []

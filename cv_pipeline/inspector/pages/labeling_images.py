@@ -138,7 +138,7 @@ def _require_labelled(workspace: Workspace, project: str, batch: str, image_id: 
         return is_task and declared_state(catalog, batch) in SHOWN
 
     moment = int(time.monotonic() // FRESH_SECONDS)
-    if not workspace.kept.get(("labelled", project, batch, image_id, moment), look):
+    if not workspace.moments.get(("labelled", project, batch, image_id, moment), look):
         raise NoLongerLabelled(
             f"Batch {batch!r} is not being labelled now, or no longer has this image.",
             do="Ask who looks after the batch; its state is on the page of the batches.",

@@ -21,6 +21,7 @@ from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches.hand_off import PARTS, HandOffState, state
 from cv_pipeline.labeling.batches.pilot import Pilot
 from cv_pipeline.labeling.batches.pilot_parts import PilotPart, pilot_parts
+from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported
 from cv_pipeline.markdown import rendered
 from cv_pipeline.project import Project
 from cv_pipeline.provenance.lineage_index import LineageIndex
@@ -160,13 +161,15 @@ def ontology(project: str, workspace: CurrentWorkspace, access: CurrentAccess) -
         return _found(workspace, settings)
 
     tables = ("annotations", "labeling_batches", "labeling_tasks", "tool_annotations", "quarantine")
-    identities = tuple(
-        catalog.table(name).identity() for name in (*tables, "ontology_versions", "tool_people")
-    )
+    more = ("image_batches", "ontology_versions", "tool_people")
+    identities = tuple(catalog.table(name).identity() for name in (*tables, *more))
+    waiting = pulled_and_not_imported(catalog)  # which an import changes that makes no label
+    if settings.labeling.hand_off.gold.query is not None:  # which may be about anything
+        identities += tuple(sorted(workspace.snapshot(project).identities.items()))
     stamp = settings.model_dump_json(include={"ontology", "labeling", "annotations"})
     guidelines = _guidelines(workspace, settings)
     texts = tuple(g.text for g in guidelines)
-    key = ("ontology", project, identities, tuple(events), stamp, texts)
+    key = ("ontology", project, identities, waiting, tuple(events), stamp, texts)
     job = jobs_of(workspace).ask(key, work)
     return OntologyPage(
         project=project,

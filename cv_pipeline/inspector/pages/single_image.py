@@ -30,7 +30,7 @@ from cv_pipeline.inspector.pages.images import CurrentState
 from cv_pipeline.inspector.pixels.images import require_image
 from cv_pipeline.inspector.problems import NotFound
 from cv_pipeline.inspector.routes import Routes
-from cv_pipeline.inspector.workspace import CurrentWorkspace
+from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.provenance.explained import ActivationPicture, activation_map
 
 routes = Routes("Images")
@@ -204,7 +204,8 @@ def activation(
             cache=workspace.cache,
         )
 
-    job = ask_for_map(workspace, (project, image_id, model, label), explain)
+    state = _map_state(workspace, project, model)
+    job = ask_for_map(workspace, (project, image_id, model, label, *state), explain)
     if job.error is not None:
         raise job.error
     found = job.result
@@ -226,3 +227,13 @@ def activation(
     if found.share is not None:
         headers["X-Share"] = f"{found.share:.4f}"
     return Response(found.png, media_type="image/png", headers=headers)
+
+
+def _map_state(workspace: Workspace, project: str, model: str) -> tuple[str, str]:
+    """What a map shows beside the image: which model is the latest, and labels as they are now."""
+    newest = ""
+    if model == "latest":
+        with workspace.log() as log:
+            event = log.latest(f"{project}/trained_model")
+        newest = event.version if event is not None else ""
+    return newest, workspace.snapshot(project).identities["annotations"]

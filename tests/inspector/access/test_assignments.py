@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from dagster import DagsterInstance
 from fastapi.routing import APIRoute
 
 from cv_pipeline.catalog.datalake.datalake import Datalake
 from cv_pipeline.catalog.datalake.image_events import put_tags
+from cv_pipeline.catalog.quarantine import Refusal, reconcile_refusals
+from cv_pipeline.catalog.tables import one_of
 from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.access import Access
 from cv_pipeline.inspector.access.assignments import assign, visible_images, visible_numbers
@@ -20,6 +23,7 @@ from cv_pipeline.inspector.audit import Wanted, verify
 from cv_pipeline.inspector.database import open_database
 from cv_pipeline.inspector.routes import PERMISSION
 from cv_pipeline.inspector.workspace import Workspace
+from cv_pipeline.labeling.exchange.findings import STAGE, field_of, file_of
 from cv_pipeline.storage import open_store
 from tests.inspector.access.conftest import Inspector
 from tests.labeling.label_tables import annotate, push
@@ -184,6 +188,22 @@ def test_the_page_says_what_is_left_for_one_and_leads_into_the_tool(assigned):
     [others] = client(assigned, "rev").get(f"/api/v1/p/{P}/assigned").json()["batches"][-1:]
     assert (others["own"], others["made"]) == (0, 0)
     file.write_text(before)
+
+
+def test_an_annotator_is_not_told_what_others_made_of_an_image(assigned):
+    catalog = assigned.workspace.lake(P).catalog
+    first = sorted(ids(assigned, "first"))
+    push(catalog, "first", first, tool_project=7)
+    bad = Refusal(file_of(7), field_of(7004), "changed_image", "Of a2, who drew 3 balls.")
+    within = one_of("field", [bad.field])
+    reconcile_refusals(catalog, stage=STAGE, refusals=[bad], within=within)
+    told = {}
+    for name in ("ann", "rev"):
+        view = client(assigned, name).get(f"/api/v1/p/{P}/assigned?batch=first").json()
+        [image] = [one for one in view["images"] if one["image_id"] == first[4]]
+        assert image["state"] == "quarantined"
+        told[name] = image["why"]
+    assert told == {"ann": "", "rev": "Of a2, who drew 3 balls."}
 
 
 def test_who_may_not_open_a_page_is_told_who_may_and_what_they_can_open(assigned):
@@ -377,3 +397,38 @@ def test_a_restricted_image_is_logged_by_whatever_name_it_is_seen(assigned, monk
     assert assigned.log.count(Wanted(action="image.seen")) == before + 1
     said = assigned.log.read(Wanted(action="image.seen"), limit=1)[0].entry
     assert (said.target, said.details["way"]) == (hidden, way)
+
+
+def test_what_is_shown_of_labels_is_of_those_there_are(assigned, monkeypatch):
+    """Where an image stands, and the boxes of its activation map, follow the lake's labels."""
+    from cv_pipeline.inspector.pages import single_image
+    from cv_pipeline.provenance.explained import ActivationPicture
+
+    explained = []
+
+    def explain(model, image, **_):
+        explained.append(image)
+        return ActivationPicture(P, "m", image, "", "ball", None, None, None, b"png")
+
+    monkeypatch.setattr(single_image, "activation_map", explain)
+    lake = Datalake.open(P, origin="test")
+    lake.set_aside(lake.query("labelled = true limit 1"), "labelled-once", purpose="label")
+    assigned.workspace.changed()
+    rev = client(assigned, "rev")
+    url = f"/api/v1/p/{P}/labeling/batches/labelled-once"
+
+    def state():
+        [image] = rev.get(url).json()["images"]
+        activation = f"/p/{P}/images/{image['image_id']}/activation?model=a"
+        assert rev.get(activation).status_code == 200
+        return image["state"], len(explained)
+
+    assert (state(), state()) == (("labelled", 1), ("labelled", 1))
+    table = lake.catalog.table("annotations")
+    kept = table.read()
+    [gone] = ids(assigned, "labelled-once")
+    table.replace(kept.filter(pc.not_equal(kept["image_id"], gone)))
+    assigned.workspace.changed()
+    assert state() == ("waiting", 2)
+    table.replace(kept)
+    assigned.workspace.changed()

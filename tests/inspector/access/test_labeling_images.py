@@ -20,6 +20,7 @@ from cv_pipeline.inspector import create_app
 from cv_pipeline.inspector.access.address_throttle import WRONG
 from cv_pipeline.inspector.audit import Wanted
 from cv_pipeline.inspector.database import open_database
+from cv_pipeline.inspector.kept import Kept
 from cv_pipeline.inspector.pages import labeling_images
 from cv_pipeline.inspector.workspace import Workspace
 from cv_pipeline.labeling.batches.declared import change_state
@@ -177,10 +178,24 @@ def test_only_until_its_last_day_which_it_says(pushed):
     assert answer.status_code == 410
     assert "was good until 1 Mar 2026 12:30 UTC" in answer.text
     assert f"cvp push {P} --batch first" in answer.text
+    page = inspector.client().get(over, headers={"accept": "text/html"}).text
+    assert "No longer here" in page
+    assert "Taken out" not in page
     without = re.sub(r"/first/[^/]+", "/first", over)
     first = inspector.client().get(without)
     assert (first.status_code, "earlier release" in first.text) == (410, True)
     assert inspector.client().get(f"{without[:-4]}AAAA").status_code == 404
+
+
+def test_images_of_annotators_push_nothing_else_out_of_memory(pushed, monkeypatch):
+    inspector, _, ids = pushed
+    workspace = inspector.workspace
+    monkeypatch.setattr(workspace, "kept", Kept(8))
+    workspace.kept.get("what took long", object)
+    monkeypatch.setattr(labeling_images, "FRESH_SECONDS", 1e-6)
+    for _ in range(20):
+        labeling_images._require_labelled(workspace, P, "first", ids[0])
+    assert "what took long" in workspace.kept
 
 
 def test_only_while_the_batch_is_being_labelled(pushed):

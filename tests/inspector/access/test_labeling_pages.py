@@ -13,6 +13,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.inspector.access.assignments import assign, assignments
 from cv_pipeline.inspector.access.roles import ALLOWED, Permission, Role
 from cv_pipeline.inspector.audit import Wanted
+from cv_pipeline.inspector.labeling import reading
 from cv_pipeline.labeling.batches.declared import declare
 from tests.inspector.access.conftest import OTHER, Inspector, Opener
 from tests.labeling.label_tables import annotate, image_ids, members, push, refuse, set_aside
@@ -228,6 +229,19 @@ def test_work_is_given_out_to_accounts_and_others_keep_what_they_have(labelled: 
     again = reviewer.post(f"/api/v1/p/{P}/labeling/assign", json={}).json()
     assert again["changed"] == 0
     assert "labeling.assign" in labelled.actions()
+
+
+def test_costs_are_of_the_labels_there_are(
+    labelled: Inspector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what they are reckoned from lies in memory where what was before lay."""
+    monkeypatch.setattr(reading, "id", lambda _: 7, raising=False)
+    viewer = labelled.person("vic", {P: Role.VIEWER})
+    url = f"/api/v1/p/{P}/labeling/cost"
+    assert viewer.get(url).json()["every"]["labels"] == 80
+    images = image_ids(60, seed="stuck")[20:25]
+    annotate(Catalog(labelled.workspace.store, P), "stuck", images, "ann", tool_project=5)
+    assert viewer.get(url).json()["every"]["labels"] == 85
 
 
 def test_costs_are_shown_with_prelabels_and_beside_the_control_arm(labelled: Inspector) -> None:
