@@ -164,12 +164,12 @@ def ontology(project: str, workspace: CurrentWorkspace, access: CurrentAccess) -
     more = ("image_batches", "ontology_versions", "tool_people")
     identities = tuple(catalog.table(name).identity() for name in (*tables, *more))
     waiting = pulled_and_not_imported(catalog)  # which an import changes that makes no label
-    if settings.labeling.hand_off.gold.query is not None:  # which may be about anything
-        identities += tuple(sorted(workspace.snapshot(project).identities.items()))
+    asks = settings.labeling.hand_off.gold.query is not None  # which may be about anything
+    lake = tuple(sorted(workspace.snapshot(project).identities.items())) if asks else ()
     stamp = settings.model_dump_json(include={"ontology", "labeling", "annotations"})
     guidelines = _guidelines(workspace, settings)
     texts = tuple(g.text for g in guidelines)
-    key = ("ontology", project, identities, waiting, tuple(events), stamp, texts)
+    key = ("ontology", project, identities, waiting, lake, tuple(events), stamp, texts)
     job = jobs_of(workspace).ask(key, work)
     return OntologyPage(
         project=project,
