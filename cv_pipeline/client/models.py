@@ -2434,7 +2434,8 @@ class TaskImage(BaseModel):
         labelled: whether as many people labelled it as are to.
         own: whether it is meant for whoever asks, who has not looked at it yet.
         tool_url: its task in the annotation tool; empty where it is none.
-        why: why it is quarantined; empty for any other.
+        why: why it is quarantined; empty for any other, and for annotators, who do not know who
+            else labelled an image and how.
     """
 
     image_id: str
