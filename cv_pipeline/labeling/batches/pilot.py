@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog, one_of
 from cv_pipeline.labeling.batches.declared import list_labeling_batches
 from cv_pipeline.labeling.batches.progress import LabelingBatch
@@ -118,6 +119,10 @@ def pilot_labels(
 ) -> tuple[pa.Table, pa.Table | None]:
     """What annotators said in a pilot round, and who looked at which image.
 
+    An annotation of the round that was marked as ground truth counts as what its annotator said,
+    as it did before the mark: marking alone changes no agreement. Known truth that is nobody's
+    answer in the round does not count.
+
     Returns:
         Labels with ``attributes``, as their agreement is reckoned from, and who looked, as
         ``LOOKED``; None for the classes of images.
@@ -131,12 +136,16 @@ def pilot_labels(
     edges = ("x_min", "y_min", "x_max", "y_max")
     rows = catalog.table("annotations").read(
         columns=[*LOOKED.names, "label", "kind", *edges, "role", "attributes"],
-        filter=one_of("image_id", images.to_pylist()) & current & (pc.field("role") == "annotator"),
+        filter=one_of("image_id", images.to_pylist())
+        & current
+        & pc.field("role").isin(["annotator", "gold"]),
     )
+    looked = _looked(catalog, batch)
+    rows = run_sql(_SAID_SQL, relations={"labels": rows, "looked": looked}).cast(rows.schema)
     if project.task == "classification":
         return rows.filter(pc.equal(rows["kind"], "class")), None
     drawn = rows.filter(pc.invert(pc.is_in(rows["kind"], value_set=_OF_IMAGE)))
-    return drawn, _looked(catalog, batch)
+    return drawn, looked
 
 
 def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch) -> Pilot:
@@ -156,6 +165,14 @@ def _pilot(project: Project, catalog: Catalog, batch: LabelingBatch) -> Pilot:
 
 
 _OF_IMAGE = pa.array(["class", "tag"])
+_SAID_SQL = """
+SELECT * EXCLUDE (place) REPLACE ('annotator' AS role)
+FROM (SELECT *, row_number() OVER () AS place FROM labels) AS l
+WHERE role = 'annotator' OR EXISTS (
+    FROM looked AS k WHERE k.image_id = l.image_id AND k.annotator = l.annotator
+)
+ORDER BY place
+"""
 
 
 def _looked(catalog: Catalog, batch: str) -> pa.Table:

@@ -17,6 +17,7 @@ from cv_pipeline.errors import ProjectError
 from cv_pipeline.labeling.batches.declared import declare
 from cv_pipeline.labeling.batches.gate_facts import gold_counts
 from cv_pipeline.labeling.batches.hand_off import missing, state
+from cv_pipeline.labeling.batches.pilot import pilot_rounds
 from cv_pipeline.labeling.batches.pilot_parts import pilot_parts
 from cv_pipeline.labeling.exchange.imported import note_imported, states_pulled
 from cv_pipeline.project import Project, load_project
@@ -270,6 +271,34 @@ def test_a_label_that_was_deleted_in_the_tool_says_nothing(catalog, tmp_path):
     annotate(catalog, "pilot", IMAGES[:1], "dee")
     (pilot,) = state(project(), catalog=catalog).pilots
     assert (pilot.agreement.annotators, pilot.agreement.agreed) == (3, 9)
+
+
+@pytest.mark.parametrize("task", ["detection", "classification"])
+def test_marking_ground_truth_changes_no_agreement(catalog, tmp_path, task):
+    """A reviewer who marks what an annotator drew does not make it nobody's answer."""
+    write_guideline(tmp_path)
+    make_pilot(catalog, agree=6)
+    settings = project().model_copy(update={"task": task})
+    rows = catalog.table("annotations").read()
+    if task == "classification":
+        at = rows.schema.get_field_index("kind")
+        kinds = pa.array(["class"] * len(rows), pa.string())
+        rows = rows.set_column(at, rows.schema.field(at), kinds)
+        catalog.table("annotations").replace(rows)
+    (before,) = pilot_rounds(settings, catalog)
+    marked = pc.and_(
+        pc.equal(rows["annotator"], "ann"), pc.is_in(rows["image_id"], pa.array(IMAGES[:5]))
+    )
+    at = rows.schema.get_field_index("role")
+    roles = pc.if_else(marked, "gold", rows["role"])
+    catalog.table("annotations").replace(rows.set_column(at, rows.schema.field(at), roles))
+    # truth that nobody drew in the round is still nobody's answer
+    add_labels(catalog, IMAGES[:2], "gold", "apple", role="gold")
+    add_labels(catalog, IMAGES[2:4], "rev", "apple", role="gold")
+    (after,) = pilot_rounds(settings, catalog)
+    assert (before.agreement.images, before.agreement.annotators) == (10, 2)
+    assert before.agreement.alpha.value is not None
+    assert after.agreement == before.agreement
 
 
 def test_a_batch_that_was_begun_under_another_version_is_not_pushed_on(catalog):
