@@ -20,6 +20,8 @@ from cv_pipeline.labeling.batches.declared import declared_batches, list_labelin
 from cv_pipeline.labeling.batches.progress import LabelingBatch
 from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.settings.section import Labeling
+from cv_pipeline.labeling.settings.work_section import WorkRules
+from cv_pipeline.labeling.work.examination import unqualified
 from cv_pipeline.labeling.work.pace import levels
 from cv_pipeline.labeling.work.plan import PLAN, Load, Unassigned, WorkPlan
 from cv_pipeline.labeling.work.spreading import Groups, laid_out, spread
@@ -106,7 +108,16 @@ def plan_work(
     busy = _kept_seconds(tasks, people)
     shares = spread(groups, capacity=people.capacity, busy=busy)
     rows, persons = _slots(group, shares)
-    return _as_plan(tasks, people, batches, rows=rows, persons=persons, groups=groups, group=group)
+    return _as_plan(
+        tasks,
+        people,
+        batches,
+        labeling.work,
+        rows=rows,
+        persons=persons,
+        groups=groups,
+        group=group,
+    )
 
 
 def apply_plan(catalog: Catalog, plan: WorkPlan) -> int:
@@ -224,6 +235,7 @@ def _as_plan(
     tasks: pa.Table,
     people: Workforce,
     batches: Sequence[LabelingBatch],
+    rules: WorkRules,
     *,
     rows: NDArray[np.int64],
     persons: NDArray[np.int64],
@@ -258,7 +270,7 @@ def _as_plan(
     return WorkPlan(
         tasks=plan.filter(pa.array(changed)),
         loads=_loads(tasks, slots, people, [b.name for b in batches]),
-        unassigned=_left(tasks, people, wanted=groups.wanted - groups.given, group=group),
+        unassigned=_left(tasks, people, rules, wanted=groups.wanted - groups.given, group=group),
         labels=len(slots),
         examined=len(people.gold) > 0,
         without_account=people.without_account,
@@ -295,7 +307,12 @@ def _loads(
 
 
 def _left(
-    tasks: pa.Table, people: Workforce, *, wanted: NDArray[np.int64], group: NDArray[np.int64]
+    tasks: pa.Table,
+    people: Workforce,
+    rules: WorkRules,
+    *,
+    wanted: NDArray[np.int64],
+    group: NDArray[np.int64],
 ) -> tuple[Unassigned, ...]:
     """Labels that nobody could be given, by batch, and why."""
     short = tasks.select(["batch", "level"]).append_column("labels", pa.array(wanted[group]))
@@ -303,16 +320,18 @@ def _left(
     rows = counted.sort_by([("batch", "ascending"), ("level", "ascending")]).to_pylist()
     able = [sum(worker.level >= level for worker in people.present) for level in range(3)]
     return tuple(
-        Unassigned(row["batch"], row["labels_sum"], _why(row["level"], able[row["level"]]))
+        Unassigned(
+            row["batch"], row["labels_sum"], _why(row["level"], able[row["level"]], people, rules)
+        )
         for row in rows
         if row["labels_sum"]
     )
 
 
-def _why(level: int, able: int) -> str:
+def _why(level: int, able: int, people: Workforce, rules: WorkRules) -> str:
     if level and not able:
         what = "hard images" if level == 2 else "medium images"
-        return f"nobody is qualified for {what}: let annotators label gold images, in a pilot round"
+        return f"nobody is qualified for {what}: {unqualified(people, rules, level=level)}"
     return (
         f"its overlap asks for more annotators than the {able} that may label its images: add"
         " annotators, or lower the overlap"

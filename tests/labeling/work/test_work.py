@@ -16,6 +16,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import change_state, declare, declared_batches
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
+from cv_pipeline.labeling.work.examination import examination_of
 from cv_pipeline.labeling.work.workforce import workforce_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside, table_of
@@ -191,12 +192,35 @@ class TestSkill:
         assert workers[PEOPLE[0]] == pytest.approx((2 + prior * 6 / 9) / (4 + prior))
         assert workers[PEOPLE[1]] == pytest.approx((4 + prior * 6 / 9) / (5 + prior))
 
-    def test_where_nobody_is_qualified_it_says_what_to_do(self, catalog: Catalog) -> None:
-        write_gold(catalog, {PEOPLE[0]: 10})
+    def test_where_nobody_is_qualified_it_says_how_far_they_are_and_what_to_do(
+        self, catalog: Catalog
+    ) -> None:
+        gold = write_gold(catalog, {PEOPLE[0]: 10})
+        write_classes(catalog, gold[:3], PEOPLE[1], "apple")
         wait(catalog, "medium", image_ids(30))
         [left] = plan_work(catalog, labeling()).unassigned
         assert (left.batch, left.labels) == ("medium", 30)
-        assert "nobody is qualified for medium images: let annotators label gold" in left.why
+        assert left.why == (
+            "nobody is qualified for medium images: it takes 10 gold images at 0.8 or better; of"
+            " 40 gold images studio-1, who is furthest, was examined on 40 at 0.26 (nobody is on"
+            " an image whose truth they said): push gold images that a reviewer labelled to"
+            " everybody, as an exam batch"
+        )
+        rules = labeling().work
+        force = workforce_of(catalog, labeling(), declared_batches(catalog))
+        second = examination_of(force, rules, [PEOPLE[1]])
+        assert second is not None
+        assert (second.images, second.least, second.gold) == (3, 10, 40)
+        assert examination_of(force, rules, ["nobody"]) is None
+
+    def test_whose_labels_became_the_truth_is_told_to_be_examined_on_none(
+        self, catalog: Catalog
+    ) -> None:
+        """A batch that is done by one person examines nobody, though its images are gold."""
+        write_classes(catalog, image_ids(20, seed="own"), PEOPLE[0], "apple", role="gold")
+        wait(catalog, "medium", image_ids(30))
+        [left] = plan_work(catalog, labeling(PEOPLE[:1])).unassigned
+        assert "of 20 gold images studio-1, who is furthest, was examined on 0 (nob" in left.why
 
     def test_without_gold_nobody_can_be_examined_and_all_may_work(self, catalog: Catalog) -> None:
         wait(catalog, "hard", image_ids(30), difficulty="hard")
