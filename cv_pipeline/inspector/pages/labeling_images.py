@@ -1,8 +1,8 @@
 """Images for the browsers of annotators, by signed addresses: they have no account here.
 
-An address shows one image, as long as the batch that it was pushed in is being labelled, and until
-the day that is signed with it. What was not signed here is answered as if there were nothing,
-whatever there is.
+An address shows one image until the day that is signed with it, unless the batch that it was pushed
+in is paused or cancelled: what is done is still checked, corrected and marked as gold. What was
+not signed here is answered as if there were nothing, whatever there is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cv_pipeline.settings import expand
 
 routes = Routes("Labeling")
 
-SHOWN = ("open", "pushed", "in_progress")
+SHOWN = ("open", "pushed", "in_progress", "done")
 """States of a batch in which its images are shown; a push has made tasks before it is pushed."""
 FRESH_SECONDS = 2
 _PLAIN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -41,7 +41,7 @@ _TOOL = "label-studio"
 
 
 class NoLongerLabelled(RequestError):
-    """The batch of an image is not being labelled now."""
+    """The batch of an image is paused or cancelled, or no longer has it."""
 
     status = 410
 
@@ -64,7 +64,7 @@ def labeling_image(
     door: CurrentFrontDoor,
     audit: CurrentAudit,
 ) -> Response:
-    """An image of a batch that is being labelled, in the size and orientation that count.
+    """An image of a batch that is or was labelled, in the size and orientation that count.
 
     What a browser shows as it is stored is sent as it is stored; anything else as a JPEG of all
     its pixels.
@@ -122,7 +122,7 @@ def _expired(project: str, batch: str, why: str) -> AddressExpired:
 
 
 def _require_labelled(workspace: Workspace, project: str, batch: str, image_id: str) -> None:
-    """See that an image is a task of a batch that is being labelled.
+    """See that an image is a task of a batch that is neither paused nor cancelled.
 
     Nothing but the rows of this image and the events of this batch are read, however many there
     are; what was found holds for a moment, in which a browser asks for its image more than once.
@@ -140,7 +140,7 @@ def _require_labelled(workspace: Workspace, project: str, batch: str, image_id: 
     moment = int(time.monotonic() // FRESH_SECONDS)
     if not workspace.moments.get(("labelled", project, batch, image_id, moment), look):
         raise NoLongerLabelled(
-            f"Batch {batch!r} is not being labelled now, or no longer has this image.",
+            f"Batch {batch!r} is paused or cancelled, or no longer has this image.",
             do="Ask who looks after the batch; its state is on the page of the batches.",
         )
 

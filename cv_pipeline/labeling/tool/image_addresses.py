@@ -1,9 +1,9 @@
 """Addresses by which an annotator's browser fetches an image from the inspector.
 
-An address is good for one image in one batch of one project, only while that batch is being
-labelled, and only until a day; it is signed with a key that never leaves ``CV_HOME``, and no other
-can be made from it. All before the image is the same for a whole batch, so that a batch is renewed
-by replacing one text by another.
+An address is good for one image in one batch of one project, only while that batch is neither
+paused nor cancelled, and only until a day; it is signed with a key that never leaves ``CV_HOME``,
+and no other can be made from it. All before the image is the same for a whole batch, so that a
+batch is renewed by replacing one text by another.
 """
 
 from __future__ import annotations

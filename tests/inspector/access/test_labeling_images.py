@@ -198,20 +198,27 @@ def test_images_of_annotators_push_nothing_else_out_of_memory(pushed, monkeypatc
     assert "what took long" in workspace.kept
 
 
-def test_only_while_the_batch_is_being_labelled(pushed):
+def test_unless_the_batch_is_paused_or_cancelled_but_also_when_it_is_done(pushed):
     inspector, lake, ids = pushed
     client, shown = inspector.client(), address(inspector, ids[0])
+    over = address(inspector, ids[0], until=datetime(2026, 3, 1, tzinfo=UTC))
     write_tasks(lake, ids[:1], "deleted")
     assert client.get(shown).status_code == 410
     write_tasks(lake, ids[:1])
     assert client.get(shown).status_code == 200
     assert client.get(address(inspector, ids[7])).status_code == 410, "of the batch, and no task"
     assert client.get(address(inspector, ids[0], batch="second")).status_code == 410
-    for state, status in (("pushed", 200), ("paused", 410), ("in_progress", 200), ("done", 410)):
-        if state == "in_progress":
-            change_state(lake.catalog, "first", "pushed")
-        change_state(lake.catalog, "first", state)
-        assert client.get(shown).status_code == status, state
+    lake.set_aside(lake.query("order by path limit 8"), "given-up", purpose="label")
+    for batch, states in (
+        ("first", (("pushed", 200), ("paused", 410), ("pushed", 200), ("done", 200))),
+        ("given-up", (("pushed", 200), ("cancelled", 410))),
+    ):
+        write_tasks(lake, ids[:1], batch=batch)
+        for state, status in states:
+            change_state(lake.catalog, batch, state)
+            got = client.get(address(inspector, ids[0], batch=batch))
+            assert got.status_code == status, state
+    assert client.get(over).status_code == 410, "of a batch that is done, and over"
 
 
 def test_one_image_is_looked_up_without_the_rest_of_its_batch(pushed, monkeypatch):
