@@ -17,6 +17,7 @@ from cv_pipeline.catalog.sql import run_sql
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.states import Declared
 from cv_pipeline.labeling.exchange.findings import refused_places
+from cv_pipeline.labeling.exchange.history import LATEST_FIRST
 from cv_pipeline.labeling.exchange.people import NAMED, named_relations
 from cv_pipeline.labeling.exchange.pulled_export import PULLED
 
@@ -63,7 +64,7 @@ log AS (
     )
     QUALIFY 1 = row_number() OVER (
         PARTITION BY tool_project, annotation
-        ORDER BY seen_at DESC, updated_at DESC, deleted, digest
+        ORDER BY {LATEST_FIRST}
     )
 ),
 exported AS (
