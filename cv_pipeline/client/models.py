@@ -1018,6 +1018,23 @@ class GivenPassword(BaseModel):
     password: Annotated[str, Field(max_length=256)]
 
 
+class GoldExam(BaseModel):
+    """
+    How far whoever asks is from being given more than pilot rounds, easy and gold images.
+
+    Attributes:
+        images: gold images that they labelled and whose truth is not their own.
+        least: how many it takes.
+        gold: gold images of the project.
+        at: accuracy or F1 that it takes on them. Their own is shown to who may launch runs alone.
+    """
+
+    images: int
+    least: int
+    gold: int
+    at: float
+
+
 class GoldRow(BaseModel):
     """
     Gold images of a class or an edge case, and how many there must be.
@@ -2719,6 +2736,7 @@ class Assigned(BaseModel):
             and is no annotator.
         tasks_total: how many of these there are in all.
         annotator: pseudonyms of whoever asks; empty where project.yaml does not say.
+        exam: how far they are, where nothing is left for them and they are not qualified.
         may_assign: whether whoever asks may assign batches.
         people: accounts that a batch can be assigned to; only for who may assign.
     """
@@ -2733,6 +2751,7 @@ class Assigned(BaseModel):
     tasks: list[NextTask]
     tasks_total: int
     annotator: list[str]
+    exam: GoldExam | None = None
     may_assign: bool
     people: list[str]
 

@@ -16,7 +16,13 @@ from cv_pipeline.inspector.access.assignments import assign, assignments
 from cv_pipeline.inspector.access.front_door import CurrentFrontDoor, FrontDoor
 from cv_pipeline.inspector.access.roles import ALLOWED, EVERY_PROJECT, Permission
 from cv_pipeline.inspector.audit import CurrentAudit
-from cv_pipeline.inspector.labeling.reading import batches_of, names_of, share_of, tool_link
+from cv_pipeline.inspector.labeling.reading import (
+    batches_of,
+    names_of,
+    share_of,
+    tool_link,
+    workforce_in,
+)
 from cv_pipeline.inspector.labeling.tasks import (
     ImagePage,
     NextTask,
@@ -30,6 +36,7 @@ from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches.declared import LabelingBatch
 from cv_pipeline.labeling.batches.states import said
+from cv_pipeline.labeling.work.examination import examination_of
 
 routes = Routes("Assigned images")
 
@@ -72,6 +79,22 @@ class AssignedBatch(BaseModel):
     tool_url: str
 
 
+class GoldExam(BaseModel):
+    """How far whoever asks is from being given more than pilot rounds, easy and gold images.
+
+    Attributes:
+        images: gold images that they labelled and whose truth is not their own.
+        least: how many it takes.
+        gold: gold images of the project.
+        at: accuracy or F1 that it takes on them. Their own is shown to who may launch runs alone.
+    """
+
+    images: int
+    least: int
+    gold: int
+    at: float
+
+
 class Assigned(BaseModel):
     """Batches that are assigned, and the images of one of them.
 
@@ -87,6 +110,7 @@ class Assigned(BaseModel):
             and is no annotator.
         tasks_total: how many of these there are in all.
         annotator: pseudonyms of whoever asks; empty where project.yaml does not say.
+        exam: how far they are, where nothing is left for them and they are not qualified.
         may_assign: whether whoever asks may assign batches.
         people: accounts that a batch can be assigned to; only for who may assign.
     """
@@ -101,6 +125,7 @@ class Assigned(BaseModel):
     tasks: list[NextTask]
     tasks_total: int
     annotator: list[str]
+    exam: GoldExam | None
     may_assign: bool
     people: list[str]
 
@@ -196,6 +221,7 @@ def assigned(
         tasks=tasks,
         tasks_total=tasks_total,
         annotator=annotator,
+        exam=None if tasks_total else _exam(workspace, project, annotator),
         may_assign=may_assign,
         people=[a.name for a in _annotators(door, project)] if may_assign else [],
     )
@@ -234,6 +260,17 @@ def assign_batch(
     )
     audit("batch.assign", batch, project=project, given=new, taken=taken)
     return AssignedTo(batch=batch, users=sorted(set(given.users)))
+
+
+def _exam(workspace: Workspace, project: str, annotator: list[str]) -> GoldExam | None:
+    """How far an annotator is who is not qualified; None for everybody else."""
+    if not annotator:
+        return None
+    rules = workspace.project(project).labeling.work
+    found = examination_of(workforce_in(workspace, project), rules, annotator)
+    if found is None:
+        return None
+    return GoldExam(images=found.images, least=found.least, gold=found.gold, at=found.at)
 
 
 def _in_tool(batch: LabelingBatch | None) -> bool:

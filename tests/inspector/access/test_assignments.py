@@ -190,6 +190,32 @@ def test_the_page_says_what_is_left_for_one_and_leads_into_the_tool(assigned):
     file.write_text(before)
 
 
+def test_who_is_not_qualified_is_told_so_and_what_to_do(assigned):
+    assign(assigned.workspace.database, project=P, batch="first", users=[], actor="rev")
+    file = assigned.workspace.projects_folder / P / "project.yaml"
+    before = file.read_text()
+    url = f"/p/{P}/assigned"
+    file.write_text(f"{before}\nlabeling: {{annotators: {{b1: {{account: ben}}}}}}\n")
+    ben, page = client(assigned, "ben"), {"accept": "text/html"}
+    assert ben.get(f"/api/v1{url}").json()["exam"] is None  # without gold all are qualified
+    assert "Nothing is assigned to you yet" in ben.get(url, headers=page).text
+    gold = "hand_off: {gold: {query: 'brightness >= 0'}}"
+    file.write_text(f"{before}\nlabeling: {{annotators: {{b1: {{account: ben}}}}, {gold}}}\n")
+    exam = ben.get(f"/api/v1{url}").json()["exam"]
+    assert (exam["images"], exam["least"], exam["at"]) == (0, 10, 0.8)
+    told = ben.get(url, headers=page).text
+    assert "Nothing is assigned to you yet" not in told
+    assert "You are not qualified yet" in told
+    assert "examined on 0 of 10 gold images that it takes" in told
+    assert "as an exam batch" in told
+    # nor where somebody has a batch in which nothing is for them
+    assign(assigned.workspace.database, project=P, batch="last", users=["ben"], actor="rev")
+    told = ben.get(url, headers=page).text
+    assert "Nothing is left for you to label" in told
+    assert "You are not qualified for more yet" in told
+    file.write_text(before)
+
+
 def test_an_annotator_is_not_told_what_others_made_of_an_image(assigned):
     catalog = assigned.workspace.lake(P).catalog
     first = sorted(ids(assigned, "first"))
