@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -11,6 +11,11 @@ from rich.table import Table
 from cv_pipeline.cli.app import Json, console, print_json
 from cv_pipeline.cli.labeling_progress import shown_progress
 from cv_pipeline.errors import LabelingError
+
+if TYPE_CHECKING:
+    from cv_pipeline.labeling.exchange.pull import PullReport
+
+_NAMED = 5
 
 
 def pull(
@@ -41,6 +46,8 @@ def pull(
         )
         for batch, state in report.advanced.items():
             console.print(f"  {batch} is {state} now", markup=False)
+        if report.moved:
+            console.print(_moved(report), markup=False, soft_wrap=True)
         if report.states:
             console.print(
                 f"They become labels with: cvp run {project} --select annotation_exports",
@@ -57,3 +64,14 @@ def pull(
             f"{len(report.failed)} batches could not be pulled, the others were: {told}",
             do="Mend that, and run it again.",
         )
+
+
+def _moved(report: PullReport) -> str:
+    """That images of batches are looked for where the inspector is not, and what mends it."""
+    many = len(report.moved)
+    names = f"{', '.join(report.moved[:_NAMED])}{', …' if many > _NAMED else ''}"
+    return (
+        f"{many:,} {'batch shows' if many == 1 else 'batches show'} images at another address"
+        f" than the inspector's ({report.images_at}): cvp push {report.project} --batch NAME"
+        f" renews them: {names}"
+    )

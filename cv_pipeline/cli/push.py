@@ -45,10 +45,12 @@ def push(
     )
     console.print(f"  {report.url}", soft_wrap=True)
     console.print(f"  browsers fetch its images from {report.images_at}", soft_wrap=True)
-    if report.model:
-        console.print(f"  {report.prelabelled:,} begin with pre-labels of {report.model[:12]}")
-    elif why:
-        console.print(f"  none begins with pre-labels: {why}", markup=False, soft_wrap=True)
+    begun = report.prelabels or ({report.model: 0} if report.model else {})
+    for digest, count in begun.items():
+        console.print(f"  {count:,} begin with pre-labels of {digest[:12]}")
+    if why:
+        none = "none of the new ones begins" if begun else "none begins"
+        console.print(f"  {none} with pre-labels: {why}", markup=False, soft_wrap=True)
     for count, what in (
         (report.found, "were there already, from a push that was broken off"),
         (report.deleted, "were deleted in the tool, and left so; --again pushes them"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -116,6 +117,8 @@ class BatchTasks:
         waiting = self._table.read(
             columns=["state", "prelabel_model"], filter=one_of("batch", [self._batch])
         )
+        there = waiting.filter(pc.equal(waiting["state"], "pushed"))["prelabel_model"]
+        begun = Counter(digest for digest in there.to_pylist() if digest)
         # the tool knows the model only once it has predictions of it
         if place.model != model and model in waiting["prelabel_model"].to_pylist() and model:
             self._tool.show_predictions(place.id, model)
@@ -127,7 +130,7 @@ class BatchTasks:
             images=len(image_ids),
             pushed=made.pushed,
             found=made.found,
-            waiting=pc.sum(pc.equal(waiting["state"], "pushed")).as_py() or 0,
+            waiting=len(there),
             deleted=0 if again else len(gone),
             taken_out=len(out),
             doubled=doubled,
@@ -138,6 +141,7 @@ class BatchTasks:
             model=model,
             prelabelled=drafts.prelabelled,
             unsure=self._unsure(image_ids, model),
+            prelabels=dict(begun.most_common()),
             stopped=self._stopped(),
         )
 

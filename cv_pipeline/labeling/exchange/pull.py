@@ -29,6 +29,8 @@ from cv_pipeline.labeling.exchange.pulled_project import (
     lost_project,
     pull_project,
 )
+from cv_pipeline.labeling.exchange.push import PUSHABLE
+from cv_pipeline.labeling.exchange.renewal import moved_batches
 from cv_pipeline.labeling.exchange.shown_image import ShownImages
 from cv_pipeline.labeling.exchange.turns import its_turn
 from cv_pipeline.labeling.tool.image_addresses import ImageAddresses
@@ -61,6 +63,9 @@ class PullReport:
         deleted_tasks: tasks that are gone since the last pull.
         quarantined: reason to how many tasks and annotations make no label.
         advanced: batch to the state that it has reached by this.
+        moved: batches that can be pushed, and whose images the tool shows at another address than
+            that of the inspector, so that nobody may see them; a push renews them.
+        images_at: where annotators' browsers reach the inspector; empty where nothing was pushed.
         seconds: how long it took.
     """
 
@@ -74,6 +79,8 @@ class PullReport:
     deleted_tasks: int
     quarantined: dict[str, int]
     advanced: dict[str, str]
+    moved: tuple[str, ...]
+    images_at: str
     seconds: float
 
 
@@ -151,6 +158,9 @@ def pull(
                 )
         quarantined = quarantine_annotations(catalog) if pushed else {}
         advanced = advance(catalog) if pushed else {}
+        states = {one.batch: one.state for one in pushed} | advanced
+        open_ones = [batch for batch, state in states.items() if state in PUSHABLE]
+        moved = moved_batches(catalog, base or "", among=open_ones)
         for name in ("labeling_tasks", "labeling_batches", "tool_annotations", "labeling_pulls"):
             catalog.table(name).optimize()
     return PullReport(
@@ -164,6 +174,8 @@ def pull(
         deleted_tasks=sum(one.deleted_tasks for one in pulled),
         quarantined=quarantined,
         advanced=dict(advanced),
+        moved=moved,
+        images_at=base or "",
         seconds=time.monotonic() - began,
     )
 

@@ -109,10 +109,14 @@ def push(
         _require_state(project, declared)
         try:
             _require_gate(project, batch, catalog=catalog, known=common.known)
-        except (PushRefused, OntologyError):
+        except (PushRefused, OntologyError) as refused:
             # what is there is worked on all the same, and must go on showing images
-            renew(project, batch, catalog=catalog, tool=tool)
-            raise
+            told = renew(project, batch, catalog=catalog, tool=tool).told
+            if not told:
+                raise
+            end = "\n" if refused.what.endswith("\n") else ""
+            what = f"{refused.what.rstrip()}{end or ' '}{told}{end}"
+            raise type(refused)(what, do=refused.do) from refused
         common.meet_tool()
         tasks = BatchTasks(
             project,

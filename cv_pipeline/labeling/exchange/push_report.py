@@ -42,6 +42,8 @@ class PushReport:
         model: digest of the model that pre-labels; empty for none.
         prelabelled: of the tasks that this push made, those that begin with something.
         unsure: images that the model is least sure of, the most unsure first.
+        prelabels: digest of a model to how many tasks that are in the tool now begin with
+            pre-labels of it, whichever push made them.
         stopped: paused or cancelled, where somebody did that meanwhile, and the rest was not made.
     """
 
@@ -63,4 +65,5 @@ class PushReport:
     model: str
     prelabelled: int
     unsure: tuple[Unsure, ...]
+    prelabels: dict[str, int]
     stopped: str = ""

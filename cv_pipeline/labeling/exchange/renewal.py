@@ -9,7 +9,7 @@ it was.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +47,14 @@ class Renewed:
     tasks: int = 0
     left: int = 0
 
+    @property
+    def told(self) -> str:
+        """What it did, in a sentence; empty where there was nothing to do."""
+        if not self.tasks and not self.left:
+            return ""
+        left = f", and {self.left:,} still have an old one: push again" if self.left else ""
+        return f"{self.tasks:,} tasks that are there have a new address of their image{left}."
+
 
 def start_for(project: Project, batch: str, *, now: datetime | None = None) -> str:
     """What new addresses of a batch begin with; the same all day, so that they are alike."""
@@ -56,6 +64,28 @@ def start_for(project: Project, batch: str, *, now: datetime | None = None) -> s
     return ImageAddresses(cv_home()).start(
         images_base(project), project=project.name, batch=batch, until=last
     )
+
+
+def moved_batches(catalog: Catalog, base: str, *, among: Collection[str]) -> tuple[str, ...]:
+    """Batches whose images the tool shows at another address than that of the inspector.
+
+    What was written down is looked at, and the tool is asked nothing.
+
+    Args:
+        catalog: the project's tables.
+        base: where annotators' browsers reach the inspector now.
+        among: batches that are looked at.
+    """
+    if not among:
+        return ()
+    rows = catalog.table("labeling_tasks").read(
+        columns=["batch", "address"],
+        filter=one_of("batch", among) & (pc.field("state") == "pushed"),
+    )
+    is_here = pc.starts_with(rows["address"], pattern=f"{base}/labeling/images/")
+    # one that has none was pushed by an earlier release, nobody knows where
+    elsewhere = rows.filter(pc.invert(pc.fill_null(is_here, fill_value=True)))
+    return tuple(sorted(pc.unique(elsewhere["batch"]).to_pylist()))
 
 
 def renew(project: Project, batch: str, *, catalog: Catalog, tool: Tool) -> Renewed:

@@ -70,7 +70,9 @@ class TestPrelabels:
     def test_annotators_begin_with_them(self, lake):
         prelabel(lake, images=4)
         report = lake.push()
-        assert (report.model, report.prelabelled) == (MODEL, 4)
+        assert (report.model, report.prelabelled, report.prelabels) == (MODEL, 4, {MODEL: 4})
+        again = lake.push()
+        assert (again.pushed, again.prelabelled, again.prelabels) == (0, 0, {MODEL: 4})
         assert [u.image_id for u in report.unsure] == lake.image_ids[3::-1]
         assert lake.studio.tool.project(report.tool_project).model == MODEL
         tasks = lake.tasks()

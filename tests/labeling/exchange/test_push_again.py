@@ -118,14 +118,18 @@ class TestAddresses:
         number = lake.push().tool_project
         task = lake.tasks()[lake.image_ids[0]]
         made = lake.studio.label("ann", task, box())
-        lake.pull()
+        assert lake.pull().moved == ()
         assert bases(lake, number) == {"http://127.0.0.1:8123"}
         tell_address("127.0.0.1", 9321)
+        moved = lake.pull()
+        assert (moved.moved, moved.images_at) == (("first",), "http://127.0.0.1:9321")
         again = lake.push()
         assert (again.renewed, again.not_renewed, again.pushed) == (6, 0, 0)
         assert again.images_at == "http://127.0.0.1:9321"
         assert bases(lake, number) == {"http://127.0.0.1:9321"}
-        assert lake.pull(whole=True).quarantined == {}, "no image is taken for another"
+        pulled = lake.pull(whole=True)
+        assert pulled.quarantined == {}, "no image is taken for another"
+        assert pulled.moved == ()
         assert [s["annotation"] for s in lake.states()] == [made]
         before = lake.content()
         assert lake.push().renewed == 0
@@ -140,9 +144,12 @@ class TestAddresses:
             hand_off=lake.project.labeling.hand_off.model_copy(update={"enforce": True}),
         )
         before = shown(lake, number)
-        with pytest.raises(PushRefused):
+        with pytest.raises(PushRefused, match=r"\n6 tasks that are there have a new address of"):
             lake.push()
         after = shown(lake, number)
+        with pytest.raises(PushRefused) as refused:
+            lake.push()
+        assert "new address" not in str(refused.value), "there was nothing left to renew"
         read = ImageAddresses(cv_home()).read
         for task, data in before.items():
             old, new = read(data["image"]), read(after[task]["image"])

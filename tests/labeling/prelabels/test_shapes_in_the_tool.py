@@ -20,10 +20,13 @@ from cv_pipeline.annotations.geometry import (
     rotated_box,
 )
 from cv_pipeline.annotations.geometry.run_lengths import runs_of_mask
+from cv_pipeline.catalog.schemas import LABELING_TASKS
+from cv_pipeline.cli.pull import pull
 from cv_pipeline.cli.push import push
 from cv_pipeline.labeling.prelabels.acceptance import acceptance
 from cv_pipeline.labeling.prelabels.judged_objects import judged_objects
 from cv_pipeline.labeling.prelabels.prelabel_rows import drawable, prelabel_rows
+from cv_pipeline.labeling.tool.inspector_address import tell_address
 from cv_pipeline.ontology import Ontology
 from cv_pipeline.plugins.label import Found, Unlabelled, interface, suggest
 from cv_pipeline.plugins.label.interface import Suggested
@@ -191,3 +194,29 @@ def test_a_push_without_pre_labels_says_why(lake, monkeypatch, capsys):
     assert told[1]["no_prelabels"] == ""
     push(lake.name, "first", model=None)
     assert "none begins with pre-labels: No pre-label was made yet." in capsys.readouterr().out
+    # those that an earlier push made are told as well
+    table = lake.catalog.table("labeling_tasks")
+    rows = table.read().to_pylist()
+    begun = [{**row, "prelabel_model": "earlier"} for row in rows[:2]]
+    table.merge(pa.Table.from_pylist(begun, schema=LABELING_TASKS), on=table.key)
+    push(lake.name, "first", model=None)
+    out = capsys.readouterr().out
+    assert "2 begin with pre-labels of earlier" in out
+    assert "none of the new ones begins with pre-labels: No pre-label was made yet." in out
+
+
+def test_a_pull_says_which_batches_show_images_where_the_inspector_is_not(
+    lake, monkeypatch, capsys
+):
+    monkeypatch.setenv("CV_LABEL_STUDIO_TOKEN", lake.studio.token)
+    monkeypatch.setenv("CV_STORE", str(lake.folder / "home" / "store"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    lake.push()
+    pull(lake.name)
+    assert "another address" not in capsys.readouterr().out
+    tell_address("127.0.0.1", 9321)
+    pull(lake.name)
+    assert (
+        "1 batch shows images at another address than the inspector's (http://127.0.0.1:9321):"
+        f" cvp push {lake.name} --batch NAME renews them: first"
+    ) in capsys.readouterr().out
