@@ -26,8 +26,14 @@ WITH fates AS (
 moves AS (
     SELECT label, ontology_version AS version, "into", reason, detail,
         sum(labels)::BIGINT AS labels, count(DISTINCT image_id) AS images,
-        -- those whose objects are large, for they are seen best when small
-        max_by(image_id, coalesce(area, 0), $examples) AS examples
+        -- those whose objects are large, for they are seen best when small; what several threads
+        -- found comes in no order
+        list_transform(
+            list_reverse_sort(
+                max(struct_pack(area := coalesce(area, 0), image_id := image_id), $examples)
+            ),
+            lambda one: one.image_id
+        ) AS examples
     FROM fates
     GROUP BY ALL
 )
