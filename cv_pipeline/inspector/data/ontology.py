@@ -43,7 +43,13 @@ ORDER BY label, area DESC NULLS LAST, image_id
 _MOVED = """
 SELECT json_extract_string(attributes, '$."ontology.was"') AS was, label AS "into",
     count(*) AS labels, count(DISTINCT image_id) AS images,
-    max_by(image_id, coalesce((x_max - x_min) * (y_max - y_min), 0), $most) AS examples
+    list_transform(
+        list_reverse_sort(max(
+            struct_pack(area := coalesce((x_max - x_min) * (y_max - y_min), 0), image_id := image_id),
+            $most
+        )),
+        lambda one: one.image_id
+    ) AS examples
 FROM annotations
 WHERE contains(attributes, '"ontology.was"')
 GROUP BY ALL
