@@ -45,7 +45,9 @@ SELECT json_extract_string(attributes, '$."ontology.was"') AS was, label AS "int
     count(*) AS labels, count(DISTINCT image_id) AS images,
     list_transform(
         list_reverse_sort(max(
-            struct_pack(area := coalesce((x_max - x_min) * (y_max - y_min), 0), image_id := image_id),
+            struct_pack(
+                area := coalesce((x_max - x_min) * (y_max - y_min), 0), image_id := image_id
+            ),
             $most
         )),
         lambda one: one.image_id
