@@ -54,7 +54,7 @@ def main() -> None:
 def _plan(folder: Path, tasks: int, annotators: int) -> None:
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.labeling.settings.section import Labeling
-    from cv_pipeline.labeling.work.assignment import apply_plan, plan_work
+    from cv_pipeline.labeling.workload.assignment import apply_plan, plan_work
     from cv_pipeline.storage import open_store
 
     catalog = Catalog(open_store(str(folder)), "plan")
@@ -82,8 +82,8 @@ def _estimate(folder: Path, waiting: int, annotators: int) -> None:
     from cv_pipeline.catalog.tables import Catalog
     from cv_pipeline.labeling.batches.declared import declared_batches, list_labeling_batches
     from cv_pipeline.labeling.settings.section import Labeling
-    from cv_pipeline.labeling.work.estimate import estimate
-    from cv_pipeline.labeling.work.workforce import workforce_of
+    from cv_pipeline.labeling.workload.estimate import estimate
+    from cv_pipeline.labeling.workload.workforce import workforce_of
     from cv_pipeline.storage import open_store
 
     catalog = Catalog(open_store(str(folder)), "estimate")

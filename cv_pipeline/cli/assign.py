@@ -12,7 +12,7 @@ from rich.table import Table
 from cv_pipeline.cli.app import Json, console, print_json
 
 if TYPE_CHECKING:
-    from cv_pipeline.labeling.work.plan import WorkPlan
+    from cv_pipeline.labeling.workload.plan import WorkPlan
 
 _SHOWN = 8
 
@@ -35,7 +35,7 @@ def assign(
     from cv_pipeline.inspector.access.assignments import share_batches
     from cv_pipeline.inspector.database import open_database
     from cv_pipeline.labeling.exchange.one_call import ask_for_people
-    from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
+    from cv_pipeline.labeling.workload.assignment import accounts_by_batch, apply_plan, plan_work
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import cv_home, projects_dir, store_url
     from cv_pipeline.storage import open_store

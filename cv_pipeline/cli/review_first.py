@@ -30,7 +30,7 @@ def review_first(
     from cv_pipeline.actor import current_actor
     from cv_pipeline.catalog.datalake.datalake import Datalake
     from cv_pipeline.catalog.datalake.image_batches import set_aside
-    from cv_pipeline.labeling.work.review_order import review_order
+    from cv_pipeline.labeling.workload.review_order import review_order
     from cv_pipeline.project import find_project
     from cv_pipeline.settings import projects_dir
 

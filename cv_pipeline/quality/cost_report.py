@@ -16,7 +16,7 @@ import pyarrow as pa
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import declared_batches
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.labels_made import labels_made
+from cv_pipeline.labeling.workload.labels_made import labels_made
 from cv_pipeline.quality.label_cost import GroupCost, LabelCost, label_cost
 
 COST_TABLE = pa.schema(

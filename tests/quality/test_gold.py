@@ -11,8 +11,8 @@ import pytest
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.labeling.batches.gate_facts import gold_counts
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.records import records
-from cv_pipeline.labeling.work.workforce import workforce_of
+from cv_pipeline.labeling.workload.records import records
+from cv_pipeline.labeling.workload.workforce import workforce_of
 from cv_pipeline.project import find_project
 from cv_pipeline.quality.gold import gold_labels
 from cv_pipeline.settings import projects_dir

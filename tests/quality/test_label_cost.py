@@ -15,7 +15,7 @@ from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import declared_batches
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.settings.work_section import Annotator, Prices
-from cv_pipeline.labeling.work.labels_made import LABELS, labels_made
+from cv_pipeline.labeling.workload.labels_made import LABELS, labels_made
 from cv_pipeline.quality.cost_report import cost_metadata
 from cv_pipeline.quality.label_cost import label_cost
 from cv_pipeline.quality.lead_times import bound_of, reckonable

@@ -17,8 +17,8 @@ from cv_pipeline.labeling.batches.declared import (
 )
 from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.tool.connection import tool_url
-from cv_pipeline.labeling.work.estimate import Estimate, estimate
-from cv_pipeline.labeling.work.workforce import Workforce, workforce_of
+from cv_pipeline.labeling.workload.estimate import Estimate, estimate
+from cv_pipeline.labeling.workload.workforce import Workforce, workforce_of
 from cv_pipeline.quality.label_cost import LabelCost, label_cost
 from cv_pipeline.settings import expand
 

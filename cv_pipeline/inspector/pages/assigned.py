@@ -36,7 +36,7 @@ from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches.declared import LabelingBatch
 from cv_pipeline.labeling.batches.states import said
-from cv_pipeline.labeling.work.examination import examination_of
+from cv_pipeline.labeling.workload.examination import examination_of
 
 routes = Routes("Assigned images")
 

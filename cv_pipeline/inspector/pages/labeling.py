@@ -32,9 +32,9 @@ from cv_pipeline.inspector.routes import Routes
 from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.exchange.imported import pulled_and_not_imported
 from cv_pipeline.labeling.tool.connection import tool_url
-from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
-from cv_pipeline.labeling.work.estimate import Estimate
-from cv_pipeline.labeling.work.workforce import Workforce
+from cv_pipeline.labeling.workload.assignment import accounts_by_batch, apply_plan, plan_work
+from cv_pipeline.labeling.workload.estimate import Estimate
+from cv_pipeline.labeling.workload.workforce import Workforce
 from cv_pipeline.provenance.launching import launch_job
 from cv_pipeline.provenance.run_tags import INSPECTOR
 

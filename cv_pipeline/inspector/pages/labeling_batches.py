@@ -29,7 +29,7 @@ from cv_pipeline.inspector.workspace import CurrentWorkspace, Workspace
 from cv_pipeline.labeling.batches import declared as labeling
 from cv_pipeline.labeling.batches.declared import LabelingBatch
 from cv_pipeline.labeling.batches.states import ALLOWED, DIFFICULTIES
-from cv_pipeline.labeling.work.workforce import Workforce
+from cv_pipeline.labeling.workload.workforce import Workforce
 
 routes = Routes("Labelling")
 

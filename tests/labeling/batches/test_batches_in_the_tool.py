@@ -6,7 +6,7 @@ import pytest
 
 from cv_pipeline.labeling.batches.declared import declare, list_labeling_batches
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.assignment import apply_plan, plan_work
+from cv_pipeline.labeling.workload.assignment import apply_plan, plan_work
 from cv_pipeline.quality.cost_report import project_cost
 from tests.labeling.studio import box
 

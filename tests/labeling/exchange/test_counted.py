@@ -14,9 +14,9 @@ from cv_pipeline.labeling.exchange.counted import counted_annotations
 from cv_pipeline.labeling.exchange.findings import field_of, file_of, quarantine_tasks
 from cv_pipeline.labeling.prelabels.acceptance import acceptance
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.assignment import plan_work
-from cv_pipeline.labeling.work.labels_made import labels_made
-from cv_pipeline.labeling.work.pace import pace_of
+from cv_pipeline.labeling.workload.assignment import plan_work
+from cv_pipeline.labeling.workload.labels_made import labels_made
+from cv_pipeline.labeling.workload.pace import pace_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import annotate, image_ids, members, push, refuse, set_aside
 

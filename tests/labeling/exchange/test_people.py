@@ -16,8 +16,8 @@ from cv_pipeline.labeling.exchange.findings import quarantine_annotations
 from cv_pipeline.labeling.exchange.history import current_annotations
 from cv_pipeline.labeling.exchange.people import record_people, with_account
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.labels_made import labels_made
-from cv_pipeline.labeling.work.workforce import workforce_of
+from cv_pipeline.labeling.workload.labels_made import labels_made
+from cv_pipeline.labeling.workload.workforce import workforce_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside, table_of
 

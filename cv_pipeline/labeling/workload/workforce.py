@@ -22,9 +22,9 @@ from cv_pipeline.labeling.batches.states import Declared
 from cv_pipeline.labeling.exchange.people import with_account
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.settings.work_section import Annotator, PayRole
-from cv_pipeline.labeling.work.labels_made import labels_made
-from cv_pipeline.labeling.work.pace import Pace, pace_of
-from cv_pipeline.labeling.work.skill import COLUMNS, skills_of
+from cv_pipeline.labeling.workload.labels_made import labels_made
+from cv_pipeline.labeling.workload.pace import Pace, pace_of
+from cv_pipeline.labeling.workload.skill import COLUMNS, skills_of
 from cv_pipeline.quality.gold import gold_labels
 
 

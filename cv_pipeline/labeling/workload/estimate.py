@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from cv_pipeline.labeling.batches.progress import LabelingBatch
 from cv_pipeline.labeling.batches.states import DIFFICULTIES
 from cv_pipeline.labeling.settings.work_section import Prices
-from cv_pipeline.labeling.work.pace import levels
-from cv_pipeline.labeling.work.workforce import Worker, Workforce
+from cv_pipeline.labeling.workload.pace import levels
+from cv_pipeline.labeling.workload.workforce import Worker, Workforce
 
 _RESAMPLES = 2000
 _DECLARED_SPREAD = 0.2

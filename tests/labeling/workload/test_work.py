@@ -15,9 +15,9 @@ from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
 from cv_pipeline.labeling.batches.declared import change_state, declare, declared_batches
 from cv_pipeline.labeling.settings.section import Labeling
-from cv_pipeline.labeling.work.assignment import accounts_by_batch, apply_plan, plan_work
-from cv_pipeline.labeling.work.examination import examination_of
-from cv_pipeline.labeling.work.workforce import workforce_of
+from cv_pipeline.labeling.workload.assignment import accounts_by_batch, apply_plan, plan_work
+from cv_pipeline.labeling.workload.examination import examination_of
+from cv_pipeline.labeling.workload.workforce import workforce_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import START, annotate, image_ids, push, set_aside, table_of
 

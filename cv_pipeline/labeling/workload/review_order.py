@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.work.records import records
+from cv_pipeline.labeling.workload.records import records
 from cv_pipeline.plugins.review import Work, needs_of, ranked
 
 FindErrors = Callable[[], pa.Table]

@@ -19,8 +19,8 @@ from cv_pipeline.labeling.batches.declared import (
 )
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.settings.work_section import Prices
-from cv_pipeline.labeling.work.estimate import Estimate, estimate
-from cv_pipeline.labeling.work.workforce import workforce_of
+from cv_pipeline.labeling.workload.estimate import Estimate, estimate
+from cv_pipeline.labeling.workload.workforce import workforce_of
 from cv_pipeline.storage import open_store
 from tests.labeling.label_tables import annotate, image_ids, set_aside
 

@@ -8,8 +8,8 @@ import pytest
 
 from cv_pipeline.catalog.schemas import ANNOTATIONS
 from cv_pipeline.catalog.tables import Catalog
-from cv_pipeline.labeling.work.records import records
-from cv_pipeline.labeling.work.review_order import review_order
+from cv_pipeline.labeling.workload.records import records
+from cv_pipeline.labeling.workload.review_order import review_order
 from cv_pipeline.storage import open_store
 from tests.catalog.event_lake import rows_of
 

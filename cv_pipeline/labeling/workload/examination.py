@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cv_pipeline.labeling.settings.work_section import WorkRules
-from cv_pipeline.labeling.work.workforce import Worker, Workforce
+from cv_pipeline.labeling.workload.workforce import Worker, Workforce
 
 _EXAM = "push gold images that a reviewer labelled to everybody, as an exam batch"
 

@@ -21,11 +21,11 @@ from cv_pipeline.labeling.batches.progress import LabelingBatch
 from cv_pipeline.labeling.exchange.counted import LOOKED_AT, counted_annotations
 from cv_pipeline.labeling.settings.section import Labeling
 from cv_pipeline.labeling.settings.work_section import WorkRules
-from cv_pipeline.labeling.work.examination import unqualified
-from cv_pipeline.labeling.work.pace import levels
-from cv_pipeline.labeling.work.plan import PLAN, Load, Unassigned, WorkPlan
-from cv_pipeline.labeling.work.spreading import Groups, laid_out, spread
-from cv_pipeline.labeling.work.workforce import Workforce, workforce_of
+from cv_pipeline.labeling.workload.examination import unqualified
+from cv_pipeline.labeling.workload.pace import levels
+from cv_pipeline.labeling.workload.plan import PLAN, Load, Unassigned, WorkPlan
+from cv_pipeline.labeling.workload.spreading import Groups, laid_out, spread
+from cv_pipeline.labeling.workload.workforce import Workforce, workforce_of
 
 _BETWEEN = "\x1f"
 """Between names, here alone: no name holds it."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cv_pipeline.labeling.work.spreading import EXACT_GROUPS, Groups, laid_out, spread
+from cv_pipeline.labeling.workload.spreading import EXACT_GROUPS, Groups, laid_out, spread
 
 
 def groups_of(seed: int, *, groups: int, annotators: int, most: int = 400) -> Groups:

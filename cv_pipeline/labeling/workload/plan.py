@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cv_pipeline.labeling.work.workforce import Worker
+from cv_pipeline.labeling.workload.workforce import Worker
 
 PLAN = pa.schema(
     [
